@@ -1,0 +1,35 @@
+"""The errors that taichi_gs raises on purpose.
+
+    TgsError
+    ├── ImageError       a picture that cannot be read, written or encoded
+    ├── BitstreamError   bytes that are not a whole, undamaged .tgs file
+    │   └── LimitError   a file that asks for more than the limits allow
+    ├── OptionError      an option, or a combination of options, that makes no sense
+    └── DeviceError      a device that was asked for and is not there
+
+Every message is one sentence that a person can act on. Nothing else is meant to escape the public functions on bad input.
+"""
+
+
+class TgsError(Exception):
+    """Base class of every error that taichi_gs raises on purpose."""
+
+
+class ImageError(TgsError):
+    """A picture cannot be read, written or encoded."""
+
+
+class BitstreamError(TgsError):
+    """Bytes are not a whole, undamaged .tgs file."""
+
+
+class LimitError(BitstreamError):
+    """A .tgs file asks for more pixels, Gaussians or work than the limits allow."""
+
+
+class OptionError(TgsError, ValueError):
+    """An option, or a combination of options, makes no sense."""
+
+
+class DeviceError(TgsError):
+    """A device was asked for and is not available."""

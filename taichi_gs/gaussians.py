@@ -1,0 +1,119 @@
+"""`Gaussians`: a picture as N two-dimensional Gaussians in floating point.
+
+Conventions, used throughout the package:
+
+* Pixels; x to the right, y down; the centre of the pixel in column j and row i is (j + 0.5, i + 0.5).
+* `image_size = (height, width)`. N Gaussians, K codewords, H x W pixels. Angles in radians.
+* Colours are display-referred sRGB, scaled so that 0 is black and 1 is white; values outside are allowed, the picture is
+  clipped at the very end.
+* A covariance is kept as its matrix logarithm (log-Euclidean coordinates), `log_covariances [N, 3] = (m, u, v)`:
+
+      log(cov) = [[m + u, v], [v, m - u]]
+
+  With the paper's factors, cov = R S S^T R^T (eq. 2, 3), rotation t and scales s1, s2:
+
+      m = log(s1 s2),   u = log(s1 / s2) cos 2t,   v = log(s1 / s2) sin 2t
+
+  It has the same three degrees of freedom, is always positive definite, and has neither an angle that wraps nor axes that
+  swap, so that averaging, clustering and rounding it make sense.
+* Gaussians are blended front to back in the order they are stored in (paper eq. 4), over the background colour:
+
+      alpha_i(p) = opacity_i * exp(-1/2 d^T cov_i^-1 d),  d = p - mean_i                (eq. 5, 6)
+      C(p) = sum_i color_i alpha_i prod_{j<i} (1 - alpha_j) + background prod_j (1 - alpha_j)
+
+  An alpha below 1/255 counts as zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+
+MIN_ALPHA = 1.0 / 255.0
+MAX_OPACITY = 0.99
+
+
+@dataclass(frozen=True)
+class Gaussians:
+    """A picture as N Gaussians, front to back; see the module's text for the conventions.
+
+    Attributes:
+        means: [N, 2] float32, (x, y) in pixels.
+        log_covariances: [N, 3] float32, the matrix logarithm (m, u, v) of the covariance in square pixels.
+        colors: [N, 3] float32, RGB.
+        opacities: [N] float32, in (0, MAX_OPACITY].
+        background: [3] float32, RGB.
+        image_size: (height, width) in pixels.
+
+    Raises:
+        ValueError: if the shapes do not agree.
+    """
+
+    means: FloatArray
+    log_covariances: FloatArray
+    colors: FloatArray
+    opacities: FloatArray
+    background: FloatArray
+    image_size: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        n = len(self.means)
+        expected = {
+            "means": (n, 2),
+            "log_covariances": (n, 3),
+            "colors": (n, 3),
+            "opacities": (n,),
+            "background": (3,),
+        }
+        for name, shape in expected.items():
+            array = getattr(self, name)
+            if array.shape != shape:
+                raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
+
+    def __len__(self) -> int:
+        return len(self.means)
+
+    @classmethod
+    def from_scales(
+        cls,
+        means: FloatArray,
+        scales: FloatArray,
+        rotations: FloatArray,
+        colors: FloatArray,
+        opacities: FloatArray,
+        background: FloatArray,
+        image_size: tuple[int, int],
+    ) -> Gaussians:
+        """Build from the paper's factors: scales [N, 2] in pixels, rotations [N] in radians (eq. 2, 3)."""
+        log_scales = np.log(scales)
+        mean = log_scales.sum(axis=1)
+        anisotropy = log_scales[:, 0] - log_scales[:, 1]
+        log_covariances = np.stack(
+            [mean, anisotropy * np.cos(2 * rotations), anisotropy * np.sin(2 * rotations)], axis=1
+        )
+        return cls(means, log_covariances.astype(np.float32), colors, opacities, background, image_size)
+
+    @property
+    def scales(self) -> FloatArray:
+        """The standard deviations along the two axes [N, 2], the longer first, in pixels."""
+        mean = self.log_covariances[:, 0]
+        anisotropy = np.hypot(self.log_covariances[:, 1], self.log_covariances[:, 2])
+        return np.exp(0.5 * np.stack([mean + anisotropy, mean - anisotropy], axis=1))
+
+    @property
+    def rotations(self) -> FloatArray:
+        """The angle of the longer axis [N], in (-pi/2, pi/2] radians."""
+        return 0.5 * np.arctan2(self.log_covariances[:, 2], self.log_covariances[:, 1])
+
+    def resized(self, image_size: tuple[int, int]) -> Gaussians:
+        """The same picture at another resolution [height, width]; both axes scale by their own factor on positions and by
+        the geometric mean on covariances."""
+        height, width = image_size
+        factor_y, factor_x = height / self.image_size[0], width / self.image_size[1]
+        means = self.means * np.array([factor_x, factor_y], dtype=np.float32)
+        shift = np.array([np.log(factor_x * factor_y), 0.0, 0.0], dtype=np.float32)
+        return replace(self, means=means, log_covariances=self.log_covariances + shift, image_size=image_size)

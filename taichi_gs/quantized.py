@@ -1,0 +1,120 @@
+"""`QuantizedGaussians`: the integers that a .tgs file holds, and nothing else.
+
+Everything to the right of this class (entropy coding, the bitstream) is exact; everything to its left is lossy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+IntArray = NDArray[np.int64]
+
+COVARIANCE_CHANNELS = 3
+"""Channels of a covariance codeword: the matrix logarithm (m, u, v), see `gaussians.py`."""
+
+COLOR_CHANNELS = 4
+"""Channels of a colour-opacity codeword: Y, Co, Cg and the opacity's logit."""
+
+
+@dataclass(frozen=True)
+class UniformQuantizer:
+    """A uniform scalar quantiser, value = minimum + step * symbol with 0 <= symbol < 2**bits (paper eq. 7, 8).
+
+    `minimum` and `step` are exactly representable in float16, which is how a file keeps them. With `bits` 0 every symbol is
+    0 and every value is `minimum`.
+    """
+
+    minimum: float
+    step: float
+    bits: int
+
+    @property
+    def num_levels(self) -> int:
+        return 1 << self.bits
+
+
+@dataclass(frozen=True)
+class QuantizedCodebook:
+    """K codewords as symbols [K, D] int64, with one quantiser a channel."""
+
+    symbols: IntArray
+    quantizers: tuple[UniformQuantizer, ...]
+
+    def __post_init__(self) -> None:
+        if self.symbols.ndim != 2 or self.symbols.shape[1] != len(self.quantizers):
+            raise ValueError(f"symbols have shape {self.symbols.shape} for {len(self.quantizers)} quantisers")
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+
+@dataclass(frozen=True)
+class QuantizedGaussians:
+    """A picture as integers.
+
+    Attributes:
+        image_size: (height, width) in pixels.
+        background: [3] uint8, RGB.
+        grid_size: (rows, columns) of the grid of cells that covers the image; a mean stands at the centre of its cell.
+        cells: [N, 2] int64, the (row, column) of each mean.
+        covariance_codebook, color_codebook: the codewords.
+        covariance_indices, color_indices: [N] int64.
+
+    The order of the N Gaussians in these arrays carries no information: the picture is a multiset, kept sorted (`canonical`),
+    and blended in `blending_order`, which the decoder derives.
+
+    Raises:
+        ValueError: if the shapes do not agree.
+    """
+
+    image_size: tuple[int, int]
+    background: NDArray[np.uint8]
+    grid_size: tuple[int, int]
+    cells: IntArray
+    covariance_codebook: QuantizedCodebook
+    covariance_indices: IntArray
+    color_codebook: QuantizedCodebook
+    color_indices: IntArray
+
+    def __post_init__(self) -> None:
+        n = len(self.cells)
+        if self.cells.shape != (n, 2) or self.covariance_indices.shape != (n,) or self.color_indices.shape != (n,):
+            raise ValueError("cells, covariance_indices and color_indices disagree about the number of Gaussians")
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def canonical(self) -> QuantizedGaussians:
+        """The same picture in the one order that a file keeps.
+
+        Codewords that no Gaussian uses are dropped, the others sorted by their symbols (first channel first), and the
+        Gaussians sorted by cell in raster order, then by covariance index, then by colour index.
+        """
+        covariance_codebook, covariance_indices = _sorted_codebook(self.covariance_codebook, self.covariance_indices)
+        color_codebook, color_indices = _sorted_codebook(self.color_codebook, self.color_indices)
+        order = np.lexsort((color_indices, covariance_indices, self.cells[:, 1], self.cells[:, 0]))
+        return replace(
+            self,
+            cells=self.cells[order],
+            covariance_codebook=covariance_codebook,
+            covariance_indices=covariance_indices[order],
+            color_codebook=color_codebook,
+            color_indices=color_indices[order],
+        )
+
+    def blending_order(self) -> IntArray:
+        """The permutation [N] that puts the Gaussians front to back: by covariance index (codewords are sorted by area, so
+        small ones stand in front), ties in raster order of their cells, then by colour index."""
+        return np.lexsort((self.color_indices, self.cells[:, 1], self.cells[:, 0], self.covariance_indices))
+
+
+def _sorted_codebook(codebook: QuantizedCodebook, indices: IntArray) -> tuple[QuantizedCodebook, IntArray]:
+    """Drop unused codewords, merge equal ones, sort the rest; return them with the indices renumbered."""
+    used = np.unique(indices)
+    symbols, renumbered = np.unique(codebook.symbols[used], axis=0, return_inverse=True)
+    lookup = np.zeros(len(codebook), dtype=np.int64)
+    lookup[used] = renumbered.reshape(-1)
+    return QuantizedCodebook(symbols, codebook.quantizers), lookup[indices]
