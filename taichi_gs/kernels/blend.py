@@ -1,0 +1,94 @@
+"""Alpha blending of tiles of 16 x 16 pixels (paper eq. 4-6): what its CPU and its CUDA form have in common.
+
+A conic is the exponent of one Gaussian in base two: `conics [N, 4] = (a, b, c, l)` with
+
+    alpha = 2**((a dx + b dy) dx + c dy dy + l),   (dx, dy) = pixel centre - mean,
+
+so a, b, c are the inverse covariance (xx, xy, yy) times -log2(e)/2, with b doubled, and l = log2(opacity). `extents [N, 2]`
+are the half sides of the box outside which alpha is below 1/255. Images are planar, [3, H', W'], with both sides padded to
+whole tiles. `tile_offsets [T + 1]` and `tile_indices [P]` list each tile's Gaussians front to back, see `tiles.py`.
+
+With v = dL/d(ln alpha) at one pixel,
+
+    v = w (g . color) - alpha / (1 - alpha) S,
+
+where g is the pixel's gradient, w = alpha T the blending weight, T the transmittance in front of this Gaussian and S = g .
+(the colour still to come behind it, the background included). The gradients of a Gaussian are sums of v, v dx, v dy, v dx dx,
+v dx dy, v dy dy and w g over pixels. `grad_pairs [P, 9]` holds them for every (tile, Gaussian) pair: mean x, y; conic a, b, c,
+l; colour r, g, b. `grad_backgrounds [T, 3]` holds the background's, a tile a row.
+"""
+
+import functools
+
+import taichi as ti
+
+TILE = 16
+NUM_PIXELS = TILE * TILE
+NUM_GRADS = 9
+
+LOG2_MIN_ALPHA = -7.994353436858858
+LN2 = 0.6931471805599453
+
+
+def blend_kernels(dtype, arch):
+    """The kernels `forward` and `backward` for a Taichi dtype, in the form that suits `arch`, "cpu" or "cuda"."""
+    if arch == "cuda":
+        from taichi_gs.kernels import blend_cuda
+
+        return blend_cuda.make_kernels(dtype)
+    from taichi_gs.kernels import blend_cpu
+
+    return blend_cpu.make_kernels(dtype)
+
+
+def exp2_function(dtype):
+    """The Taichi function 2**x for -126 <= x <= 0 in `dtype`."""
+    return _exp2_f32 if dtype == ti.f32 else _exp2_f64
+
+
+@ti.func
+def _exp2_f32(x):
+    # A degree-5 minimax polynomial on (-1, 0], 6e-8 relative, and the exponent by its bits: ti.exp is a scalar call.
+    whole = ti.cast(x, ti.i32)
+    f = x - whole
+    f2 = f * f
+    high = 0.009209180357198386 + 0.0009468770291101538 * f
+    middle = 0.24017895627762828 + 0.05529811967633446 * f
+    low = 0.9999999438867431 + 0.693143134641113 * f
+    return (low + f2 * (middle + f2 * high)) * ti.bit_cast((whole + 127) << 23, ti.f32)
+
+
+@ti.func
+def _exp2_f64(x):
+    return ti.exp(x * ti.cast(LN2, ti.f64))
+
+
+@functools.lru_cache(maxsize=None)
+def make_sum_pairs(dtype):
+    """The kernel that sums the rows of `grad_pairs` per Gaussian, in a fixed order, for both forms; see `tiles.TileLists`."""
+
+    @ti.kernel
+    def sum_pairs(
+        grad_pairs: ti.types.ndarray(dtype=dtype, ndim=2),
+        order: ti.types.ndarray(dtype=ti.i32, ndim=1),
+        rank_offsets: ti.types.ndarray(dtype=ti.i32, ndim=1),
+        rank_pairs: ti.types.ndarray(dtype=ti.i32, ndim=1),
+        grad_means: ti.types.ndarray(dtype=dtype, ndim=2),
+        grad_conics: ti.types.ndarray(dtype=dtype, ndim=2),
+        grad_colors: ti.types.ndarray(dtype=dtype, ndim=2),
+    ):
+        for rank in range(order.shape[0]):
+            i = order[rank]
+            total = ti.Vector([0.0] * NUM_GRADS, dtype)
+            for k in range(rank_offsets[rank], rank_offsets[rank + 1]):
+                pair = rank_pairs[k]
+                for column in ti.static(range(NUM_GRADS)):
+                    total[column] += grad_pairs[pair, column]
+            for column in ti.static(range(2)):
+                grad_means[i, column] = total[column]
+            for column in ti.static(range(4)):
+                grad_conics[i, column] = total[2 + column]
+            for column in ti.static(range(3)):
+                grad_colors[i, column] = total[6 + column]
+
+    return sum_pairs

@@ -1,0 +1,172 @@
+"""Blending on CUDA: one thread a pixel, and per-pair sums without atomics. See `blend.py`.
+
+The backward pass has two kernels. The first runs a thread a pixel, front to back, and stores v and w of every (pair, pixel) in
+global memory; the second runs a thread for each row of each pair and sums its 16 pixels, and a pair's 16 rows are added up by
+the third. Every sum has a fixed order, so gradients are the same in every run. Nothing in here is particular to CUDA: the
+kernels run on the CPU as well, slowly, which is how their arithmetic is tested where there is no GPU.
+"""
+
+import functools
+from types import SimpleNamespace
+
+import taichi as ti
+
+from taichi_gs.kernels.blend import LN2, LOG2_MIN_ALPHA, NUM_GRADS, NUM_PIXELS, TILE, exp2_function
+
+
+@functools.lru_cache(maxsize=None)
+def make_kernels(dtype):
+    """Return the functions `forward` and `backward` for `dtype`, with the signatures of the CPU form."""
+    exp2 = exp2_function(dtype)
+    array1 = ti.types.ndarray(dtype=dtype, ndim=1)
+    array2 = ti.types.ndarray(dtype=dtype, ndim=2)
+    array3 = ti.types.ndarray(dtype=dtype, ndim=3)
+    index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
+
+    @ti.func
+    def alpha_at(means: ti.template(), conics: ti.template(), i, x, y):
+        dx, dy = x + 0.5 - means[i, 0], y + 0.5 - means[i, 1]
+        power = (conics[i, 0] * dx + conics[i, 1] * dy) * dx + (conics[i, 2] * dy * dy + conics[i, 3])
+        return ti.select(power >= LOG2_MIN_ALPHA, exp2(ti.max(power, -126.0)), 0.0)
+
+    @ti.func
+    def pixel_of(thread, tiles_x):
+        # 256 consecutive threads, one CUDA block, make one tile, so that they walk the same list.
+        tile, j = thread // NUM_PIXELS, thread % NUM_PIXELS
+        return tile, j, (tile % tiles_x) * TILE + j % TILE, (tile // tiles_x) * TILE + j // TILE
+
+    @ti.kernel
+    def forward(
+        means: array2,
+        conics: array2,
+        extents: array2,
+        colors: array2,
+        background: array1,
+        tile_offsets: index1,
+        tile_indices: index1,
+        image: array3,
+    ):
+        ti.loop_config(block_dim=NUM_PIXELS)
+        for thread in range((tile_offsets.shape[0] - 1) * NUM_PIXELS):
+            tile, _, x, y = pixel_of(thread, image.shape[2] // TILE)
+            transmittance = ti.cast(1.0, dtype)
+            color = ti.Vector([0.0, 0.0, 0.0], dtype)
+            for pair in range(tile_offsets[tile], tile_offsets[tile + 1]):
+                i = tile_indices[pair]
+                weight = alpha_at(means, conics, i, x, y) * transmittance
+                color += weight * ti.Vector([colors[i, 0], colors[i, 1], colors[i, 2]], dtype)
+                transmittance -= weight
+            for channel in ti.static(range(3)):
+                image[channel, y, x] = color[channel] + transmittance * background[channel]
+
+    @ti.kernel
+    def backward_pixels(
+        means: array2,
+        conics: array2,
+        colors: array2,
+        tile_offsets: index1,
+        tile_indices: index1,
+        image: array3,
+        grad_image: array3,
+        pixel_sums: array3,
+        transmittances: array2,
+    ):
+        ti.loop_config(block_dim=NUM_PIXELS)
+        for thread in range((tile_offsets.shape[0] - 1) * NUM_PIXELS):
+            tile, j, x, y = pixel_of(thread, image.shape[2] // TILE)
+            grad = ti.Vector([grad_image[0, y, x], grad_image[1, y, x], grad_image[2, y, x]], dtype)
+            behind = grad.dot(ti.Vector([image[0, y, x], image[1, y, x], image[2, y, x]], dtype))
+            transmittance = ti.cast(1.0, dtype)
+            for pair in range(tile_offsets[tile], tile_offsets[tile + 1]):
+                i = tile_indices[pair]
+                alpha = alpha_at(means, conics, i, x, y)
+                weight = alpha * transmittance
+                own = weight * grad.dot(ti.Vector([colors[i, 0], colors[i, 1], colors[i, 2]], dtype))
+                behind -= own
+                transmittance -= weight
+                pixel_sums[0, pair, j] = own - alpha / (1.0 - alpha) * behind
+                pixel_sums[1, pair, j] = weight
+            transmittances[tile, j] = transmittance
+
+    @ti.kernel
+    def sum_rows(
+        means: array2,
+        tile_offsets: index1,
+        tile_indices: index1,
+        grad_image: array3,
+        pixel_sums: array3,
+        transmittances: array2,
+        row_sums: array3,
+        grad_backgrounds: array2,
+    ):
+        for thread in range((tile_offsets.shape[0] - 1) * TILE):
+            tile, row = thread // TILE, thread % TILE
+            _, _, left, y = pixel_of(tile * NUM_PIXELS + row * TILE, grad_image.shape[2] // TILE)
+            rest = ti.Vector([0.0, 0.0, 0.0], dtype)
+            for column in range(TILE):
+                for channel in ti.static(range(3)):
+                    rest[channel] += transmittances[tile, row * TILE + column] * grad_image[channel, y, left + column]
+            for channel in ti.static(range(3)):
+                grad_backgrounds[thread, channel] = rest[channel]
+            for pair in range(tile_offsets[tile], tile_offsets[tile + 1]):
+                i = tile_indices[pair]
+                dy = y + 0.5 - means[i, 1]
+                total = ti.Vector([0.0] * NUM_GRADS, dtype)
+                for column in range(TILE):
+                    x = left + column
+                    dx = x + 0.5 - means[i, 0]
+                    v = pixel_sums[0, pair, row * TILE + column]
+                    weight = pixel_sums[1, pair, row * TILE + column]
+                    total += ti.Vector(
+                        [
+                            v,
+                            v * dx,
+                            v * dy,
+                            v * dx * dx,
+                            v * dx * dy,
+                            v * dy * dy,
+                            weight * grad_image[0, y, x],
+                            weight * grad_image[1, y, x],
+                            weight * grad_image[2, y, x],
+                        ],
+                        dtype,
+                    )
+                for k in ti.static(range(NUM_GRADS)):
+                    row_sums[pair, row, k] = total[k]
+
+    @ti.kernel
+    def finish_pairs(conics: array2, tile_indices: index1, row_sums: array3, grad_pairs: array2):
+        for pair in range(tile_indices.shape[0]):
+            i = tile_indices[pair]
+            total = ti.Vector([0.0] * NUM_GRADS, dtype)
+            for row in range(TILE):
+                for k in ti.static(range(NUM_GRADS)):
+                    total[k] += row_sums[pair, row, k]
+            grad_pairs[pair, 0] = -LN2 * (2.0 * conics[i, 0] * total[1] + conics[i, 1] * total[2])
+            grad_pairs[pair, 1] = -LN2 * (2.0 * conics[i, 2] * total[2] + conics[i, 1] * total[1])
+            grad_pairs[pair, 2] = LN2 * total[3]
+            grad_pairs[pair, 3] = LN2 * total[4]
+            grad_pairs[pair, 4] = LN2 * total[5]
+            grad_pairs[pair, 5] = LN2 * total[0]
+            for channel in ti.static(range(3)):
+                grad_pairs[pair, 6 + channel] = total[6 + channel]
+
+    def backward(means, conics, extents, colors, tile_offsets, tile_indices, image, grad_image):
+        """Return grad_pairs [P, 9] and the background's gradient [3] as torch tensors on the device of `image`."""
+        num_pairs, num_tiles = len(tile_indices), len(tile_offsets) - 1
+        pixel_sums = image.new_empty(2, num_pairs, NUM_PIXELS)
+        transmittances = image.new_empty(num_tiles, NUM_PIXELS)
+        row_sums = image.new_empty(num_pairs, TILE, NUM_GRADS)
+        grad_backgrounds = image.new_empty(num_tiles * TILE, 3)
+        grad_pairs = image.new_empty(num_pairs, NUM_GRADS)
+        backward_pixels(
+            means, conics, colors, tile_offsets, tile_indices, image, grad_image, pixel_sums, transmittances
+        )
+        sum_rows(
+            means, tile_offsets, tile_indices, grad_image, pixel_sums, transmittances, row_sums, grad_backgrounds
+        )
+        if num_pairs:
+            finish_pairs(conics, tile_indices, row_sums, grad_pairs)
+        return grad_pairs, grad_backgrounds.sum(dim=0)
+
+    return SimpleNamespace(forward=forward, backward=backward)
