@@ -1,0 +1,247 @@
+"""A second decoder, from `docs/format.md` alone: slow, short, in Python and NumPy, sharing no code with taichi_gs.
+
+    python reference_decoder.py photo.tgs photo.ppm
+
+Tests hold the package against it. Of limits and error messages it has only what keeps it from going wrong silently.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+import zlib
+from collections import Counter
+from functools import cache
+from itertools import accumulate
+from math import comb
+from operator import mul
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+PRECISION = 1 << 24
+
+
+class RangeDecoder:
+    """The section "The range decoder"."""
+
+    def __init__(self, payload: bytes) -> None:
+        self.words = list(struct.unpack(f"<{len(payload) // 4}I", payload))
+        self.lower, self.range = 0, 2**64 - 1
+        self.num_read = 0
+        self.point = self.next_word() << 32 | self.next_word()
+
+    def next_word(self) -> int:
+        self.num_read += 1
+        return self.words[self.num_read - 1] if self.num_read <= len(self.words) else 0
+
+    def decode(self, edges: list[int]) -> int:
+        """Return one symbol of the distribution with these edges, which begin with 0 and end with 2**24."""
+        scale = self.range // PRECISION
+        quantile = (self.point - self.lower) % 2**64 // scale
+        assert quantile < PRECISION, "damaged"
+        symbol = int(np.searchsorted(edges, quantile, side="right")) - 1
+        self.lower = (self.lower + scale * edges[symbol]) % 2**64
+        self.range = scale * (edges[symbol + 1] - edges[symbol])
+        if self.range < 2**32:
+            self.lower = self.lower << 32 & 2**64 - 1
+            self.range <<= 32
+            self.point = (self.point << 32 & 2**64 - 1) + self.next_word()
+        return symbol
+
+    def finish(self) -> None:
+        last = (self.lower + 2**32 - 1) % 2**64 >> 32
+        upper = (self.lower + self.range) % 2**64 >> 32
+        num_words = self.num_read if upper == last else self.num_read - 1
+        if self.range == 2**64 - 1:
+            last = num_words = 0
+        assert self.point == last << 32, "damaged"
+        assert len(self.words) == num_words, "damaged"
+
+
+# Distributions, each as its edges.
+
+
+def uniform(n: int) -> list[int]:
+    return [s * (PRECISION // n) for s in range(n)] + [PRECISION]
+
+
+def weighted(weights: list[int]) -> list[int]:
+    sums = list(accumulate(weights, initial=0))
+    return [s + c * (PRECISION - len(weights)) // sums[-1] for s, c in enumerate(sums)]
+
+
+@cache
+def beta_binomial(n: int, d: int, c: int) -> list[int]:
+    left = d // 2
+    ways_left = list(accumulate((c * left + i * d for i in range(n)), mul, initial=1))
+    ways_right = list(accumulate((c * (d - left) + i * d for i in range(n)), mul, initial=1))
+    return weighted([comb(n, k) * ways_left[k] * ways_right[n - k] for k in range(n + 1)])
+
+
+# The three kinds of data.
+
+
+def decode_points(coder: RangeDecoder, num_points: int, rows: int, columns: int) -> list[tuple[int, int]]:
+    c = 4 ** coder.decode(uniform(8)) if num_points > 1 and rows * columns > 1 else 1
+    cells: list[tuple[int, int]] = []
+    boxes = [(0, 0, rows, columns, num_points)]
+    while boxes:
+        for y, x, height, width, n in boxes:
+            cells += [(y, x)] * n if height * width == 1 else []
+        boxes = [box for box in boxes if box[2] * box[3] > 1 and box[4] > 0]
+        shifts, keys = [], []
+        for _, _, height, width, n in boxes:
+            side = max(height, width)
+            shifts.append(max(0, n.bit_length() - 8))
+            keys.append((n >> shifts[-1], side if side % 2 == 1 and side <= 63 else 2))
+        lefts = [0] * len(boxes)
+        for i in sorted(range(len(boxes)), key=lambda i: keys[i]):
+            lefts[i] = coder.decode(beta_binomial(*keys[i], c)) << shifts[i]
+        for i in sorted(range(len(boxes)), key=lambda i: shifts[i]):
+            if shifts[i] > 0:
+                lefts[i] += coder.decode(uniform(1 << shifts[i]))
+        children = []
+        for (y, x, height, width, n), left in zip(boxes, lefts, strict=True):
+            assert left <= n, "damaged"
+            if width >= height:
+                half = width // 2
+                children += [(y, x, height, half, left), (y, x + half, height, width - half, n - left)]
+            else:
+                half = height // 2
+                children += [(y, x, half, width, left), (y + half, x, height - half, width, n - left)]
+        boxes = children
+    return sorted(cells)
+
+
+def decode_multiset(coder: RangeDecoder, num_symbols: int, num_levels: int) -> list[int]:
+    return [column for _, column in decode_points(coder, num_symbols, 1, num_levels)]
+
+
+def decode_sequence(coder: RangeDecoder, num_symbols: int, num_levels: int) -> list[int]:
+    remaining = Counter(decode_multiset(coder, num_symbols, num_levels))
+    symbols: list[int] = []
+    while len(symbols) < num_symbols:
+        kinds = sorted(kind for kind in remaining if remaining[kind] > 0)
+        edges = weighted([remaining[kind] for kind in kinds])
+        length = max(1, (num_symbols - len(symbols)) // 16)
+        block = [kinds[coder.decode(edges)] if len(kinds) > 1 else kinds[0] for _ in range(length)]
+        remaining.subtract(block)
+        assert min(remaining.values()) >= 0, "damaged"
+        symbols += block
+    return symbols
+
+
+# The file.
+
+
+def decode_symbols(data: bytes) -> dict[str, Any]:
+    """Return the integers of a .tgs file by name, and the dequantised values [K, channels] of either codebook."""
+    body, checksum = data[:-4], struct.unpack("<I", data[-4:])[0]
+    assert body[:10] in (b"\x89TGS\r\n\x1a\n\x01\x00", b"\x89TGS\r\n\x1a\n\x01\x01"), "not a .tgs file of version 1"
+    assert zlib.crc32(body) == checksum, "damaged"
+    position = 10
+
+    def varint() -> int:
+        nonlocal position
+        value = shift = 0
+        while True:
+            byte = body[position]
+            position += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    width, height, n, columns, rows, *codewords = (varint() for _ in range(7))
+    background = list(body[position : position + 3])
+    (packed_bits,) = struct.unpack_from("<I", body, position + 3)
+    ranges = list(struct.iter_unpack("<ee", body[position + 7 : position + 35]))
+    channels = [(packed_bits >> 4 * c & 15, *ranges[c]) for c in range(7)]
+    position += 35
+    end = varint() + position if body[9] else len(body)
+    coder = RangeDecoder(body[position:end])
+
+    symbols: dict[str, Any] = {"image_size": (height, width), "grid_size": (rows, columns), "background": background}
+    symbols["cells"] = decode_points(coder, n, rows, columns)
+    for name, k, own in zip(("covariance", "color"), codewords, (channels[:3], channels[3:]), strict=True):
+        planes = [
+            (decode_sequence if c else decode_multiset)(coder, k, 1 << bits) for c, (bits, _, _) in enumerate(own)
+        ]
+        symbols[f"{name}_symbols"] = np.array(planes, dtype=np.int64).T
+        symbols[f"{name}_values"] = np.array(
+            [minimum + step * np.array(plane) for plane, (_, minimum, step) in zip(planes, own, strict=True)]
+        ).T
+        symbols[f"{name}_indices"] = decode_sequence(coder, n, k)
+    coder.finish()
+    return symbols
+
+
+# From integers to pixels.
+
+
+def render(
+    means: ArrayLike,
+    log_covariances: ArrayLike,
+    colors: ArrayLike,
+    opacities: ArrayLike,
+    background: ArrayLike,
+    image_size: tuple[int, int],
+) -> NDArray[np.float64]:
+    """Blend Gaussians front to back, every one over every pixel; return the unclipped picture [H, W, 3] float64.
+
+    Shapes: means [N, 2], log_covariances [N, 3], colors [N, 3], opacities [N], background [3].
+    """
+    height, width = image_size
+    y, x = np.mgrid[:height, :width] + 0.5
+    picture = np.zeros((height, width, 3))
+    transmittance = np.ones((height, width))
+    arrays = (np.asarray(array, dtype=np.float64) for array in (means, log_covariances, colors, opacities))
+    for mean, (m, u, v), color, opacity in zip(*arrays, strict=True):
+        r = np.hypot(u, v)
+        sinhc = np.sinh(r) / r if r > 0 else 1.0
+        inverse_xx = np.exp(-m) * (np.cosh(r) - sinhc * u)
+        inverse_xy = np.exp(-m) * -sinhc * v
+        inverse_yy = np.exp(-m) * (np.cosh(r) + sinhc * u)
+        dx, dy = x - mean[0], y - mean[1]
+        alpha = opacity * np.exp(-0.5 * (inverse_xx * dx * dx + 2 * inverse_xy * dx * dy + inverse_yy * dy * dy))
+        alpha[alpha < 1 / 255] = 0
+        picture += (alpha * transmittance)[:, :, None] * color
+        transmittance *= 1 - alpha
+    return picture + transmittance[:, :, None] * np.asarray(background, dtype=np.float64)
+
+
+def decode(data: bytes) -> NDArray[np.uint8]:
+    """Return the picture [H, W, 3] uint8 of a .tgs file."""
+    symbols = decode_symbols(data)
+    (height, width), (rows, columns) = symbols["image_size"], symbols["grid_size"]
+    gaussians = sorted(
+        (covariance, row, column, color)
+        for (row, column), covariance, color in zip(
+            symbols["cells"], symbols["covariance_indices"], symbols["color_indices"], strict=True
+        )
+    )
+    covariance, row, column, color = np.array(gaussians, dtype=np.int64).reshape(-1, 4).T
+    luma, orange, green, logit = symbols["color_values"][color].T
+    picture = render(
+        means=np.stack([(column + 0.5) * width / columns, (row + 0.5) * height / rows], axis=1),
+        log_covariances=symbols["covariance_values"][covariance],
+        colors=np.stack([luma + orange - green, luma + green, luma - orange - green], axis=1),
+        opacities=0.99 / (1 + np.exp(-logit)),
+        background=np.array(symbols["background"]) / 255,
+        image_size=(height, width),
+    )
+    return np.floor(255 * np.clip(picture, 0, 1) + 0.5).astype(np.uint8)
+
+
+def main() -> None:
+    source, target = sys.argv[1:]
+    picture = decode(Path(source).read_bytes())
+    header = f"P6 {picture.shape[1]} {picture.shape[0]} 255\n"
+    Path(target).write_bytes(header.encode() + picture.tobytes())
+
+
+if __name__ == "__main__":
+    main()

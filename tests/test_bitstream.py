@@ -1,0 +1,340 @@
+"""The .tgs format: exact round trips, one error for each thing that can be wrong, nothing else on any bytes at all."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import reference_decoder
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from quantized_pictures import PICTURES, assert_same, quantized_picture
+
+from taichi_gs.bitstream import SIGNATURE, Limits, parse, parse_header, serialize
+from taichi_gs.errors import BitstreamError, LimitError, TgsError
+from taichi_gs.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
+
+PICTURE = quantized_picture()
+FILE = serialize(PICTURE)
+TAIL = {b"ICCP": b"a profile", b"EXIF": b"", b"note": b"of no interest"}
+FILE_WITH_TAIL = serialize(PICTURE, TAIL)
+
+GOLDEN_FILE = bytes.fromhex(
+    "895447530d0a1a0a010008060c100c0303f1a0af3333330300bc003000c4003000c4003000b8003000b8003000b8003000c4"
+    "0030099521f21edd879fdff3467ada52a3e39aa91f3997e0471f988a6dcb"
+)
+"""The file of `golden_picture`. If it no longer holds, files in other people's hands no longer decode."""
+
+
+def golden_picture() -> QuantizedGaussians:
+    cells = [(0, 7), (2, 0), (3, 4), (3, 5), (3, 11), (3, 15), (5, 13), (9, 1), (9, 2), (9, 13), (10, 9), (10, 14)]
+    minimums = [-1.0, -4.0, -4.0, -0.5, -0.5, -0.5, -4.0]
+    quantizers = tuple(UniformQuantizer(minimum, 0.125, 3) for minimum in minimums)
+    return QuantizedGaussians(
+        image_size=(6, 8),
+        background=np.array([241, 160, 175], dtype=np.uint8),
+        grid_size=(12, 16),
+        cells=np.array(cells),
+        covariance_codebook=QuantizedCodebook(np.array([[3, 3, 4], [4, 4, 4], [7, 6, 6]]), quantizers[:3]),
+        covariance_indices=np.array([0, 1, 2, 1, 0, 0, 2, 0, 2, 1, 2, 1]),
+        color_codebook=QuantizedCodebook(np.array([[3, 0, 1, 4], [6, 5, 3, 4], [7, 3, 6, 7]]), quantizers[3:]),
+        color_indices=np.array([0, 2, 0, 1, 1, 0, 1, 0, 0, 2, 0, 1]),
+    )
+
+
+def with_checksum(body: bytes) -> bytes:
+    return body + struct.pack("<I", zlib.crc32(body))
+
+
+def file_of(
+    numbers: Sequence[int] = (3, 2, 0, 5, 4, 0, 0),
+    flags: int = 0,
+    bits: int = 0,
+    ranges: Sequence[float] = (0.0, 1.0) * 7,
+    rest: bytes = b"",
+) -> bytes:
+    """A file with a valid checksum, by default a background of 3 x 2 pixels and nothing else.
+
+    `numbers` are width, height, N, columns, rows and the two numbers of codewords, below 2**14; `rest` is all that
+    follows the ranges.
+    """
+    varints = b"".join(bytes([n]) if n < 128 else bytes([n & 127 | 128, n >> 7]) for n in numbers)
+    header = SIGNATURE + bytes([1, flags]) + varints + bytes([1, 2, 3])
+    return with_checksum(header + struct.pack("<I14e", bits, *ranges) + rest)
+
+
+@given(PICTURES)
+@settings(deadline=None, max_examples=60)
+def test_round_trip(picture: QuantizedGaussians) -> None:
+    assert_same(parse(serialize(picture)), picture.canonical())
+
+
+@given(PICTURES)
+@settings(deadline=None, max_examples=25)
+def test_the_reference_decoder_reads_the_same(picture: QuantizedGaussians) -> None:
+    data = serialize(picture)
+    symbols, parsed = reference_decoder.decode_symbols(data), parse(data)
+    assert symbols["image_size"] == parsed.image_size
+    assert symbols["grid_size"] == parsed.grid_size
+    assert symbols["background"] == parsed.background.tolist()
+    assert symbols["cells"] == list(map(tuple, parsed.cells.tolist()))
+    for name in ("covariance", "color"):
+        assert symbols[f"{name}_indices"] == getattr(parsed, f"{name}_indices").tolist()
+        codebook = getattr(parsed, f"{name}_codebook")
+        assert symbols[f"{name}_symbols"].tolist() == codebook.symbols.tolist()
+        expected = [
+            q.minimum + q.step * column for q, column in zip(codebook.quantizers, codebook.symbols.T, strict=True)
+        ]
+        np.testing.assert_array_equal(symbols[f"{name}_values"], np.array(expected).T)
+
+
+def test_the_reference_decoder_draws_a_picture() -> None:
+    picture = reference_decoder.decode(FILE)
+    assert picture.shape == (24, 32, 3)
+    assert picture.std() > 0
+    background_only = reference_decoder.decode(file_of())
+    assert (background_only == [1, 2, 3]).all()
+    assert background_only.shape == (2, 3, 3)
+
+
+def test_the_reference_renderer_by_hand() -> None:
+    covariance = np.array([[4.0, 1.0], [1.0, 2.0]])
+    values, vectors = np.linalg.eigh(covariance)
+    logarithm = vectors @ np.diag(np.log(values)) @ vectors.T
+    m, v = (logarithm[0, 0] + logarithm[1, 1]) / 2, logarithm[0, 1]
+    picture = reference_decoder.render(
+        means=[[1.5, 1.0], [2.5, 0.5]],
+        log_covariances=[[m, logarithm[0, 0] - m, v], [0.0, 0.0, 0.0]],
+        colors=[[1.0, 0.0, 0.5], [0.0, 1.0, 0.0]],
+        opacities=[0.5, 0.8],
+        background=[0.1, 0.2, 0.3],
+        image_size=(2, 4),
+    )
+    distance = np.array([1.0, -0.5])
+    alpha = 0.5 * np.exp(-0.5 * distance @ np.linalg.inv(covariance) @ distance)
+    expected = alpha * np.array([1, 0, 0.5]) + (1 - alpha) * (
+        0.8 * np.array([0, 1, 0]) + 0.2 * np.array([0.1, 0.2, 0.3])
+    )
+    np.testing.assert_allclose(picture[0, 2], expected, rtol=1e-12)
+
+
+def test_golden_file() -> None:
+    assert serialize(golden_picture()) == GOLDEN_FILE
+    assert_same(parse(GOLDEN_FILE), golden_picture())
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        quantized_picture(num_gaussians=0),
+        quantized_picture(num_gaussians=1, num_codewords=1, image_size=(1, 1), grid_size=(1, 1)),
+        quantized_picture(num_gaussians=3000, num_codewords=1, bits=0, grid_size=(1, 1)),
+        quantized_picture(num_gaussians=500, grid_size=(3, 2)),
+        quantized_picture(num_gaussians=3, image_size=(65535, 1), grid_size=(65535, 65535)),
+        quantized_picture(num_gaussians=2000, num_codewords=300, bits=4),
+    ],
+    ids=["nothing", "one", "all alike", "crowded", "vast", "codewords of four bits"],
+)
+def test_extremes(picture: QuantizedGaussians) -> None:
+    assert_same(parse(serialize(picture)), picture.canonical())
+
+
+def test_twelve_bits_and_no_bits_side_by_side() -> None:
+    quantizers = tuple(UniformQuantizer(-1.0, 2.0**-8, bits) for bits in (12, 0, 1, 12))
+    symbols = np.array([[4095, 0, 1, 0], [0, 0, 0, 4095]])
+    picture = replace(PICTURE, color_codebook=QuantizedCodebook(symbols, quantizers), color_indices=np.arange(50) % 2)
+    assert_same(parse(serialize(picture)), picture.canonical())
+
+
+def test_header() -> None:
+    header = parse_header(FILE_WITH_TAIL)
+    assert (header.version, header.image_size, header.grid_size) == (1, (24, 32), (48, 64))
+    assert header.num_gaussians == 50
+    assert header.background == tuple(PICTURE.background.tolist())
+    canonical = PICTURE.canonical()
+    assert header.num_covariance_codewords == len(canonical.covariance_codebook)
+    assert header.num_color_codewords == len(canonical.color_codebook)
+    assert header.covariance_quantizers == PICTURE.covariance_codebook.quantizers
+    assert header.color_quantizers == PICTURE.color_codebook.quantizers
+    assert dict(header.tail) == TAIL
+    plain = parse_header(FILE)
+    assert plain.header_bytes + plain.payload_bytes + 4 == len(FILE)
+    assert dict(plain.tail) == {}
+    assert_same(parse(FILE_WITH_TAIL), parse(FILE))
+
+
+@pytest.mark.parametrize("data", [FILE, FILE_WITH_TAIL, GOLDEN_FILE], ids=["plain", "tail", "golden"])
+def test_every_truncation_raises(data: bytes) -> None:
+    for length in range(len(data)):
+        with pytest.raises(BitstreamError):
+            parse(data[:length])
+
+
+def test_every_bit_flip_raises() -> None:
+    for bit in range(8 * len(GOLDEN_FILE)):
+        damaged = bytearray(GOLDEN_FILE)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(BitstreamError):
+            parse(bytes(damaged))
+
+
+@given(st.binary(min_size=1, max_size=20))
+def test_trailing_bytes_raise(garbage: bytes) -> None:
+    with pytest.raises(BitstreamError):
+        parse(FILE + garbage)
+
+
+def test_every_truncation_with_a_good_checksum_raises() -> None:
+    for length in range(10, len(FILE) - 4):
+        with pytest.raises(BitstreamError):
+            parse(with_checksum(FILE[:length]))
+
+
+def assert_valid_or_refused(data: bytes) -> None:
+    try:
+        picture = parse(data)
+    except TgsError:
+        return
+    rows, columns = picture.grid_size
+    assert ((picture.cells >= 0) & (picture.cells < [rows, columns])).all()
+    assert len(picture.blending_order()) == len(picture)
+    for codebook, indices in (
+        (picture.covariance_codebook, picture.covariance_indices),
+        (picture.color_codebook, picture.color_indices),
+    ):
+        assert ((indices >= 0) & (indices < len(codebook))).all()
+        assert ((codebook.symbols >= 0) & (codebook.symbols < [q.num_levels for q in codebook.quantizers])).all()
+        assert (np.diff(codebook.symbols[:, 0]) >= 0).all()
+    serialize(picture)
+
+
+MUTATIONS = st.lists(st.tuples(st.integers(10, len(FILE) - 5), st.integers(0, 255)), min_size=1, max_size=4)
+
+
+@given(st.sampled_from([FILE, FILE_WITH_TAIL]), MUTATIONS)
+@settings(deadline=None, max_examples=250)
+def test_mutations_with_a_good_checksum_are_valid_or_refused(data: bytes, mutations: list[tuple[int, int]]) -> None:
+    body = bytearray(data[:-4])
+    for position, value in mutations:
+        body[position] = value
+    assert_valid_or_refused(with_checksum(bytes(body)))
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=200, deadline=None)
+def test_any_bytes_are_valid_or_refused(data: bytes) -> None:
+    assert_valid_or_refused(data)
+    assert_valid_or_refused(with_checksum(SIGNATURE + b"\1" + data))
+
+
+@given(st.lists(st.integers(0, 200), min_size=7, max_size=7), st.binary(max_size=100))
+@settings(max_examples=200, deadline=None)
+def test_any_payload_is_valid_or_refused(numbers: list[int], payload: bytes) -> None:
+    assert_valid_or_refused(file_of(numbers, bits=0x5544433, rest=payload))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "is empty"),
+        (SIGNATURE[:5], "truncated"),
+        (b"\x1f\x8b\x08\x00", "Telegram animated sticker"),
+        (b"\x89PNG\r\n\x1a\n", "PNG"),
+        (b"\xff\xd8\xff\xe0", "JPEG"),
+        (b"something else", r"not a \.tgs file of Gaussians\.$"),
+        (SIGNATURE + b"\2" + FILE[9:], "version 2"),
+        (FILE[:-1], "checksum"),
+        (file_of(flags=2), "reserved flags"),
+        (with_checksum(SIGNATURE + b"\1\0\3"), "truncated"),
+        (with_checksum(SIGNATURE + b"\1\0" + b"\xff" * 9), "shortest form"),
+        (with_checksum(SIGNATURE + b"\1\0" + b"\x83\0" + b"\1" * 60), "shortest form"),
+        (file_of((0, 2, 0, 5, 4, 0, 0)), "no pixels of width"),
+        (file_of((3, 0, 0, 5, 4, 0, 0)), "no pixels of height"),
+        (file_of((3, 2, 0, 0, 4, 0, 0)), "no columns"),
+        (file_of((3, 2, 0, 5, 0, 0, 0)), "no rows"),
+        (file_of((3, 2, 1, 5, 4, 0, 1)), "0 codewords for 1 Gaussians"),
+        (file_of((3, 2, 0, 5, 4, 1, 0)), "1 codewords for 0 Gaussians"),
+        (file_of(bits=13), "Channel 0 has 13 bits"),
+        (file_of(bits=1 << 28), "reserved bits"),
+        (file_of(ranges=(0.0, float("nan")) * 7), "not finite"),
+        (file_of(ranges=(float("inf"), 1.0) * 7), "not finite"),
+        (file_of(bits=1 << 24, ranges=(0.0, 0.0) * 7), "Channel 6 has a step that is not positive"),
+        (file_of(bits=6, ranges=(0.0, 1.0) * 7), "logarithmic scale"),
+        (file_of(ranges=(-33.0, 1.0) * 7), "logarithmic scale"),
+        (file_of(rest=b"123"), "multiple of four"),
+        (file_of(rest=b"12345678"), "more or less"),
+        (file_of(flags=1, rest=b"\5"), "truncated"),
+        (file_of(flags=1, rest=b"\0ICCP\1\0\0\0"), "truncated"),
+        (file_of(flags=1, rest=b"\0ICCP"), "truncated"),
+        (file_of(flags=1, rest=b"\0" + b"EXIF\0\0\0\0" * 2), "twice"),
+        (file_of(flags=1, rest=b"\0NEWS\0\0\0\0"), "newer version"),
+    ],
+)
+def test_each_fault_has_its_own_message(data: bytes, message: str) -> None:
+    with pytest.raises(BitstreamError, match=message):
+        parse(data)
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (Limits(max_side=31), "32 pixels of width, more than the 31 allowed"),
+        (Limits(max_side=63), "64 columns of cells"),
+        (Limits(max_pixels=767), "768 pixels, more than the 767 allowed"),
+        (Limits(max_gaussians=49), "50 Gaussians"),
+        (Limits(max_codewords=5), "codewords, more than the 5 allowed"),
+        (Limits(max_tail=46), "47 bytes of metadata"),
+    ],
+)
+def test_limits(limits: Limits, message: str) -> None:
+    with pytest.raises(LimitError, match=message):
+        parse_header(FILE_WITH_TAIL, limits)
+    assert parse_header(FILE_WITH_TAIL, Limits(48 * 64, 64, 50, 8, 47)) == parse_header(FILE_WITH_TAIL)
+
+
+def test_a_small_payload_cannot_claim_many_gaussians() -> None:
+    assert len(parse(file_of((3, 2, 4096, 1, 1, 1, 1)))) == 4096
+    with pytest.raises(LimitError, match="too many for 0 bytes"):
+        parse(file_of((3, 2, 4097, 1, 1, 1, 1)))
+    with pytest.raises(LimitError, match="too many for 0 bytes"):
+        serialize(quantized_picture(num_gaussians=4097, num_codewords=1, bits=0, grid_size=(1, 1)))
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (replace(PICTURE, image_size=(70000, 1)), "70000 pixels of height"),
+        (replace(PICTURE, image_size=(0, 1)), "no pixels of height"),
+        (replace(PICTURE, grid_size=(48, 70000)), "70000 columns"),
+    ],
+)
+def test_what_cannot_be_read_is_not_written(picture: QuantizedGaussians, message: str) -> None:
+    with pytest.raises(BitstreamError, match=message):
+        serialize(picture)
+
+
+@pytest.mark.parametrize("quantizer", [(0.1, 1.0, 3), (0.0, 1e-9, 3), (0.0, 1e6, 3), (0.0, 1.0, 13), (0.0, 0.0, 3)])
+def test_quantizers_that_a_file_cannot_hold_are_refused(quantizer: tuple[float, float, int]) -> None:
+    quantizers = (UniformQuantizer(*quantizer), *PICTURE.color_codebook.quantizers[1:])
+    with pytest.raises(BitstreamError):
+        serialize(replace(PICTURE, color_codebook=QuantizedCodebook(PICTURE.color_codebook.symbols % 8, quantizers)))
+
+
+def test_inconsistent_pictures_are_refused() -> None:
+    with pytest.raises(ValueError, match="outside the grid"):
+        serialize(replace(PICTURE, grid_size=(47, 1)))
+    with pytest.raises(ValueError, match="outside the grid"):
+        serialize(
+            replace(
+                PICTURE,
+                color_codebook=QuantizedCodebook(
+                    PICTURE.color_codebook.symbols + 64, PICTURE.color_codebook.quantizers
+                ),
+            )
+        )
+    with pytest.raises(ValueError, match="four bytes"):
+        serialize(PICTURE, {b"ICC": b""})

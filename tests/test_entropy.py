@@ -1,0 +1,222 @@
+"""Symbols survive coding exactly, and cost what theory says they cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import constriction
+import numpy as np
+import pytest
+import reference_decoder
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+from taichi_gs.entropy import SymbolDecoder, SymbolEncoder, _beta_binomial_model, _categorical_model
+from taichi_gs.errors import BitstreamError
+
+IntArray = NDArray[np.int64]
+Cloud = tuple[IntArray, tuple[int, int]]
+Sequence = tuple[IntArray, int]
+
+SIDES = st.one_of(st.integers(1, 9), st.integers(1, 700), st.sampled_from([63, 64, 65, 65534, 65535]))
+
+
+def log2_binomial(n: int, k: int) -> float:
+    return (math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)) / math.log(2)
+
+
+def coded(method: str, symbols: IntArray, size: Any) -> bytes:
+    encoder = SymbolEncoder()
+    getattr(encoder, method)(symbols, size)
+    return encoder.finish()
+
+
+def decoded(method: str, data: bytes, num_symbols: int, size: Any) -> IntArray:
+    decoder = SymbolDecoder(data)
+    symbols: IntArray = getattr(decoder, method)(num_symbols, size)
+    decoder.finish()
+    return symbols
+
+
+def in_raster_order(cells: IntArray) -> IntArray:
+    return cells[np.lexsort((cells[:, 1], cells[:, 0]))]
+
+
+@st.composite
+def clouds(draw: st.DrawFn) -> Cloud:
+    """A grid and points on it: few or many, spread or heaped, with cells taken more than once."""
+    rows, columns = draw(SIDES), draw(SIDES)
+    num_points = draw(st.one_of(st.integers(0, 20), st.integers(0, 3000)))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32)))
+    spread = draw(st.sampled_from([0.0, 0.01, 1.0]))
+    cells = generator.random((num_points, 2)) * spread * [rows, columns]
+    return cells.astype(np.int64), (rows, columns)
+
+
+@given(clouds())
+@settings(deadline=None, max_examples=60)
+def test_points_round_trip(cloud: Cloud) -> None:
+    cells, grid_size = cloud
+    data = coded("points", cells, grid_size)
+    np.testing.assert_array_equal(decoded("points", data, len(cells), grid_size), in_raster_order(cells))
+
+
+@given(clouds())
+@settings(deadline=None, max_examples=20)
+def test_the_order_of_points_is_not_coded(cloud: Cloud) -> None:
+    cells, grid_size = cloud
+    assert coded("points", cells, grid_size) == coded("points", cells[::-1], grid_size)
+
+
+SEQUENCES = st.integers(1, 300).flatmap(
+    lambda num_levels: st.tuples(
+        st.one_of(
+            hnp.arrays(np.int64, st.integers(0, 40), elements=st.integers(0, num_levels - 1)),
+            hnp.arrays(np.int64, st.integers(0, 2000), elements=st.integers(0, num_levels - 1), fill=st.just(0)),
+        ),
+        st.just(num_levels),
+    )
+)
+
+
+@given(SEQUENCES)
+@settings(deadline=None, max_examples=60)
+def test_sequence_round_trip(sequence: Sequence) -> None:
+    symbols, num_levels = sequence
+    data = coded("sequence", symbols, num_levels)
+    np.testing.assert_array_equal(decoded("sequence", data, len(symbols), num_levels), symbols)
+
+
+@given(SEQUENCES)
+@settings(deadline=None, max_examples=30)
+def test_multiset_round_trip(sequence: Sequence) -> None:
+    symbols, num_levels = sequence
+    data = coded("multiset", symbols, num_levels)
+    np.testing.assert_array_equal(decoded("multiset", data, len(symbols), num_levels), np.sort(symbols))
+
+
+@given(st.lists(st.one_of(SEQUENCES, clouds()), max_size=6))
+@settings(deadline=None, max_examples=20)
+def test_one_stream_holds_them_all(parts: list[tuple[IntArray, Any]]) -> None:
+    encoder = SymbolEncoder()
+    for symbols, size in parts:
+        (encoder.points if symbols.ndim == 2 else encoder.sequence)(symbols, size)
+    decoder = SymbolDecoder(encoder.finish())
+    for symbols, size in parts:
+        if symbols.ndim == 2:
+            np.testing.assert_array_equal(decoder.points(len(symbols), size), in_raster_order(symbols))
+        else:
+            np.testing.assert_array_equal(decoder.sequence(len(symbols), size), symbols)
+    decoder.finish()
+
+
+@pytest.mark.parametrize(
+    ("method", "symbols", "size"),
+    [
+        ("points", np.zeros((0, 2), dtype=np.int64), (65535, 65535)),
+        ("points", np.zeros((5000, 2), dtype=np.int64), (1, 1)),
+        ("multiset", np.zeros(0, dtype=np.int64), 0),
+        ("sequence", np.zeros(0, dtype=np.int64), 0),
+        ("sequence", np.zeros(5000, dtype=np.int64), 1),
+    ],
+)
+def test_what_is_certain_costs_nothing(method: str, symbols: IntArray, size: Any) -> None:
+    assert coded(method, symbols, size) == b""
+    np.testing.assert_array_equal(decoded(method, b"", len(symbols), size), symbols)
+
+
+@pytest.mark.parametrize("num_points", [100, 1000, 30000])
+@pytest.mark.parametrize("grid_size", [(683, 1024), (511, 767), (65535, 65535)])
+def test_even_points_cost_their_entropy(num_points: int, grid_size: tuple[int, int]) -> None:
+    cells = np.random.default_rng(1).integers(0, grid_size, (num_points, 2))
+    ideal = log2_binomial(grid_size[0] * grid_size[1] + num_points - 1, num_points)
+    assert 8 * len(coded("points", cells, grid_size)) <= 1.02 * ideal + 64
+
+
+def test_clustered_points_cost_less() -> None:
+    generator = np.random.default_rng(1)
+    cells = np.clip(generator.normal([300, 500], 40, (1000, 2)), 0, 682).astype(np.int64)
+    ideal_if_even = log2_binomial(683 * 1024 + 999, 1000)
+    assert 8 * len(coded("points", cells, (683, 1024))) < 0.8 * ideal_if_even
+
+
+@pytest.mark.parametrize(("num_symbols", "num_levels"), [(1000, 64), (1000, 256), (20000, 256)])
+def test_a_sequence_costs_its_entropy(num_symbols: int, num_levels: int) -> None:
+    generator = np.random.default_rng(1)
+    symbols = generator.choice(num_levels, num_symbols, p=generator.dirichlet(np.ones(num_levels)))
+    counts = np.bincount(symbols, minlength=num_levels)
+    arrangement = (math.lgamma(num_symbols + 1) - sum(math.lgamma(n + 1) for n in counts)) / math.log(2)
+    histogram = log2_binomial(num_symbols + num_levels - 1, num_symbols)
+    assert 8 * len(coded("sequence", symbols, num_levels)) <= 1.02 * (arrangement + histogram) + 64
+
+
+def test_tables_reach_the_coder_unrounded() -> None:
+    # constriction rescales what it is given; a table that sums up as `_categorical_model` makes it must stay as it is.
+    weights = np.array([1, 2**38, 3, 0x1234567], dtype=np.int64)
+    sums = [0, *np.cumsum(weights).tolist()]
+    edges = [i + partial * (2**24 - 4) // sums[-1] for i, partial in enumerate(sums)]
+    encoder = constriction.stream.queue.RangeEncoder()
+    for symbol in range(4):
+        lower, size = encoder.pos()[1]
+        encoder.encode(np.array([symbol], dtype=np.int32), _categorical_model(weights))
+        scale = size // 2**24
+        expected = scale * (edges[symbol + 1] - edges[symbol])
+        shift = 32 if expected < 2**32 else 0
+        assert encoder.pos()[1] == (((lower + scale * edges[symbol]) << shift) % 2**64, expected << shift)
+
+
+def test_the_largest_table_can_be_built() -> None:
+    _beta_binomial_model(255, 63, 4**7)
+    _beta_binomial_model(255, 2, 1)
+
+
+@pytest.mark.parametrize("symbols", [[-1], [0, 4], [4]])
+@pytest.mark.parametrize("method", ["multiset", "sequence"])
+def test_symbols_out_of_range_are_refused(method: str, symbols: list[int]) -> None:
+    with pytest.raises(ValueError, match="outside the grid"):
+        coded(method, np.array(symbols), 4)
+
+
+def test_bytes_that_are_not_words_are_refused() -> None:
+    with pytest.raises(BitstreamError, match="multiple of four"):
+        SymbolDecoder(b"12345")
+
+
+@pytest.mark.parametrize("change", [lambda data: data + bytes(4), lambda data: data + b"1234", lambda data: data[:-4]])
+def test_surplus_and_missing_words_are_noticed(change: Callable[[bytes], bytes]) -> None:
+    for seed in range(20):
+        data = coded("sequence", np.random.default_rng(seed).permutation(64), 64)
+        with pytest.raises(BitstreamError):
+            decoded("sequence", change(data), 64, 64)
+
+
+@given(st.binary(max_size=100).map(lambda words: 4 * words), clouds())
+@settings(deadline=None, max_examples=60)
+def test_any_bytes_decode_to_something_or_raise(data: bytes, cloud: Cloud) -> None:
+    cells, (rows, columns) = cloud
+    try:
+        decoder = SymbolDecoder(data)
+        points = decoder.points(len(cells), (rows, columns))
+        symbols = decoder.sequence(len(cells), columns)
+    except BitstreamError:
+        return
+    assert points.shape == cells.shape
+    assert ((points >= 0) & (points < [rows, columns])).all()
+    assert ((symbols >= 0) & (symbols < columns)).all()
+
+
+@given(st.lists(st.lists(st.sampled_from([1, 2, 1000, 2**30]), min_size=2, max_size=5), max_size=12), st.randoms())
+@settings(deadline=None, max_examples=300)
+def test_the_range_coder_is_the_specified_one(tables: list[list[int]], random: Any) -> None:
+    # Improbable symbols at the end make for the rare cases: carries, and a last word of zero.
+    symbols = [random.randrange(len(table)) for table in tables]
+    encoder = SymbolEncoder()
+    for symbol, table in zip(symbols, tables, strict=True):
+        encoder.encode(np.array([symbol]), _categorical_model(np.array(table)))
+    decoder = reference_decoder.RangeDecoder(encoder.finish())
+    assert [decoder.decode(reference_decoder.weighted(table)) for table in tables] == symbols
+    decoder.finish()
