@@ -1,13 +1,15 @@
 """The errors that taichi_gs raises on purpose.
 
     TgsError
-    ├── ImageError       a picture that cannot be read, written or encoded
+    ├── FileError        a file that cannot be read or written, whatever is in it
+    ├── ImageError       a picture that cannot be decoded or encoded
     ├── BitstreamError   bytes that are not a whole, undamaged .tgs file
     │   └── LimitError   a file that asks for more than the limits allow
     ├── OptionError      an option, or a combination of options, that makes no sense
     └── DeviceError      a device that was asked for and is not there
 
-Every message is one sentence that a person can act on. Nothing else is meant to escape the public functions on bad input.
+Every message is one sentence that a person can act on. Nothing else is meant to escape the public functions on bad
+input.
 """
 
 
@@ -15,8 +17,12 @@ class TgsError(Exception):
     """Base class of every error that taichi_gs raises on purpose."""
 
 
+class FileError(TgsError):
+    """A file cannot be read or written, whatever is in it."""
+
+
 class ImageError(TgsError):
-    """A picture cannot be read, written or encoded."""
+    """A picture cannot be decoded or encoded."""
 
 
 class BitstreamError(TgsError):

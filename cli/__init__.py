@@ -1,0 +1,40 @@
+"""The command line `tgs`: one small file a command, thin over the library. It parses, calls and prints.
+
+Results go to stdout, everything else to stderr. Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted. The
+commands import what they need when they run, so that `tgs --help` and `tgs info` start at once.
+"""
+
+from __future__ import annotations
+
+import click
+
+from taichi_gs import __version__
+
+from .compare import compare
+from .compress import compress
+from .decompress import decompress
+from .failures import OneSentenceGroup
+from .info import info
+
+
+@click.group(cls=OneSentenceGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="tgs")
+def tgs() -> None:
+    """Compress pictures into .tgs files of a few kilobytes, as 2D Gaussians, and back.
+
+    \b
+    Examples:
+      tgs compress photo.png --k 64
+      tgs info photo.tgs
+      tgs decompress photo.tgs -o back.png
+      tgs compare photo.png back.png
+    """
+
+
+for command in (compress, decompress, info, compare):
+    tgs.add_command(command)
+
+
+def main() -> None:
+    """Run the command line and exit: the installed program `tgs`."""
+    tgs(prog_name="tgs")

@@ -1,0 +1,41 @@
+"""`tgs info`: what is in a .tgs file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import click
+
+from taichi_gs.files import read_bytes
+
+from .failures import naming
+
+
+@click.command()
+@click.argument("source", metavar="FILE")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def info(source: str, as_json: bool) -> None:
+    """Show what a .tgs file holds, without decoding it.
+
+    \b
+    Example:
+      tgs info photo.tgs --json
+    """
+    from taichi_gs.codec import info as read_info
+
+    with naming(source):
+        contents = {"input": source, **dataclasses.asdict(read_info(read_bytes(source)))}
+    if as_json:
+        click.echo(json.dumps(contents))
+        return
+    column = max(map(len, contents)) + 2
+    for name, value in contents.items():
+        click.echo(f"{name.replace('_', ' ') + ':':{column}}{_readable(value)}")
+
+
+def _readable(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

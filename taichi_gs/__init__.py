@@ -1,0 +1,69 @@
+"""taichi_gs: pictures as 2D Gaussians, fitted with Taichi and PyTorch, in files of a few kilobytes.
+
+    data = taichi_gs.encode(image, k=64)    # [H, W, 3] in, bytes of a .tgs file out
+    image = taichi_gs.decode(data)          # and back, uint8
+
+The names below are loaded when they are first used, so that importing the package, or decoding with it, does not import
+what is not needed (PyTorch takes a second).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from taichi_gs.errors import BitstreamError, DeviceError, FileError, ImageError, LimitError, OptionError, TgsError
+
+if TYPE_CHECKING:
+    from taichi_gs.codec import PRESETS, EncoderConfig, FileInfo, Progress, decode, encode, imread, imwrite, info
+    from taichi_gs.gaussians import Gaussians
+    from taichi_gs.quantized import QuantizedGaussians
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "PRESETS",
+    "BitstreamError",
+    "DeviceError",
+    "EncoderConfig",
+    "FileError",
+    "FileInfo",
+    "Gaussians",
+    "ImageError",
+    "LimitError",
+    "OptionError",
+    "Progress",
+    "QuantizedGaussians",
+    "TgsError",
+    "decode",
+    "encode",
+    "imread",
+    "imwrite",
+    "info",
+]
+
+_MODULE_OF = {
+    "PRESETS": "codec",
+    "EncoderConfig": "codec",
+    "FileInfo": "codec",
+    "Gaussians": "gaussians",
+    "Progress": "codec",
+    "QuantizedGaussians": "quantized",
+    "decode": "codec",
+    "encode": "codec",
+    "imread": "codec",
+    "imwrite": "codec",
+    "info": "codec",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

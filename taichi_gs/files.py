@@ -1,0 +1,124 @@
+"""Bytes in and out of files: errors in one sentence, and outputs that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from typing import Union
+
+from taichi_gs.errors import FileError
+
+Path = Union[str, "os.PathLike[str]"]
+
+MAX_FILE_BYTES = 1 << 30
+"""The most that `read_bytes` takes into memory by default: more than any picture within the pixel limit needs."""
+
+# What os.link says on file systems that have no hard links.
+_NO_HARD_LINKS = {errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV, errno.EINVAL}
+
+
+def quoted(path: Path) -> str:
+    """Show a path inside a sentence: in quotes, with control characters and undecodable bytes escaped."""
+    return repr(os.fspath(path))
+
+
+def read_bytes(path: Path, max_bytes: int = MAX_FILE_BYTES) -> bytes:
+    """Read a whole file.
+
+    Raises:
+        FileError: if it cannot be read or is larger than `max_bytes`.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read(max_bytes + 1)
+    except (OSError, ValueError) as error:
+        raise FileError(f"cannot read {quoted(path)}: {_reason(error)}") from error
+    if len(data) > max_bytes:
+        raise FileError(f"cannot read {quoted(path)}: it is larger than the limit of {max_bytes:,} bytes")
+    return data
+
+
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """Check, before any work is done for it, that `write_atomic` could write `path`.
+
+    Raises:
+        FileError: if it exists and `overwrite` is false, if it is no regular file, or if its folder is missing or
+            cannot be written to.
+    """
+    try:
+        folder = os.path.dirname(os.path.abspath(path))
+        if not os.path.isdir(folder):
+            raise FileError(f"cannot write {quoted(path)}: there is no folder {quoted(folder)}")
+        with contextlib.suppress(FileNotFoundError):
+            os.lstat(path)
+            if os.path.isdir(path):
+                raise FileError(f"cannot write {quoted(path)}: it is a directory")
+            # Replacing a device such as /dev/null by a file would break the whole machine.
+            if os.path.exists(path) and not os.path.isfile(path):
+                raise FileError(f"cannot write {quoted(path)}: it is not a regular file")
+            if not overwrite:
+                raise FileError(f"cannot write {quoted(path)}: it already exists")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise FileError(f"cannot write {quoted(path)}: its folder is not writable")
+    except (OSError, ValueError) as error:
+        raise FileError(f"cannot write {quoted(path)}: {_reason(error)}") from error
+
+
+def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
+    """Write a file so that at every moment `path` is either as it was or holds all of `data`.
+
+    The bytes go to a temporary file in the same folder, are flushed to the disk, and only then take the name. Nothing
+    is left behind when that fails or is interrupted. Without `overwrite`, a file that appears under the name in the
+    meantime is not lost. A symbolic link is followed.
+
+    Raises:
+        FileError: if the file cannot be written, or exists and `overwrite` is false.
+    """
+    check_target(path, overwrite=overwrite)
+    target = os.path.realpath(path)
+    temporary = os.path.join(os.path.dirname(target), f".tgs-{secrets.token_hex(8)}.tmp")
+    try:
+        # Not tempfile: its files are private to the user, and an output has the permissions of any new file.
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if overwrite:
+            os.replace(temporary, target)
+        else:
+            _publish_new(temporary, target)
+    except FileExistsError as error:
+        raise FileError(f"cannot write {quoted(path)}: it already exists") from error
+    except OSError as error:
+        raise FileError(f"cannot write {quoted(path)}: {_reason(error)}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+
+
+def _publish_new(temporary: str, target: str) -> None:
+    """Give the name `target` to a temporary file; FileExistsError if it is taken. A hard link does this in one step."""
+    try:
+        os.link(temporary, target)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        _reserve_and_replace(temporary, target)
+
+
+def _reserve_and_replace(temporary: str, target: str) -> None:
+    """Take the name with an empty file of our own, which nobody else can have made, then replace that."""
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    try:
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(target)
+        raise
+
+
+def _reason(error: OSError | ValueError) -> str:
+    """The end of a sentence: what the system says, without the number and the name."""
+    message = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    return message[0].lower() + message[1:]

@@ -1,0 +1,47 @@
+"""What several test files share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def picture() -> NDArray[np.uint8]:
+    """A synthetic picture [24, 32, 3] uint8 with a gradient and two edges."""
+    y, x = np.mgrid[0:24, 0:32]
+    picture = np.stack([8 * x, 10 * y, 4 * (x + y)], axis=2).clip(0, 255)
+    picture[6:14, 8:20] = (250, 240, 10)
+    return picture.astype(np.uint8)
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run Python in a fresh process, in an empty folder, on the package of this checkout."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=tmp_path,
+            env=checkout_environment(),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return run
+
+
+def checkout_environment() -> dict[str, str]:
+    """The environment of a process that imports the checkout and not an installed copy."""
+    return {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -1,0 +1,114 @@
+"""The layers of the package, its public names, and what importing them costs."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import taichi_gs
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "taichi_gs"
+
+# A module imports only from the rows above its own.
+LAYERS = """
+    errors
+    gaussians
+    quantized
+    files
+    images
+    metrics
+    kernels
+    kernels.runtime
+    kernels.project
+    kernels.blend
+    kernels.blend_cpu
+    kernels.blend_cuda
+    kernels.tiles
+    render
+    codebook
+    quantize
+    entropy
+    bitstream
+    fit
+    fit.losses
+    fit.splats
+    fit.initialize
+    fit.densify
+    fit.optimize
+    decoder
+    codec
+    __init__
+""".split()
+
+PUBLIC_NAMES = """
+    BitstreamError DeviceError EncoderConfig FileError FileInfo Gaussians ImageError LimitError OptionError PRESETS
+    Progress QuantizedGaussians TgsError decode encode imread imwrite info
+""".split()
+
+
+def module_name(path: Path) -> str:
+    parts = list(path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imported_modules(path: Path) -> Iterator[str]:
+    """The modules of the package that a file imports anywhere in it, with the package's own name left out."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name} has a relative import"
+            # `from package import name` imports a module if there is one, and else something from the package.
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            first, _, rest = name.partition(".")
+            if first == "taichi_gs":
+                yield rest if rest in MODULES else rest.rpartition(".")[0] or "__init__"
+
+
+def test_every_module_has_its_row() -> None:
+    assert sorted(MODULES) == sorted(LAYERS)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_import_only_from_rows_above(module: str) -> None:
+    allowed = LAYERS[: LAYERS.index(module)]
+    assert sorted({name for name in imported_modules(MODULES[module]) if name not in allowed}) == []
+
+
+def test_public_names() -> None:
+    assert sorted(taichi_gs.__all__) == sorted(PUBLIC_NAMES)
+    assert set(PUBLIC_NAMES) <= set(dir(taichi_gs))
+    for name in PUBLIC_NAMES:
+        assert getattr(taichi_gs, name).__doc__
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        taichi_gs.nothing  # noqa: B018
+
+
+def test_no_module_hides_a_public_name() -> None:
+    """Importing a submodule sets an attribute of the package, which would hide a function of the same name."""
+    assert set(PUBLIC_NAMES).isdisjoint(MODULES)
+
+
+@pytest.mark.parametrize(
+    ("statement", "unwanted"),
+    [
+        ("import taichi_gs", ["numpy", "PIL", "imageio", "constriction", "taichi", "torch"]),
+        ("from taichi_gs import PRESETS, info", ["imageio", "taichi", "torch"]),
+        ("import taichi_gs.decoder", ["imageio", "torch"]),
+        ("import cli", ["numpy", "rich", "imageio", "taichi", "torch"]),
+    ],
+)
+def test_what_importing_does_not_import(python: Callable[..., Any], statement: str, unwanted: list[str]) -> None:
+    result = python("-c", f"import sys; {statement}; print(*sorted(set(sys.modules) & set({unwanted})))")
+    assert (result.stdout.strip(), result.stderr) == ("", "")

@@ -1,0 +1,407 @@
+"""The command line, through click's runner and through real processes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from conftest import checkout_environment
+from numpy.typing import NDArray
+from PIL import Image
+
+import taichi_gs
+from cli import compress as compress_command
+from cli import tgs
+
+Python = Callable[..., subprocess.CompletedProcess[str]]
+
+FEW = ["--preset", "fast", "--num-gaussians", "30", "--k", "8", "--steps", "20"]
+JSON_NAMES = "input output width height num_gaussians k bytes bits_per_pixel psnr seconds".split()
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(tgs, [str(argument) for argument in arguments])
+
+
+def error_of(result: Result) -> str:
+    """The one sentence of a failed run."""
+    assert result.exit_code == 1, result.output
+    assert result.stdout == ""
+    assert result.stderr.startswith("tgs: error: ")
+    assert result.stderr.count("\n") == 1
+    return result.stderr.removeprefix("tgs: error: ").rstrip("\n")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture: NDArray[np.uint8]) -> Path:
+    """The current folder, with photo.png in it."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(picture).save("photo.png")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def tgs_bytes() -> bytes:
+    """A small .tgs file, which takes some seconds to make."""
+    y, x = np.mgrid[0:24, 0:32]
+    image = np.stack([8 * x, 10 * y, 4 * (x + y)], axis=2).clip(0, 255).astype(np.uint8)
+    return taichi_gs.encode(image, preset="fast", num_gaussians=20, k=4, steps=10)
+
+
+# What needs no codec
+
+
+@pytest.mark.parametrize("command", [[], ["compress"], ["decompress"], ["info"], ["compare"]])
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help(command: list[str], option: str) -> None:
+    result = run(*command, option)
+    assert result.exit_code == 0
+    assert "Example" in result.stdout
+    assert result.stderr == ""
+
+
+def test_version() -> None:
+    assert run("--version").stdout == f"tgs, version {taichi_gs.__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["info", "photo.tgs"], ["compress", "--help"]])
+def test_what_has_to_start_at_once_imports_nothing_heavy(
+    python: Python, tmp_path: Path, arguments: list[str], tgs_bytes: bytes
+) -> None:
+    (tmp_path / "photo.tgs").write_bytes(tgs_bytes)
+    result = python("-X", "importtime", "-m", "cli", *arguments)
+    assert result.returncode == 0
+    imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
+    assert imported.isdisjoint({"torch", "taichi", "imageio", "rich"})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["compress"],
+        ["compress", "photo.png", "--k", "0"],
+        ["compress", "photo.png", "--k", "many"],
+        ["compress", "photo.png", "--num-gaussians", "0"],
+        ["compress", "photo.png", "--steps", "-1"],
+        ["compress", "photo.png", "--bpp", "0"],
+        ["compress", "photo.png", "--seed", "-1"],
+        ["compress", "photo.png", "--preset", "fastest"],
+        ["compress", "photo.png", "--loss", "l3"],
+        ["compress", "photo.png", "--device", "gpu"],
+        ["compress", "photo.png", "--bpp", "0.1", "--num-gaussians", "10"],
+        ["compare", "photo.png"],
+    ],
+)
+def test_wrong_usage_is_status_2(folder: Path, arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Error: " in result.stderr
+    assert os.listdir(folder) == ["photo.png"]
+
+
+def test_choices_are_those_of_the_library() -> None:
+    choices = {parameter.name: getattr(parameter.type, "choices", ()) for parameter in compress_command.params}
+    assert set(choices["preset"]) == set(taichi_gs.PRESETS)
+
+
+def write_bad_inputs(folder: Path) -> None:
+    photo = (folder / "photo.png").read_bytes()
+    Image.open(folder / "photo.png").save(folder / "whole.jpg")
+    Image.open(folder / "photo.png").convert("RGBA").resize((40, 40)).rotate(30).save(folder / "transparent.png")
+    (folder / "text.png").write_text("hello\n" * 100)
+    (folder / "empty.png").touch()
+    (folder / "cut.png").write_bytes(photo[: len(photo) // 2])
+    (folder / "cut.jpg").write_bytes((folder / "whole.jpg").read_bytes()[:400])
+    (folder / "sticker.tgs").write_bytes(gzip.compress(b'{"tgs": 1}'))
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("missing.png", "cannot read 'missing.png': no such file"),
+        (".", "cannot read '.': "),
+        ("text.png", "'text.png' is not a picture"),
+        ("empty.png", "'empty.png' is empty"),
+        ("cut.png", "'cut.png' is damaged or truncated"),
+        ("cut.jpg", "'cut.jpg' is damaged or truncated"),
+        ("transparent.png", "'transparent.png' has transparent pixels"),
+        ("sticker.tgs", "the output 'sticker.tgs' is the input itself"),
+    ],
+)
+def test_compress_bad_input(folder: Path, name: str, sentence: str) -> None:
+    write_bad_inputs(folder)
+    before = sorted(os.listdir(folder))
+    assert error_of(run("compress", name)).startswith(sentence)
+    assert sorted(os.listdir(folder)) == before
+
+
+@pytest.mark.parametrize("command", ["decompress", "info"])
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("missing.tgs", "cannot read 'missing.tgs': no such file"),
+        (".", "cannot read '.': "),
+        ("photo.png", "'photo.png': .*PNG"),
+        ("text.png", "'text.png': "),
+        ("empty.png", "'empty.png': "),
+        ("sticker.tgs", "'sticker.tgs': .*Telegram"),
+        ("cut.tgs", "'cut.tgs': "),
+        ("flipped.tgs", "'flipped.tgs': "),
+    ],
+)
+def test_decoding_bad_input(folder: Path, tgs_bytes: bytes, command: str, name: str, sentence: str) -> None:
+    write_bad_inputs(folder)
+    (folder / "cut.tgs").write_bytes(tgs_bytes[: len(tgs_bytes) // 2])
+    (folder / "flipped.tgs").write_bytes(tgs_bytes[:40] + bytes([tgs_bytes[40] ^ 4]) + tgs_bytes[41:])
+    before = sorted(os.listdir(folder))
+    error = error_of(run(command, name))
+    assert error.startswith(sentence.partition(".*")[0])
+    assert error.endswith(sentence.partition(".*")[2]) or sentence.partition(".*")[2] in error
+    assert sorted(os.listdir(folder)) == before
+
+
+# From end to end
+
+
+def test_end_to_end(folder: Path, picture: NDArray[np.uint8]) -> None:
+    result = run("compress", "photo.png", *FEW, "--json", "--covariance-k", "6", "--seed", "3", "--loss", "l2")
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    values = json.loads(result.stdout)
+    assert set(JSON_NAMES) <= set(values)
+    assert (values["input"], values["output"]) == ("photo.png", "photo.tgs")
+    assert (values["width"], values["height"], values["k"]) == (32, 24, 8)
+    assert values["bytes"] == os.path.getsize("photo.tgs")
+    assert values["bits_per_pixel"] == pytest.approx(8 * values["bytes"] / (32 * 24))
+    assert 0 < values["num_gaussians"] <= 30
+    assert values["covariance_k"] <= 6
+    assert values["seconds"] > 0
+
+    contents = json.loads(run("info", "photo.tgs", "--json").stdout)
+    for name in ("width", "height", "num_gaussians", "bytes"):
+        assert contents[name] == values[name]
+    readable = run("info", "photo.tgs").stdout
+    assert all(name.replace("_", " ") in readable for name in contents)
+
+    result = run("decompress", "photo.tgs", "-o", "back.png")
+    assert (result.exit_code, result.output) == (0, "")
+    decoded = np.asarray(Image.open("back.png"))
+    np.testing.assert_array_equal(decoded, taichi_gs.decode(Path("photo.tgs").read_bytes()))
+
+    for other in ("back.png", "photo.tgs"):
+        compared = json.loads(run("compare", "photo.png", other, "--json").stdout)
+        assert compared["psnr"] == pytest.approx(values["psnr"])
+        assert 0 < compared["ms_ssim"] <= 1
+    assert f"{values['psnr']:.2f}" in run("compare", "photo.png", "back.png").stdout
+
+
+def test_compress_summary_is_on_stderr(folder: Path) -> None:
+    result = run("compress", "photo.png", *FEW, "-o", "other.tgs")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.startswith("photo.png -> other.tgs: ")
+    assert result.stderr.count("\n") == 1
+    quiet = run("compress", "photo.png", *FEW, "-q")
+    assert (quiet.exit_code, quiet.output) == (0, "")
+    assert Path("photo.tgs").read_bytes() == Path("other.tgs").read_bytes()
+
+
+def test_compare_equal_pictures(folder: Path) -> None:
+    assert json.loads(run("compare", "photo.png", "photo.png", "--json").stdout)["psnr"] is None
+    assert "inf dB" in run("compare", "photo.png", "photo.png").stdout
+
+
+def test_compare_failures(folder: Path) -> None:
+    Image.new("RGB", (3, 4)).save("other.png")
+    assert "different sizes cannot be compared: 32x24 and 3x4" in error_of(run("compare", "photo.png", "other.png"))
+    assert "cannot read 'no.png'" in error_of(run("compare", "photo.png", "no.png"))
+
+
+def test_compressing_a_tgs_file_is_refused(folder: Path, tgs_bytes: bytes) -> None:
+    Path("a.tgs").write_bytes(tgs_bytes)
+    assert error_of(run("compress", "a.tgs")).startswith("'a.tgs' is a .tgs file already")
+
+
+def test_existing_outputs_need_force(folder: Path, tgs_bytes: bytes) -> None:
+    Path("photo.tgs").write_bytes(b"mine")
+    assert error_of(run("compress", "photo.png", *FEW)) == "'photo.tgs' already exists; use --force to overwrite it"
+    assert Path("photo.tgs").read_bytes() == b"mine"
+    assert run("compress", "photo.png", *FEW, "--force").exit_code == 0
+    photo = Path("photo.png").read_bytes()
+    assert error_of(run("decompress", "photo.tgs")) == "'photo.png' already exists; use --force to overwrite it"
+    assert Path("photo.png").read_bytes() == photo
+    assert run("decompress", "photo.tgs", "--force").exit_code == 0
+    assert Path("photo.png").read_bytes() != photo
+
+
+@pytest.mark.parametrize(
+    ("output", "sentence"),
+    [
+        ("photo.png", "the output 'photo.png' is the input itself"),
+        ("./photo.png", "the output './photo.png' is the input itself"),
+        ("missing/a.tgs", "cannot write 'missing/a.tgs': there is no folder"),
+        (".", "cannot write '.': it is a directory"),
+        (os.devnull, f"cannot write {os.devnull!r}: it is not a regular file"),
+    ],
+)
+@pytest.mark.parametrize("force", [False, True])
+def test_outputs_are_checked_before_the_work(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, output: str, sentence: str, force: bool
+) -> None:
+    monkeypatch.setattr("taichi_gs.codec.encode", None)
+    arguments = ["compress", "photo.png", "-o", output] + ["--force"] * force
+    assert error_of(run(*arguments)).startswith(sentence)
+    assert os.listdir(folder) == ["photo.png"]
+
+
+@pytest.mark.parametrize("name", ["a", "a.gif", "a.tgs"])
+def test_decompress_needs_a_picture_suffix(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tgs_bytes: bytes, name: str
+) -> None:
+    Path("photo.tgs").write_bytes(tgs_bytes)
+    monkeypatch.setattr("taichi_gs.codec.decode", None)
+    assert "cannot tell a picture format" in error_of(run("decompress", "photo.tgs", "-o", name))
+    assert sorted(os.listdir(folder)) == ["photo.png", "photo.tgs"]
+
+
+def test_a_file_that_appears_during_the_work_is_not_lost(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tgs_bytes: bytes
+) -> None:
+    def encode(image: object, **options: object) -> bytes:
+        Path("photo.tgs").write_bytes(b"somebody else's")
+        return tgs_bytes
+
+    monkeypatch.setattr("taichi_gs.codec.encode", encode)
+    assert error_of(run("compress", "photo.png")) == "cannot write 'photo.tgs': it already exists"
+    assert Path("photo.tgs").read_bytes() == b"somebody else's"
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "line"),
+    [
+        (taichi_gs.DeviceError("there is no CUDA device"), 1, "tgs: error: there is no CUDA device\n"),
+        (MemoryError(), 1, "tgs: error: there is not enough memory for this picture\n"),
+        (KeyboardInterrupt(), 130, "Interrupted\n"),
+    ],
+)
+def test_failures_of_the_encoder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, raised: BaseException, status: int, line: str
+) -> None:
+    def encode(image: object, **options: object) -> bytes:
+        raise raised
+
+    monkeypatch.setattr("taichi_gs.codec.encode", encode)
+    result = run("compress", "photo.png")
+    assert (result.exit_code, result.stdout, result.stderr) == (status, "", line)
+    assert os.listdir(folder) == ["photo.png"]
+
+
+def test_options_that_the_library_refuses_are_wrong_usage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def encode(image: object, **options: object) -> bytes:
+        raise taichi_gs.OptionError("k is too large")
+
+    monkeypatch.setattr("taichi_gs.codec.encode", encode)
+    result = run("compress", "photo.png")
+    assert result.exit_code == 2
+    assert "Error: k is too large" in result.stderr
+
+
+def test_options_reach_the_encoder(folder: Path, monkeypatch: pytest.MonkeyPatch, tgs_bytes: bytes) -> None:
+    seen: dict[str, Any] = {}
+
+    def encode(image: NDArray[np.float32], **options: Any) -> bytes:
+        seen.update(options, shape=image.shape)
+        return tgs_bytes
+
+    monkeypatch.setattr("taichi_gs.codec.encode", encode)
+    assert run("compress", "photo.png", "--bpp", "0.5", "--color-k", "9", "--device", "cpu", "-q").exit_code == 0
+    assert seen == {
+        "shape": (24, 32, 3),
+        "preset": "default",
+        "device": "cpu",
+        "progress": None,
+        "bits_per_pixel": 0.5,
+        "color_k": 9,
+    }
+
+
+# Real processes
+
+
+def test_a_real_process(folder: Path, python: Python) -> None:
+    result = python("-m", "cli", "compress", "photo.png", *FEW, "--json")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert json.loads(result.stdout)["bytes"] == os.path.getsize("photo.tgs")
+    result = python("-m", "cli", "decompress", "photo.tgs", "-o", "back.bmp")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    result = python("-m", "cli", "decompress", "photo.png", "-o", "no.png")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("tgs: error: 'photo.png': ")
+    assert sorted(os.listdir(folder)) == ["back.bmp", "photo.png", "photo.tgs"]
+
+
+def test_a_reader_that_has_gone_is_no_traceback(folder: Path, tgs_bytes: bytes) -> None:
+    Path("photo.tgs").write_bytes(tgs_bytes)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as stdout:
+        result = subprocess.run(
+            [sys.executable, "-m", "cli", "info", "photo.tgs"],
+            env=checkout_environment(),
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (result.returncode, result.stderr) == (1, b"")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a terminal and signals")
+def test_ctrl_c_leaves_nothing(folder: Path) -> None:
+    """Interrupt a run when its progress bar, which only a terminal sees, has begun to move."""
+    master, terminal = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli", "compress", "photo.png", "--steps", "1000000", "--num-gaussians", "50"],
+        env={**checkout_environment(), "TERM": "xterm"},
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        # A parent in the background may have left the signal ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    os.close(terminal)
+    try:
+        seen = b""
+        while b"dB" not in seen:
+            seen += os.read(master, 4096)
+        assert b"photo.png" in seen
+        process.send_signal(signal.SIGINT)
+        rest = read_all(master)
+        stdout, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)
+    assert (process.returncode, stdout) == (130, b"")
+    assert rest.rstrip().endswith(b"Interrupted")
+    assert b"Traceback" not in rest
+    assert os.listdir(folder) == ["photo.png"]
+
+
+def read_all(descriptor: int) -> bytes:
+    """Read a terminal to its end, which Linux reports as an error."""
+    content = b""
+    try:
+        while piece := os.read(descriptor, 4096):
+            content += piece
+    except OSError:
+        pass
+    return content
