@@ -12,7 +12,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from taichi_gs.kernels import runtime, tiles
-from taichi_gs.kernels.blend import TILE, blend_kernels, make_sum_pairs
+from taichi_gs.kernels.blend import TILE, make_sum_pairs
+from taichi_gs.kernels.forms import blend_kernels
 from taichi_gs.kernels.project import make_project
 
 _TAICHI_DTYPES = {torch.float32: ti.f32, torch.float64: ti.f64}
@@ -86,7 +87,9 @@ class _Render(torch.autograd.Function):
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        means, log_covariances, colors, opacities, conics, extents, image, *lists = ctx.saved_tensors
+        means, log_covariances, colors, opacities, conics, extents, image, *lists = (
+            t.detach() for t in ctx.saved_tensors
+        )
         lists = tiles.TileLists(*lists)
         dtype = _TAICHI_DTYPES[means.dtype]
         padding = (0, image.shape[2] - grad_output.shape[2], 0, image.shape[1] - grad_output.shape[1])

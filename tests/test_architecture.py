@@ -28,17 +28,21 @@ LAYERS = """
     kernels.blend
     kernels.blend_cpu
     kernels.blend_cuda
+    kernels.forms
     kernels.tiles
-    render
-    codebook
     quantize
     entropy
     bitstream
+    render
+    codebook
     fit
     fit.losses
     fit.splats
     fit.initialize
+    fit.target
     fit.densify
+    fit.grow
+    fit.cluster
     fit.optimize
     decoder
     codec

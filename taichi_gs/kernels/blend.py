@@ -30,17 +30,6 @@ LOG2_MIN_ALPHA = -7.994353436858858
 LN2 = 0.6931471805599453
 
 
-def blend_kernels(dtype, arch):
-    """The kernels `forward` and `backward` for a Taichi dtype, in the form that suits `arch`, "cpu" or "cuda"."""
-    if arch == "cuda":
-        from taichi_gs.kernels import blend_cuda
-
-        return blend_cuda.make_kernels(dtype)
-    from taichi_gs.kernels import blend_cpu
-
-    return blend_cpu.make_kernels(dtype)
-
-
 def exp2_function(dtype):
     """The Taichi function 2**x for -126 <= x <= 0 in `dtype`."""
     return _exp2_f32 if dtype == ti.f32 else _exp2_f64

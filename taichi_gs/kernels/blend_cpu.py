@@ -152,12 +152,13 @@ def make_kernels(dtype):
                 grad_backgrounds[tile, channel] = rest[channel]
 
     def backward(means, conics, extents, colors, tile_offsets, tile_indices, image, grad_image):
-        """Return grad_pairs [P, 9] and the background's gradient [3] as torch tensors."""
+        """Take detached torch tensors; return grad_pairs [P, 9] and the background's gradient [3], torch tensors too."""
         grad_pairs = image.new_empty(len(tile_indices), NUM_GRADS)
         grad_backgrounds = image.new_empty(len(tile_offsets) - 1, 3)
-        backward_tiles(
-            means, conics, extents, colors, tile_offsets, tile_indices, image, grad_image, grad_pairs, grad_backgrounds
-        )
+        splats = (means, conics, extents, colors)
+        images = (image, grad_image, grad_pairs, grad_backgrounds)
+        # NumPy views are cheaper to pass to a kernel than tensors.
+        backward_tiles(*(t.numpy() for t in (*splats, tile_offsets, tile_indices, *images)))
         return grad_pairs, grad_backgrounds.sum(dim=0)
 
     return SimpleNamespace(forward=forward, backward=backward)

@@ -152,7 +152,7 @@ def make_kernels(dtype):
                 grad_pairs[pair, 6 + channel] = total[6 + channel]
 
     def backward(means, conics, extents, colors, tile_offsets, tile_indices, image, grad_image):
-        """Return grad_pairs [P, 9] and the background's gradient [3] as torch tensors on the device of `image`."""
+        """Take detached torch tensors; return grad_pairs [P, 9] and the background's gradient [3], torch tensors too."""
         num_pairs, num_tiles = len(tile_indices), len(tile_offsets) - 1
         pixel_sums = image.new_empty(2, num_pairs, NUM_PIXELS)
         transmittances = image.new_empty(num_tiles, NUM_PIXELS)

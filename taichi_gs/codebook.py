@@ -1,0 +1,88 @@
+"""K-means vector quantisation with a weight for every sample and channel (paper section 3.3).
+
+The weights [N, D] are the curvature of the picture's squared error in each attribute, so that
+
+    cost(i, k) = sum_d weights[i, d] (vectors[i, d] - codewords[k, d])^2 + bit_price * bits[k]
+
+is, to second order, what giving sample i the codeword k costs: squared error plus the price of the index's bits
+(entropy-constrained vector quantisation, Chou, Lookabaugh and Gray 1989).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+LLOYD_ITERATIONS = 10
+"""The paper's number of k-means iterations at each update."""
+
+
+def assign(vectors: Tensor, weights: Tensor, codewords: Tensor, bits: Tensor, bit_price: float) -> tuple[Tensor, Tensor]:
+    """Return the cheapest codeword of every sample [N] int64 and its cost [N].
+
+    Args:
+        vectors: [N, D].
+        weights: [N, D], positive.
+        codewords: [K, D].
+        bits: [K], the code length of each codeword's index.
+        bit_price: squared error that one bit is worth; 0 is plain k-means.
+    """
+    # sum_d w (x - c)^2 without its constant term, as two matrix products instead of an [N, K, D] array.
+    cost = weights @ codewords.square().T - 2.0 * (weights * vectors) @ codewords.T + bit_price * bits
+    lowest, indices = cost.min(dim=1)
+    return indices, lowest + (weights * vectors.square()).sum(dim=1)
+
+
+def centroids(vectors: Tensor, weights: Tensor, indices: Tensor, codewords: Tensor) -> Tensor:
+    """The weighted mean of each cluster [K, D]; a codeword without samples stays where it is."""
+    totals = torch.zeros_like(codewords).index_add_(0, indices, weights)
+    sums = torch.zeros_like(codewords).index_add_(0, indices, weights * vectors)
+    return torch.where(totals > 0, sums / totals.clamp_min(torch.finfo(totals.dtype).tiny), codewords)
+
+
+def index_bits(indices: Tensor, num_codewords: int) -> Tensor:
+    """The ideal code length [K] of each index, with one added count each so that an unused one keeps a chance."""
+    counts = torch.bincount(indices, minlength=num_codewords) + 1.0
+    return -torch.log2(counts / counts.sum())
+
+
+def lloyd(
+    vectors: Tensor,
+    weights: Tensor,
+    codewords: Tensor,
+    bit_price: float = 0.0,
+    iterations: int = LLOYD_ITERATIONS,
+    reseed: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """Run Lloyd iterations from `codewords` [K, D] and return new codewords [K, D] and indices [N].
+
+    With `reseed`, codewords that lost all their samples are moved to the samples that are coded worst.
+    """
+    bits = torch.zeros(len(codewords), dtype=vectors.dtype)
+    for _ in range(iterations):
+        indices, cost = assign(vectors, weights, codewords, bits, bit_price)
+        empty = torch.bincount(indices, minlength=len(codewords)) == 0
+        if reseed and empty.any():
+            worst = cost.argsort(descending=True, stable=True)[: int(empty.sum())]
+            codewords = codewords.clone()
+            codewords[empty.nonzero().squeeze(1)[: len(worst)]] = vectors[worst]
+            indices, _ = assign(vectors, weights, codewords, bits, bit_price)
+        codewords = centroids(vectors, weights, indices, codewords)
+        if bit_price > 0.0:
+            bits = index_bits(indices, len(codewords))
+    indices, _ = assign(vectors, weights, codewords, bits, bit_price)
+    return codewords, indices
+
+
+def seed_codewords(vectors: Tensor, weights: Tensor, num_codewords: int, generator: torch.Generator) -> Tensor:
+    """Choose K of the samples as first codewords [K, D] by k-means++ (Arthur and Vassilvitskii 2007)."""
+    first = torch.randint(len(vectors), (1,), generator=generator)
+    codewords = vectors[first]
+    nearest = (weights * (vectors - codewords).square()).sum(dim=1)
+    for _ in range(min(num_codewords, len(vectors)) - 1):
+        if float(nearest.sum()) == 0.0:
+            break
+        chosen = torch.multinomial(nearest, 1, generator=generator)
+        codewords = torch.cat([codewords, vectors[chosen]])
+        nearest = torch.minimum(nearest, (weights * (vectors - vectors[chosen]).square()).sum(dim=1))
+    return codewords

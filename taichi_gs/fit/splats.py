@@ -1,0 +1,95 @@
+"""`Splats`: the parameters that the optimiser moves, and an Adam whose rows can come and go."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from taichi_gs.gaussians import MAX_OPACITY
+from taichi_gs.render import render
+
+RGB_FROM_YCOCG = ((1.0, 1.0, -1.0), (1.0, 0.0, 1.0), (1.0, -1.0, -1.0))
+
+
+@dataclass(frozen=True)
+class Splats:
+    """N Gaussians as tensors; positions and covariances in pixels of the full-size image.
+
+    Attributes:
+        means: [N, 2].
+        log_covariances: [N, 3], (m, u, v) as in `gaussians.py`.
+        color_codes: [N, 4], Y, Co, Cg and the opacity's logit.
+        background: [3], RGB.
+    """
+
+    means: Tensor
+    log_covariances: Tensor
+    color_codes: Tensor
+    background: Tensor
+
+    def __len__(self) -> int:
+        return len(self.means)
+
+    def render(self, full_size: tuple[int, int], image_size: tuple[int, int], order: np.ndarray) -> Tensor:
+        """Render [3, height, width] at `image_size` what is described for `full_size`, differentiably."""
+        scale_y, scale_x = image_size[0] / full_size[0], image_size[1] / full_size[1]
+        matrix = self.means.new_tensor(RGB_FROM_YCOCG)
+        return render(
+            self.means * self.means.new_tensor([scale_x, scale_y]),
+            self.log_covariances + self.means.new_tensor([math.log(scale_x * scale_y), 0.0, 0.0]),
+            self.color_codes[:, :3] @ matrix.T,
+            MAX_OPACITY * torch.sigmoid(self.color_codes[:, 3]),
+            self.background,
+            order,
+            image_size,
+        )
+
+
+class RowAdam:
+    """Adam over named tensors, with a learning rate each, that keeps its moments when rows are dropped or added."""
+
+    def __init__(self, tensors: Mapping[str, Tensor], rates: Mapping[str, float]) -> None:
+        self._rates = dict(rates)
+        self._factor = 1.0
+        self._build({name: tensor.detach().clone() for name, tensor in tensors.items()})
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._tensors[name]
+
+    def _build(self, tensors: Mapping[str, Tensor]) -> None:
+        self._tensors = {name: tensor.requires_grad_() for name, tensor in tensors.items()}
+        self._adam = torch.optim.Adam(
+            [{"params": [t], "lr": self._rates[name], "name": name} for name, t in self._tensors.items()],
+            betas=(0.9, 0.999),
+            eps=1e-15,
+            fused=True,
+        )
+
+    def step(self, factor: float) -> None:
+        """Take a step with every learning rate multiplied by `factor`, then clear the gradients."""
+        for group in self._adam.param_groups:
+            group["lr"] = self._rates[group["name"]] * factor
+        self._adam.step()
+        self._adam.zero_grad(set_to_none=True)
+
+    def replace_rows(self, kept: Tensor, added: Mapping[str, Tensor]) -> None:
+        """Keep the rows `kept` [M] of every tensor named in `added`, and append its new rows with zero moments."""
+        old_tensors, old_state = self._tensors, self._adam.state
+        tensors = {
+            name: torch.cat([t.detach()[kept], added[name]]) if name in added else t.detach()
+            for name, t in old_tensors.items()
+        }
+        self._build(tensors)
+        for name, old in old_tensors.items():
+            if old not in old_state:
+                continue
+            state = dict(old_state[old])
+            if name in added:
+                for moment in ("exp_avg", "exp_avg_sq"):
+                    state[moment] = torch.cat([state[moment][kept], torch.zeros_like(added[name])])
+            self._adam.state[self._tensors[name]] = state

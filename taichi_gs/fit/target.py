@@ -1,0 +1,88 @@
+"""`Target`: the picture that is fitted, at full and at reduced resolution, and what is measured against it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from taichi_gs.fit.losses import LOSSES
+from taichi_gs.fit.splats import Splats
+
+MIN_COARSE_SPACING = 8.0
+"""Pixels between neighbouring Gaussians, on average, that the reduced resolution leaves: it shows all they can."""
+
+MIN_COARSE_SIDE = 32
+
+
+class Target:
+    """A picture [3, H, W] to fit, with a copy at reduced resolution on which most steps are taken.
+
+    Attributes:
+        full: [3, H, W].
+        coarse: [3, h, w], `full` averaged over blocks of a power of two chosen from the number of Gaussians; may be `full`.
+        size: (H, W).
+    """
+
+    def __init__(self, image: Tensor, loss: str, num_gaussians: int) -> None:
+        self.full = image
+        self.size: tuple[int, int] = (image.shape[1], image.shape[2])
+        self._loss = LOSSES[loss]
+        factor = 1
+        spacing = math.sqrt(image[0].numel() / max(num_gaussians, 1))
+        while spacing / (2 * factor) >= MIN_COARSE_SPACING and min(self.size) // (2 * factor) >= MIN_COARSE_SIDE:
+            factor *= 2
+        coarse_size = (-(-self.size[0] // factor), -(-self.size[1] // factor))
+        self.coarse = functional.interpolate(image[None], size=coarse_size, mode="area")[0] if factor > 1 else image
+
+    def picture(self, coarse: bool) -> Tensor:
+        return self.coarse if coarse else self.full
+
+    def render(self, splats: Splats, order: np.ndarray, coarse: bool) -> Tensor:
+        """Render `splats` at one of the two resolutions, differentiably."""
+        height, width = self.picture(coarse).shape[1:]
+        return splats.render(self.size, (height, width), order)
+
+    def backward(self, splats: Splats, order: np.ndarray, coarse: bool) -> Tensor:
+        """Add the loss's gradients to the leaves behind `splats`; return the rendered picture [3, h, w], detached."""
+        image = self.render(splats, order, coarse)
+        self._loss(image, self.picture(coarse)).backward()
+        return image.detach()
+
+    def squared_error(self, image: Tensor, coarse: bool) -> Tensor:
+        """The sum of squared errors over pixels and channels of the full-size picture, estimated from a rendered one."""
+        picture = self.picture(coarse)
+        return (image - picture).square().sum() * (self.full.numel() / picture.numel())
+
+    def psnr(self, image: Tensor, coarse: bool) -> float:
+        """The peak signal-to-noise ratio in dB of a rendered picture, clipped to black and white."""
+        error = (image.clamp(0.0, 1.0) - self.picture(coarse)).square().mean()
+        return -10.0 * math.log10(max(float(error), 1e-10))
+
+    def curvatures(
+        self, splats: Splats, order: np.ndarray, parameters: list[Tensor], generator: torch.Generator, num_probes: int
+    ) -> list[Tensor]:
+        """How much the squared error feels each parameter: the diagonal of the Gauss-Newton matrix J^T J, estimated.
+
+        With J the derivative of all pixels by the parameters and z a random picture of +1 and -1, the expectation of
+        (J^T z)^2 is that diagonal (Bekas, Kokiopoulou and Saad 2007), and J^T z is one backward pass. A change d of one
+        parameter adds about curvature * d^2 to the sum of squared errors over the full-size picture.
+
+        Args:
+            splats, order: what to render.
+            parameters: the tensors behind `splats` that curvatures are wanted of.
+            generator: source of the signs.
+            num_probes: backward passes to average; an entry's relative deviation is about sqrt(2 / num_probes).
+        """
+        image = self.render(splats, order, coarse=True)
+        scale = self.full.numel() / image.numel() / num_probes
+        totals = [torch.zeros_like(p) for p in parameters]
+        for _ in range(num_probes):
+            signs = torch.randint(0, 2, image.shape, generator=generator, dtype=torch.int8).to(image) * 2.0 - 1.0
+            gradients = torch.autograd.grad(image, parameters, signs, retain_graph=True)
+            for total, gradient in zip(totals, gradients, strict=True):
+                total += gradient.square() * scale
+        return totals

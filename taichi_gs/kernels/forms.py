@@ -1,0 +1,8 @@
+"""Choose the form of the blending kernels that suits the device."""
+
+from taichi_gs.kernels import blend_cpu, blend_cuda
+
+
+def blend_kernels(dtype, arch):
+    """The functions `forward` and `backward` for a Taichi dtype on `arch`, "cpu" or "cuda"."""
+    return (blend_cuda if arch == "cuda" else blend_cpu).make_kernels(dtype)
