@@ -17,7 +17,9 @@ LLOYD_ITERATIONS = 10
 """The paper's number of k-means iterations at each update."""
 
 
-def assign(vectors: Tensor, weights: Tensor, codewords: Tensor, bits: Tensor, bit_price: float) -> tuple[Tensor, Tensor]:
+def assign(
+    vectors: Tensor, weights: Tensor, codewords: Tensor, bits: Tensor, bit_price: float
+) -> tuple[Tensor, Tensor]:
     """Return the cheapest codeword of every sample [N] int64 and its cost [N].
 
     Args:

@@ -4,8 +4,8 @@ Conventions, used throughout the package:
 
 * Pixels; x to the right, y down; the centre of the pixel in column j and row i is (j + 0.5, i + 0.5).
 * `image_size = (height, width)`. N Gaussians, K codewords, H x W pixels. Angles in radians.
-* Colours are display-referred sRGB, scaled so that 0 is black and 1 is white; values outside are allowed, the picture is
-  clipped at the very end.
+* Colours are display-referred sRGB, scaled so that 0 is black and 1 is white; values outside are allowed, the picture
+  is clipped at the very end.
 * A covariance is kept as its matrix logarithm (log-Euclidean coordinates), `log_covariances [N, 3] = (m, u, v)`:
 
       log(cov) = [[m + u, v], [v, m - u]]
@@ -14,8 +14,8 @@ Conventions, used throughout the package:
 
       m = log(s1 s2),   u = log(s1 / s2) cos 2t,   v = log(s1 / s2) sin 2t
 
-  It has the same three degrees of freedom, is always positive definite, and has neither an angle that wraps nor axes that
-  swap, so that averaging, clustering and rounding it make sense.
+  It has the same three degrees of freedom, is always positive definite, and has neither an angle that wraps nor axes
+  that swap, so that averaging, clustering and rounding it make sense.
 * Gaussians are blended front to back in the order they are stored in (paper eq. 4), over the background colour:
 
       alpha_i(p) = opacity_i * exp(-1/2 d^T cov_i^-1 d),  d = p - mean_i                (eq. 5, 6)
@@ -107,11 +107,14 @@ class Gaussians:
     @property
     def rotations(self) -> FloatArray:
         """The angle of the longer axis [N], in (-pi/2, pi/2] radians."""
-        return 0.5 * np.arctan2(self.log_covariances[:, 2], self.log_covariances[:, 1])
+        doubled: FloatArray = np.arctan2(self.log_covariances[:, 2], self.log_covariances[:, 1])
+        return np.float32(0.5) * doubled
 
     def resized(self, image_size: tuple[int, int]) -> Gaussians:
-        """The same picture at another resolution [height, width]; both axes scale by their own factor on positions and by
-        the geometric mean on covariances."""
+        """Return the same picture at another resolution (height, width).
+
+        Positions scale by the factor of their axis, covariances in both axes by the geometric mean of the two factors.
+        """
         height, width = image_size
         factor_y, factor_x = height / self.image_size[0], width / self.image_size[1]
         means = self.means * np.array([factor_x, factor_y], dtype=np.float32)

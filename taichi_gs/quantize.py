@@ -37,8 +37,9 @@ def quantize(values: NDArray[np.floating], quantizer: UniformQuantizer) -> IntAr
     """Round values to the nearest symbol, clipped to the quantiser's range (eq. 7)."""
     if quantizer.bits == 0:
         return np.zeros(values.shape, dtype=np.int64)
-    symbols = np.rint((values - quantizer.minimum) / quantizer.step)
-    return np.clip(symbols, 0, quantizer.num_levels - 1).astype(np.int64)
+    nearest = np.rint((values - quantizer.minimum) / quantizer.step)
+    symbols: IntArray = np.clip(nearest, 0, quantizer.num_levels - 1).astype(np.int64)
+    return symbols
 
 
 def dequantize(symbols: IntArray, quantizer: UniformQuantizer) -> NDArray[np.float32]:
@@ -46,37 +47,40 @@ def dequantize(symbols: IntArray, quantizer: UniformQuantizer) -> NDArray[np.flo
     return (quantizer.minimum + quantizer.step * symbols).astype(np.float32)
 
 
-def bits_for_distortion(values: NDArray[np.floating], curvature: float, bit_price: float, count: int) -> int:
-    """The number of bits a value is worth, at most MAX_BITS.
+def step_for_distortion(curvature: float, bit_price: float, count: int) -> float:
+    """The quantiser step at which `count` values cost least, bits and squared error together.
 
-    A step of size S adds about `curvature` S^2 / 12 to the squared error and costs count log2(1 / S) bits. At `bit_price`
-    squared error a bit the best step is S^2 = 6 bit_price count / (ln 2 curvature).
+    A step S adds about curvature S^2 / 12 to the squared error and costs count log2(1 / S) bits; at `bit_price` squared error
+    a bit the sum is least at S^2 = 6 bit_price count / (ln 2 curvature).
 
     Args:
-        values: the values to be quantised, of which only the range matters.
-        curvature: the second-order coefficient of the squared error, summed over all values.
+        curvature: the second-order coefficient of the squared error, summed over all values that the step rounds.
         bit_price: squared error that one bit is worth.
         count: how many values are coded.
     """
+    return math.sqrt(6.0 * bit_price * count / (math.log(2.0) * curvature))
+
+
+def bits_for_distortion(values: NDArray[np.floating], curvature: float, bit_price: float, count: int) -> int:
+    """The number of bits, at most MAX_BITS, that come closest to `step_for_distortion` over the range of `values`."""
     spread = float(values.max() - values.min()) if len(values) else 0.0
-    if spread == 0.0 or curvature <= 0.0:
-        return 0
-    step = math.sqrt(6.0 * bit_price * count / (math.log(2.0) * curvature))
+    step = step_for_distortion(curvature, bit_price, count) if curvature > 0.0 and bit_price > 0.0 else math.inf
     return int(np.clip(round(math.log2(spread / step + 1.0)), 0, MAX_BITS))
 
 
 def cell_of(means: NDArray[np.floating], grid_size: tuple[int, int], image_size: tuple[int, int]) -> IntArray:
-    """The (row, column) [N, 2] of the grid cell that each mean (x, y) [N, 2] falls into; means outside go to the border."""
+    """The grid cell (row, column) [N, 2] of each mean (x, y) [N, 2] in pixels; means outside go to the border."""
     size = np.array(image_size)
     grid = np.array(grid_size)
-    cells = np.floor(means[:, ::-1] * (grid / size)).astype(np.int64)
-    return np.clip(cells, 0, grid - 1)
+    cells: IntArray = np.floor(means[:, ::-1] * (grid / size)).astype(np.int64)
+    return cells.clip(0, grid - 1)
 
 
 def cell_centers(cells: IntArray, grid_size: tuple[int, int], image_size: tuple[int, int]) -> NDArray[np.float32]:
     """The centres (x, y) [N, 2], in pixels, of grid cells (row, column) [N, 2]."""
     size, grid = np.array(image_size), np.array(grid_size)
-    return ((cells + 0.5) * (size / grid))[:, ::-1].astype(np.float32)
+    centers: NDArray[np.float32] = ((cells + 0.5) * (size / grid))[:, ::-1].astype(np.float32)
+    return centers
 
 
 def rgb_from_ycocg(ycocg: NDArray[np.float32]) -> NDArray[np.float32]:

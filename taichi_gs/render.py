@@ -44,18 +44,21 @@ def render(
     All tensors share one dtype, float32 or float64, and the device that Taichi runs on.
     """
     inputs = (means, log_covariances, colors, opacities, background)
-    return _Render.apply(*(t.contiguous() for t in inputs), order, image_size, arch or runtime.start())
+    image: Tensor = _Render.apply(  # type: ignore[no-untyped-call]
+        *(t.contiguous() for t in inputs), order, image_size, arch or runtime.start()
+    )
+    return image
 
 
 def _raw(tensor: Tensor) -> Any:
-    """What Taichi takes without a copy and without touching autograd: a NumPy view where there can be one (cheaper to pass)."""
+    """What Taichi takes without a copy and out of autograd's sight: where it can be a NumPy view, cheaper to pass."""
     tensor = tensor.detach()
     return tensor.numpy() if tensor.device.type == "cpu" else tensor
 
 
 class _Render(torch.autograd.Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any,
         means: Tensor,
         log_covariances: Tensor,
@@ -69,43 +72,39 @@ class _Render(torch.autograd.Function):
         dtype = _TAICHI_DTYPES[means.dtype]
         conics, extents = means.new_empty(len(means), 4), means.new_empty(len(means), 2)
         make_project(dtype)(_raw(log_covariances), _raw(opacities), _raw(conics), _raw(extents))
-        lists = tiles.TileLists(
-            *(
-                torch.from_numpy(array).to(means.device)
-                for array in tiles.list_tiles(means.detach().cpu().numpy(), extents.cpu().numpy(), order, image_size)
-            )
-        )
+        lists = tiles.list_tiles(means.detach().cpu().numpy(), extents.cpu().numpy(), order, image_size)
+        tensors = [torch.from_numpy(array).to(means.device) for array in lists]
+        tile_offsets, tile_indices, *_ = tensors
         rows, columns = tiles.num_tiles(image_size)
         image = means.new_empty(3, rows * TILE, columns * TILE)
         splats = (_raw(means), _raw(conics), _raw(extents), _raw(colors))
-        pairs = (_raw(lists.tile_offsets), _raw(lists.tile_indices))
+        pairs = (_raw(tile_offsets), _raw(tile_indices))
         blend_kernels(dtype, arch).forward(*splats, _raw(background), *pairs, _raw(image))
-        ctx.save_for_backward(means, log_covariances, colors, opacities, conics, extents, image, *lists)
+        ctx.save_for_backward(means, log_covariances, colors, opacities, conics, extents, image, *tensors)
         ctx.arch = arch
         return image[:, : image_size[0], : image_size[1]]
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        means, log_covariances, colors, opacities, conics, extents, image, *lists = (
+        means, log_covariances, colors, opacities, conics, extents, image, tile_offsets, tile_indices, *by_gaussian = (
             t.detach() for t in ctx.saved_tensors
         )
-        lists = tiles.TileLists(*lists)
         dtype = _TAICHI_DTYPES[means.dtype]
         padding = (0, image.shape[2] - grad_output.shape[2], 0, image.shape[1] - grad_output.shape[1])
         grad_image = functional.pad(grad_output, padding).contiguous()
 
         grad_pairs, grad_background = blend_kernels(dtype, ctx.arch).backward(
-            means, conics, extents, colors, lists.tile_offsets, lists.tile_indices, image, grad_image
+            means, conics, extents, colors, tile_offsets, tile_indices, image, grad_image
         )
         grad_means, grad_conics, grad_colors = (torch.empty_like(t) for t in (means, conics, colors))
-        by_gaussian = (_raw(lists.order), _raw(lists.rank_offsets), _raw(lists.rank_pairs))
-        make_sum_pairs(dtype)(_raw(grad_pairs), *by_gaussian, _raw(grad_means), _raw(grad_conics), _raw(grad_colors))
+        make_sum_pairs(dtype)(*(_raw(t) for t in (grad_pairs, *by_gaussian, grad_means, grad_conics, grad_colors)))
 
-        # Taichi's autodiff reads and writes `.grad` of its arguments, and zeroes the output's: fresh leaves keep it away
-        # from the tensors that PyTorch's autograd owns.
+        # Taichi's autodiff reads and writes `.grad` of its arguments, and zeroes the output's: fresh leaves keep it
+        # away from the tensors that PyTorch's autograd owns.
         leaves = [t.detach().requires_grad_() for t in (log_covariances, opacities, conics)]
-        for leaf, grad in zip(leaves, (torch.zeros_like(log_covariances), torch.zeros_like(opacities), grad_conics), strict=True):
+        grads = (torch.zeros_like(log_covariances), torch.zeros_like(opacities), grad_conics)
+        for leaf, grad in zip(leaves, grads, strict=True):
             leaf.grad = grad
         make_project(dtype).grad(*leaves, extents)
         return grad_means, leaves[0].grad, grad_colors, leaves[1].grad, grad_background, None, None, None

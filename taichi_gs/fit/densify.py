@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from taichi_gs.fit.initialize import sample_rows
-from taichi_gs.fit.splats import RowAdam, Splats
+from taichi_gs.fit.splats import ROWS, RowAdam, principal_axes
 from taichi_gs.fit.target import Target
 from taichi_gs.gaussians import MAX_OPACITY
 
@@ -21,9 +21,6 @@ SPLIT_SHRINK = 1.6
 
 NEW_SIZE = 0.4
 
-ROWS = ("means", "log_covariances", "color_codes")
-"""The tensors of `Splats` that have one row a Gaussian."""
-
 
 def grow_from_error(adam: RowAdam, target: Target, image: Tensor, count: int, generator: torch.Generator) -> None:
     """Add `count` Gaussians at pixels drawn by the squared error of `image`, a rendered copy of the coarse picture."""
@@ -33,42 +30,38 @@ def grow_from_error(adam: RowAdam, target: Target, image: Tensor, count: int, ge
     adam.replace_rows(torch.arange(len(adam["means"]), device=image.device), added)
 
 
-def prune_transparent(adam: RowAdam) -> Tensor:
-    """Remove Gaussians whose opacity is below MIN_OPACITY; return the rows kept."""
+def visible_rows(adam: RowAdam) -> Tensor:
+    """The rows of Gaussians whose opacity is at least MIN_OPACITY."""
     opacities = MAX_OPACITY * torch.sigmoid(adam["color_codes"].detach()[:, 3])
-    kept = (opacities >= MIN_OPACITY).nonzero().squeeze(1)
-    if len(kept) < len(opacities):
-        adam.replace_rows(kept, {name: adam[name].detach()[:0] for name in ROWS})
-    return kept
+    return (opacities >= MIN_OPACITY).nonzero().squeeze(1)
 
 
-def clone_and_split(
-    adam: RowAdam, gradients: Tensor, count: int, spacing: float, generator: torch.Generator
-) -> None:
-    """Add up to `count` Gaussians where the positional gradient is high (paper section 3.4).
+def clone_and_split(adam: RowAdam, activity: Tensor, count: int, spacing: float, generator: torch.Generator) -> None:
+    """Add up to `count` Gaussians where the positional gradient is high, and drop transparent ones (paper section 3.4).
 
-    Of the Gaussians whose mean gradient norm `gradients` [N] is above average, the `count` highest are chosen. Small ones,
-    narrower than half the mean `spacing` in pixels, are cloned: the copy keeps the scale and moves along the gradient. Large
-    ones are replaced by two, drawn from the Gaussian itself and scaled down by SPLIT_SHRINK.
+    Of the visible Gaussians whose `activity` [N], the mean norm of the positional gradient, is above average, the `count`
+    highest are chosen. Small ones, narrower than half of `spacing` pixels, are cloned: the copy keeps the scale and is moved
+    by half a standard deviation down the gradient. Large ones are replaced by two that are drawn from the Gaussian itself and
+    scaled down by SPLIT_SHRINK.
     """
-    chosen = gradients.argsort(descending=True, stable=True)[:count]
-    chosen = chosen[gradients[chosen] > gradients.mean()]
+    visible = visible_rows(adam)
+    ranked = visible[activity[visible].argsort(descending=True, stable=True)]
+    chosen = ranked[activity[ranked] > activity.mean()][:count]
     rows = {name: adam[name].detach()[chosen] for name in ROWS}
-    deviations = Splats(**rows, background=adam["background"]).deviations()
+    deviations, axes = principal_axes(rows["log_covariances"])
     small = torch.exp(0.5 * rows["log_covariances"][:, 0]) < 0.5 * spacing
 
-    direction = adam["means"].grad
-    steps = torch.zeros_like(rows["means"]) if direction is None else -functional.normalize(direction[chosen])
-    clones = dict(rows, means=rows["means"] + 0.5 * deviations[:, 1:] * steps)
-
+    downhill = -functional.normalize(adam.momentum("means")[chosen])
+    clones = dict(rows, means=rows["means"] + 0.5 * deviations[:, 1:] * downhill)
+    shrink = rows["log_covariances"].new_tensor([2.0 * math.log(SPLIT_SHRINK), 0.0, 0.0])
     halves = []
     for _ in range(2):
-        noise = torch.randn(len(chosen), 2, generator=generator).to(deviations)
-        means = rows["means"] + Splats(**rows, background=adam["background"]).to_axes(deviations * noise)
-        shrunk = rows["log_covariances"] - rows["log_covariances"].new_tensor([2.0 * math.log(SPLIT_SHRINK), 0.0, 0.0])
-        halves.append(dict(rows, means=means, log_covariances=shrunk))
+        offsets = torch.randn(len(chosen), 2, generator=generator).to(deviations) * deviations
+        means = rows["means"] + (offsets[:, :, None] * axes).sum(dim=1)
+        halves.append(dict(rows, means=means, log_covariances=rows["log_covariances"] - shrink))
 
     added = {name: torch.cat([clones[name][small], *(half[name][~small] for half in halves)]) for name in ROWS}
-    kept = torch.ones(len(gradients), dtype=torch.bool, device=gradients.device)
-    kept[chosen[~small]] = False
-    adam.replace_rows(kept.nonzero().squeeze(1), added)
+    keep = torch.zeros(len(activity), dtype=torch.bool, device=activity.device)
+    keep[visible] = True
+    keep[chosen[~small]] = False
+    adam.replace_rows(keep.nonzero().squeeze(1), added)

@@ -13,6 +13,9 @@ from torch import Tensor
 from taichi_gs.gaussians import MAX_OPACITY
 from taichi_gs.render import render
 
+ROWS = ("means", "log_covariances", "color_codes")
+"""The tensors of `Splats` that have one row a Gaussian."""
+
 RGB_FROM_YCOCG = ((1.0, 1.0, -1.0), (1.0, 0.0, 1.0), (1.0, -1.0, -1.0))
 
 
@@ -35,6 +38,11 @@ class Splats:
     def __len__(self) -> int:
         return len(self.means)
 
+    @property
+    def opacities(self) -> Tensor:
+        """[N], in (0, MAX_OPACITY)."""
+        return MAX_OPACITY * torch.sigmoid(self.color_codes[:, 3])
+
     def render(self, full_size: tuple[int, int], image_size: tuple[int, int], order: np.ndarray) -> Tensor:
         """Render [3, height, width] at `image_size` what is described for `full_size`, differentiably."""
         scale_y, scale_x = image_size[0] / full_size[0], image_size[1] / full_size[1]
@@ -43,11 +51,21 @@ class Splats:
             self.means * self.means.new_tensor([scale_x, scale_y]),
             self.log_covariances + self.means.new_tensor([math.log(scale_x * scale_y), 0.0, 0.0]),
             self.color_codes[:, :3] @ matrix.T,
-            MAX_OPACITY * torch.sigmoid(self.color_codes[:, 3]),
+            self.opacities,
             self.background,
             order,
             image_size,
         )
+
+
+def principal_axes(log_covariances: Tensor) -> tuple[Tensor, Tensor]:
+    """The standard deviations [N, 2], longer first, and the unit vectors [N, 2, 2] (axis, xy) of the two axes."""
+    m, u, v = log_covariances.unbind(dim=1)
+    anisotropy = torch.hypot(u, v)
+    angle = 0.5 * torch.atan2(v, u)
+    cos, sin = angle.cos(), angle.sin()
+    deviations = torch.exp(0.5 * torch.stack([m + anisotropy, m - anisotropy], dim=1))
+    return deviations, torch.stack([torch.stack([cos, sin], 1), torch.stack([-sin, cos], 1)], dim=1)
 
 
 class RowAdam:
@@ -55,7 +73,6 @@ class RowAdam:
 
     def __init__(self, tensors: Mapping[str, Tensor], rates: Mapping[str, float]) -> None:
         self._rates = dict(rates)
-        self._factor = 1.0
         self._build({name: tensor.detach().clone() for name, tensor in tensors.items()})
 
     def __getitem__(self, name: str) -> Tensor:
@@ -76,6 +93,15 @@ class RowAdam:
             group["lr"] = self._rates[group["name"]] * factor
         self._adam.step()
         self._adam.zero_grad(set_to_none=True)
+
+    def momentum(self, name: str) -> Tensor:
+        """The running mean of a tensor's gradient, shaped like it; zero before the first step."""
+        state = self._adam.state.get(self._tensors[name])
+        return state["exp_avg"] if state else torch.zeros_like(self._tensors[name])
+
+    def assign(self, name: str, values: Tensor) -> None:
+        """Overwrite a tensor's values [same shape] and keep its moments."""
+        self._tensors[name].data.copy_(values)
 
     def replace_rows(self, kept: Tensor, added: Mapping[str, Tensor]) -> None:
         """Keep the rows `kept` [M] of every tensor named in `added`, and append its new rows with zero moments."""

@@ -1,1 +1,4 @@
-"""Taichi kernels: projection, tiles and blending. No `from __future__ import annotations` here: Taichi reads annotations."""
+"""Taichi kernels: projection, tiles and blending.
+
+No `from __future__ import annotations` in modules with kernels: Taichi reads the annotations themselves.
+"""

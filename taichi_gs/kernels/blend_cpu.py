@@ -1,10 +1,11 @@
 """Blending on the CPU: one task a tile, in the form that compiles to full-width vector code. See `blend.py`.
 
-Pixel state lies in local vectors of 256 and the inner loops run over the 16 pixels of a row: LLVM turns exactly this shape
-into vector instructions. Narrower loops, static unrolling or `ti.exp` inside make it 2 to 6 times slower.
+Pixel state lies in local vectors of 256 and the inner loops run over the 16 pixels of a row: LLVM turns exactly this
+shape into vector instructions. Narrower loops, static unrolling or `ti.exp` inside make it 2 to 6 times slower.
 
-The backward pass runs front to back, like the forward one. Every (tile, Gaussian) pair writes one row of `grad_pairs`; rows
-are summed per Gaussian afterwards in a fixed order, so that there are no atomics and gradients are the same in every run.
+The backward pass runs front to back, like the forward one. Every (tile, Gaussian) pair writes one row of
+`grad_pairs`; rows are summed per Gaussian afterwards in a fixed order, so that there are no atomics and gradients are
+the same in every run.
 """
 
 import functools
@@ -14,7 +15,8 @@ import taichi as ti
 
 from taichi_gs.kernels.blend import LN2, LOG2_MIN_ALPHA, NUM_GRADS, NUM_PIXELS, TILE, exp2_function
 
-@functools.lru_cache(maxsize=None)
+
+@functools.cache
 def make_kernels(dtype):
     """Return `forward` and `backward` for `dtype`, ti.f32 or ti.f64; Taichi compiles them when first called."""
     exp2 = exp2_function(dtype)
@@ -152,7 +154,7 @@ def make_kernels(dtype):
                 grad_backgrounds[tile, channel] = rest[channel]
 
     def backward(means, conics, extents, colors, tile_offsets, tile_indices, image, grad_image):
-        """Take detached torch tensors; return grad_pairs [P, 9] and the background's gradient [3], torch tensors too."""
+        """Take detached tensors; return grad_pairs [P, 9] and the background's gradient [3], tensors as well."""
         grad_pairs = image.new_empty(len(tile_indices), NUM_GRADS)
         grad_backgrounds = image.new_empty(len(tile_offsets) - 1, 3)
         splats = (means, conics, extents, colors)

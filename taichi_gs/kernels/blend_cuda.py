@@ -1,9 +1,10 @@
 """Blending on CUDA: one thread a pixel, and per-pair sums without atomics. See `blend.py`.
 
-The backward pass has two kernels. The first runs a thread a pixel, front to back, and stores v and w of every (pair, pixel) in
-global memory; the second runs a thread for each row of each pair and sums its 16 pixels, and a pair's 16 rows are added up by
-the third. Every sum has a fixed order, so gradients are the same in every run. Nothing in here is particular to CUDA: the
-kernels run on the CPU as well, slowly, which is how their arithmetic is tested where there is no GPU.
+The backward pass has two kernels. The first runs a thread a pixel, front to back, and stores v and w of every (pair,
+pixel) in global memory; the second runs a thread for each row of each pair and sums its 16 pixels, and a pair's 16
+rows are added up by the third. Every sum has a fixed order, so gradients are the same in every run. Nothing in here
+is particular to CUDA: the kernels run on the CPU as well, slowly, which is how their arithmetic is tested where there
+is no GPU.
 """
 
 import functools
@@ -14,7 +15,7 @@ import taichi as ti
 from taichi_gs.kernels.blend import LN2, LOG2_MIN_ALPHA, NUM_GRADS, NUM_PIXELS, TILE, exp2_function
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def make_kernels(dtype):
     """Return the functions `forward` and `backward` for `dtype`, with the signatures of the CPU form."""
     exp2 = exp2_function(dtype)
@@ -152,7 +153,7 @@ def make_kernels(dtype):
                 grad_pairs[pair, 6 + channel] = total[6 + channel]
 
     def backward(means, conics, extents, colors, tile_offsets, tile_indices, image, grad_image):
-        """Take detached torch tensors; return grad_pairs [P, 9] and the background's gradient [3], torch tensors too."""
+        """Take detached tensors; return grad_pairs [P, 9] and the background's gradient [3], tensors as well."""
         num_pairs, num_tiles = len(tile_indices), len(tile_offsets) - 1
         pixel_sums = image.new_empty(2, num_pairs, NUM_PIXELS)
         transmittances = image.new_empty(num_tiles, NUM_PIXELS)
@@ -162,9 +163,7 @@ def make_kernels(dtype):
         backward_pixels(
             means, conics, colors, tile_offsets, tile_indices, image, grad_image, pixel_sums, transmittances
         )
-        sum_rows(
-            means, tile_offsets, tile_indices, grad_image, pixel_sums, transmittances, row_sums, grad_backgrounds
-        )
+        sum_rows(means, tile_offsets, tile_indices, grad_image, pixel_sums, transmittances, row_sums, grad_backgrounds)
         if num_pairs:
             finish_pairs(conics, tile_indices, row_sums, grad_pairs)
         return grad_pairs, grad_backgrounds.sum(dim=0)

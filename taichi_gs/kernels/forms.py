@@ -1,8 +1,12 @@
 """Choose the form of the blending kernels that suits the device."""
 
+from types import SimpleNamespace
+from typing import Any
+
 from taichi_gs.kernels import blend_cpu, blend_cuda
 
 
-def blend_kernels(dtype, arch):
+def blend_kernels(dtype: Any, arch: str) -> SimpleNamespace:
     """The functions `forward` and `backward` for a Taichi dtype on `arch`, "cpu" or "cuda"."""
-    return (blend_cuda if arch == "cuda" else blend_cpu).make_kernels(dtype)
+    kernels: SimpleNamespace = (blend_cuda if arch == "cuda" else blend_cpu).make_kernels(dtype)
+    return kernels

@@ -14,13 +14,14 @@ LOG_MIN_ALPHA = -5.541263545158426
 TINY = 1e-12
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def make_project(dtype):
     """The kernel from log_covariances [N, 3] and opacities [N] to conics [N, 4] and extents [N, 2], for a Taichi dtype.
 
     Conics are described in `blend.py`. For the matrix logarithm (m, u, v) of a covariance and r = hypot(u, v),
 
-        cov = exp(m) (cosh r I + sinh r / r [[u, v], [v, -u]]),   cov^-1 = exp(-m) (cosh r I - sinh r / r [[u, v], [v, -u]]).
+        cov    = exp(m)  (cosh r I + sinh r / r [[u, v], [v, -u]]),
+        cov^-1 = exp(-m) (cosh r I - sinh r / r [[u, v], [v, -u]]).
 
     Extents are sqrt(2 ln(255 opacity) cov_xx) and likewise for y, and negative where the Gaussian is nowhere visible.
     """

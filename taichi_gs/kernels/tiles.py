@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from taichi_gs.kernels.blend import TILE
 
@@ -16,28 +17,33 @@ class TileLists(NamedTuple):
         rank_pairs[rank_offsets[r]:rank_offsets[r + 1]].
     """
 
-    tile_offsets: np.ndarray
-    tile_indices: np.ndarray
-    order: np.ndarray
-    rank_offsets: np.ndarray
-    rank_pairs: np.ndarray
+    tile_offsets: NDArray[np.int32]
+    tile_indices: NDArray[np.int32]
+    order: NDArray[np.int32]
+    rank_offsets: NDArray[np.int32]
+    rank_pairs: NDArray[np.int32]
 
 
-def num_tiles(image_size):
+def num_tiles(image_size: tuple[int, int]) -> tuple[int, int]:
     """(rows, columns) of tiles that cover an image of (height, width) pixels."""
     height, width = image_size
     return -(-height // TILE), -(-width // TILE)
 
 
-def list_tiles(means, extents, order, image_size):
+def list_tiles(
+    means: NDArray[np.floating],
+    extents: NDArray[np.floating],
+    order: NDArray[np.integer],
+    image_size: tuple[int, int],
+) -> TileLists:
     """Return the TileLists of Gaussians with means [N, 2] and extents [N, 2] in pixels.
 
-    `order [N]` is the permutation that puts them front to back. NumPy and not Taichi: a sort in NumPy is as fast as a serial
-    kernel at the usual sizes, and a decoder saves that kernel's compile time at every start.
+    `order [N]` is the permutation that puts them front to back. NumPy and not Taichi: a sort in NumPy is as fast as a
+    serial kernel at the usual sizes, and a decoder saves that kernel's compile time at every start.
     """
     rows, columns = num_tiles(image_size)
-    order = order.astype(np.int32)
-    means, extents = means[order], extents[order]
+    ranked: NDArray[np.int32] = order.astype(np.int32)
+    means, extents = means[ranked], extents[ranked]
     # From the first to one past the last tile with a pixel centre inside [mean - extent, mean + extent].
     limits = np.array([columns, rows])
     first = np.clip(np.ceil(means - extents - 0.5) // TILE, 0, limits).astype(np.int32)
@@ -46,7 +52,7 @@ def list_tiles(means, extents, order, image_size):
     counts = np.where(extents[:, 0] > 0, widths * heights, 0)
     rank_offsets = _offsets(counts)
 
-    rank = np.repeat(np.arange(len(order), dtype=np.int32), counts)
+    rank = np.repeat(np.arange(len(ranked), dtype=np.int32), counts)
     row, column = np.divmod(np.arange(len(rank), dtype=np.int32) - rank_offsets[rank], widths[rank])
     tiles = (first[rank, 1] + row) * columns + first[rank, 0] + column
     # NumPy sorts 16-bit keys by radix, several times faster than wider ones.
@@ -54,10 +60,10 @@ def list_tiles(means, extents, order, image_size):
     rank_pairs = np.empty(len(rank), dtype=np.int32)
     rank_pairs[by_tile] = np.arange(len(rank), dtype=np.int32)
     tile_offsets = _offsets(np.bincount(tiles, minlength=rows * columns))
-    return TileLists(tile_offsets, order[rank[by_tile]], order, rank_offsets, rank_pairs)
+    return TileLists(tile_offsets, ranked[rank[by_tile]], ranked, rank_offsets, rank_pairs)
 
 
-def _offsets(counts):
+def _offsets(counts: NDArray[np.integer]) -> NDArray[np.int32]:
     offsets = np.zeros(len(counts) + 1, dtype=np.int32)
     np.cumsum(counts, out=offsets[1:])
     return offsets

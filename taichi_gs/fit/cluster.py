@@ -1,0 +1,311 @@
+"""The later stages of a fit: codebooks grow into the parameters, then codewords are trained with their indices frozen.
+
+* `pull`: free parameters once more, while k-means codebooks follow them and pull each Gaussian's vectors towards its
+  codeword, ever more strongly, until vector and codeword are nearly one.
+* `reassign`: Gaussians take their codewords' values. Codewords and positions are trained by gradient; every so often the
+  gradient is passed straight through the codewords to the Gaussians' own vectors (a Newton step from the codeword, along the
+  Gaussian's own gradient, says where its vector would rather be), and Lloyd iterations cluster those vectors anew.
+* `refine`: the indices are frozen, and positions and codewords are rounded as the file will round them, with straight-through
+  gradients, so that what is rendered is what a decoder will see.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from taichi_gs.bitstream import serialize
+from taichi_gs.codebook import centroids, lloyd, seed_codewords
+from taichi_gs.fit.grow import area_order, clamp_shapes, decay, learning_rates
+from taichi_gs.fit.splats import ROWS, RowAdam, Splats
+from taichi_gs.fit.target import Target
+from taichi_gs.quantize import (
+    MAX_GRID,
+    bits_for_distortion,
+    cell_centers,
+    cell_of,
+    dequantize_codebook,
+    fit_quantizer,
+    quantize,
+    step_for_distortion,
+)
+from taichi_gs.quantized import IntArray, QuantizedCodebook, QuantizedGaussians, UniformQuantizer
+
+VECTORS = ("log_covariances", "color_codes")
+"""The tensors of `Splats` that have codebooks."""
+
+PULL_FIRST, PULL_LAST = 0.003, 0.5
+"""The part of the way to its codeword that a vector is pulled after each step, at the beginning and at the end."""
+
+PULL_LLOYD_EVERY = 10
+REASSIGN_EVERY = 20
+CURVATURES_EVERY = 100
+NUM_PROBES = 8
+REASSIGN_RATE = 0.5
+REFINE_RATE = 0.3
+"""Factors on the learning rates of these stages."""
+
+NEWTON_DAMPING = 3.0
+"""Gaussians overlap and move at once: their common curvature is larger than the diagonal that each one sees."""
+
+CURVATURE_FLOOR = 0.1
+"""Added to each curvature, in units of the channel's mean, so that vectors that hardly matter do not run away."""
+
+MAX_NEWTON_STEP = 0.5
+"""In the vectors' own units."""
+
+RATE_SLOPE = 0.55
+"""-d ln(squared error) / d ln(bits) along a picture's rate-distortion curve: 1.7 dB for each doubling of the bits."""
+
+SIZE_MARGIN = 0.997
+"""The part of the byte limit that is aimed at before the last training steps move positions between cells."""
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What a file may spend, and on what.
+
+    Attributes:
+        num_codewords: the size of each codebook, by name in VECTORS.
+        position_bits: bits of either coordinate; None lets rate and distortion decide.
+        codebook_bits: bits of each channel of the codewords; None likewise.
+        max_bytes: the file's size is kept at or below it, if given.
+    """
+
+    num_codewords: dict[str, int]
+    position_bits: int | None = None
+    codebook_bits: int | None = None
+    max_bytes: int | None = None
+
+
+@dataclass
+class Clusters:
+    """The codebooks [K, D] and each Gaussian's index [N], by name in VECTORS."""
+
+    codewords: dict[str, Tensor]
+    indices: dict[str, Tensor]
+
+
+class Economist:
+    """Says what squared error a bit is worth, from the error so far and the bits of the file."""
+
+    def __init__(self, num_gaussians: int, precision: Precision) -> None:
+        index_bits = sum(math.log2(max(k, 2)) for k in precision.num_codewords.values())
+        codebook_bits = sum(6.0 * k * d for k, d in zip(precision.num_codewords.values(), (3, 4), strict=True))
+        # Ten bits a position; the file itself says better once there is one.
+        self.num_bits = num_gaussians * (10.0 + index_bits) + codebook_bits
+
+    def price(self, squared_error: float) -> float:
+        return RATE_SLOPE * squared_error / self.num_bits
+
+
+def pull(
+    adam: RowAdam,
+    target: Target,
+    precision: Precision,
+    steps: int,
+    generator: torch.Generator,
+    report: Callable[[float], None],
+) -> Clusters:
+    """Draw the vectors of the Gaussians in `adam` towards codebooks while fitting them; return the codebooks."""
+    economist = Economist(len(adam["means"]), precision)
+    clusters = Clusters({}, {})
+    weights_of: dict[str, Tensor] = {}
+    for step in range(steps):
+        splats = Splats(*(adam[name] for name in ROWS), background=adam["background"])
+        order = area_order(splats.log_covariances)
+        image = target.backward(splats, order, coarse=True)
+        price = economist.price(float(target.squared_error(image, coarse=True)))
+        adam.step(1.0)
+        clamp_shapes(adam)
+        if step % CURVATURES_EVERY == 0:
+            weights_of = _curvatures(target, splats, order, generator)
+        strength = PULL_FIRST * (PULL_LAST / PULL_FIRST) ** (step / steps)
+        for name in VECTORS:
+            vectors, weights = adam[name].detach(), weights_of[name]
+            if name not in clusters.codewords:
+                clusters.codewords[name] = seed_codewords(vectors, weights, precision.num_codewords[name], generator)
+            codewords = clusters.codewords[name]
+            if step % PULL_LLOYD_EVERY == 0 or step == steps - 1:
+                codewords, clusters.indices[name] = lloyd(vectors, weights, codewords, price)
+            else:
+                codewords = centroids(vectors, weights, clusters.indices[name], codewords)
+            clusters.codewords[name] = codewords
+            adam.assign(name, torch.lerp(vectors, codewords[clusters.indices[name]], strength))
+        report(target.psnr(image, coarse=True))
+    return clusters
+
+
+class ClusteredFit:
+    """Gaussians whose vectors are codewords: the state of the last two stages.
+
+    The optimiser holds the free positions [N, 2], the codewords [K, D] by name in VECTORS, and the background [3].
+    """
+
+    def __init__(
+        self, adam: RowAdam, clusters: Clusters, target: Target, precision: Precision, generator: torch.Generator
+    ) -> None:
+        spacing = math.sqrt(target.full[0].numel() / len(adam["means"]))
+        tensors = {"means": adam["means"], "background": adam["background"], **clusters.codewords}
+        self._adam = RowAdam(tensors, learning_rates(spacing))
+        self._indices = clusters.indices
+        self._target, self._precision, self._generator = target, precision, generator
+        self._economist = Economist(len(adam["means"]), precision)
+        self._grid_size = (1, 1)
+        self._quantizers: dict[str, tuple[UniformQuantizer, ...]] = {}
+
+    def reassign(self, steps: int, report: Callable[[float], None]) -> None:
+        """Train codewords and positions, and give the Gaussians new codewords every REASSIGN_EVERY steps."""
+        for step in range(steps):
+            if step % REASSIGN_EVERY == 0:
+                curvatures, gradients, price = self._derivatives()
+                self._choose_grid(curvatures["means"], price)
+                if step > 0:
+                    self._recluster(curvatures, gradients, price)
+            splats, order = self._view()
+            image = self._target.backward(splats, order, coarse=True)
+            self._adam.step(REASSIGN_RATE)
+            report(self._target.psnr(image, coarse=True))
+
+    def refine(self, coarse_steps: int, full_steps: int, report: Callable[[float], None]) -> QuantizedGaussians:
+        """Train what the file will hold, indices frozen, first on the coarse and then on the full picture."""
+        curvatures, _, price = self._derivatives()
+        self._choose_grid(curvatures["means"], price)
+        self._choose_quantizers(curvatures, price)
+        # What removing a Gaussian adds to the squared error: the picture is linear in its opacity o, and the curvature is
+        # by the logit, of which the derivative of o is o (1 - o / MAX_OPACITY).
+        headroom = 1.0 - torch.sigmoid(self._vectors("color_codes")[:, 3])
+        usefulness = curvatures["color_codes"][:, 3] / headroom.square()
+        usefulness = self._shrink(usefulness, SIZE_MARGIN)
+        steps = coarse_steps + full_steps
+        for step in range(steps):
+            splats, order = self._view()
+            coarse = step < coarse_steps
+            image = self._target.backward(splats, order, coarse)
+            self._adam.step(REFINE_RATE * decay(step / steps, final=0.05))
+            report(self._target.psnr(image, coarse))
+        self._shrink(usefulness, 1.0)
+        return self._quantized()
+
+    def _vectors(self, name: str) -> Tensor:
+        return self._adam[name].detach()[self._indices[name]]
+
+    def _cells(self) -> IntArray:
+        return cell_of(self._adam["means"].detach().cpu().numpy(), self._grid_size, self._target.size)
+
+    def _view(self) -> tuple[Splats, np.ndarray]:
+        """The picture as a file would hold it, with gradients straight through every rounding; and the blending order."""
+        cells = self._cells()
+        means = self._adam["means"]
+        codewords = {name: self._adam[name] for name in VECTORS}
+        for name, quantizers in self._quantizers.items():
+            codewords[name] = _straight_through(codewords[name], dequantize_codebook(self._codebook(name, quantizers)))
+        splats = Splats(
+            _straight_through(means, cell_centers(cells, self._grid_size, self._target.size)),
+            *(codewords[name][self._indices[name]] for name in VECTORS),
+            background=_straight_through(self._adam["background"], self._background() / np.float32(255)),
+        )
+        shapes = codewords["log_covariances"].detach().cpu().numpy()
+        rank = np.empty(len(shapes), dtype=np.int64)
+        rank[np.lexsort(shapes.T[::-1])] = np.arange(len(shapes))
+        indices = {name: self._indices[name].cpu().numpy() for name in VECTORS}
+        order = np.lexsort((indices["color_codes"], cells[:, 1], cells[:, 0], rank[indices["log_covariances"]]))
+        return splats, order
+
+    def _background(self) -> np.ndarray:
+        background: np.ndarray = np.rint(self._adam["background"].detach().cpu().numpy().clip(0.0, 1.0) * 255)
+        return background
+
+    def _derivatives(self) -> tuple[dict[str, Tensor], dict[str, Tensor], float]:
+        """Curvatures and gradients of the squared error by each Gaussian's own parameters, and the price of a bit."""
+        splats, order = self._view()
+        leaves = {name: getattr(splats, name).detach().requires_grad_() for name in ROWS}
+        splats = replace(splats, **leaves, background=splats.background.detach())
+        error = self._target.squared_error(self._target.render(splats, order, coarse=True), coarse=True)
+        gradients = torch.autograd.grad(error, list(leaves.values()))
+        curvatures = _curvatures(self._target, splats, order, self._generator)
+        price = self._economist.price(float(error.detach()))
+        return curvatures, dict(zip(ROWS, gradients, strict=True)), price
+
+    def _recluster(self, curvatures: dict[str, Tensor], gradients: dict[str, Tensor], price: float) -> None:
+        for name in VECTORS:
+            weights = NEWTON_DAMPING * curvatures[name]
+            newton = (-0.5 * gradients[name] / weights).clamp(-MAX_NEWTON_STEP, MAX_NEWTON_STEP)
+            vectors = self._vectors(name) + newton
+            codewords, self._indices[name] = lloyd(vectors, weights, self._adam[name].detach(), price)
+            self._adam.assign(name, codewords)
+
+    def _choose_grid(self, curvatures: Tensor, price: float) -> None:
+        bits = self._precision.position_bits
+        if bits is not None:
+            self._grid_size = (1 << bits, 1 << bits)
+            return
+        step = step_for_distortion(float(curvatures.sum()), price, curvatures.numel())
+        rows, columns = (min(max(round(side / step), 1), MAX_GRID) for side in self._target.size)
+        self._grid_size = (rows, columns)
+
+    def _choose_quantizers(self, curvatures: dict[str, Tensor], price: float) -> None:
+        for name in VECTORS:
+            codewords = self._adam[name].detach().cpu().numpy()
+            bits = self._precision.codebook_bits
+            self._quantizers[name] = tuple(
+                fit_quantizer(
+                    channel,
+                    bits_for_distortion(channel, float(curvature), price, len(channel)) if bits is None else bits,
+                )
+                for channel, curvature in zip(codewords.T, curvatures[name].sum(dim=0), strict=True)
+            )
+
+    def _codebook(self, name: str, quantizers: tuple[UniformQuantizer, ...]) -> QuantizedCodebook:
+        codewords = self._adam[name].detach().cpu().numpy()
+        symbols = [quantize(channel, q) for channel, q in zip(codewords.T, quantizers, strict=True)]
+        return QuantizedCodebook(np.stack(symbols, axis=1), quantizers)
+
+    def _quantized(self) -> QuantizedGaussians:
+        covariance_codebook, color_codebook = (self._codebook(name, self._quantizers[name]) for name in VECTORS)
+        covariance_indices, color_indices = (self._indices[name].cpu().numpy() for name in VECTORS)
+        return QuantizedGaussians(
+            image_size=self._target.size,
+            background=self._background().astype(np.uint8),
+            grid_size=self._grid_size,
+            cells=self._cells(),
+            covariance_codebook=covariance_codebook,
+            covariance_indices=covariance_indices,
+            color_codebook=color_codebook,
+            color_indices=color_indices,
+        )
+
+    def _shrink(self, usefulness: Tensor, margin: float) -> Tensor:
+        """Remove the least useful Gaussians until the file fits `margin` times its limit; return the rest's usefulness."""
+        while self._precision.max_bytes is not None and len(usefulness) > 1:
+            num_bytes = len(serialize(self._quantized()))
+            excess = num_bytes - math.floor(margin * self._precision.max_bytes)
+            if excess <= 0:
+                break
+            # A little less than the excess's share of the Gaussians, so as not to remove too many; then look again.
+            count = max(1, int(0.9 * excess / num_bytes * len(usefulness)))
+            kept = usefulness.argsort(descending=True, stable=True)[: max(1, len(usefulness) - count)].sort().values
+            usefulness = usefulness[kept]
+            self._adam.replace_rows(kept, {"means": self._adam["means"].detach()[:0]})
+            self._indices = {name: indices[kept] for name, indices in self._indices.items()}
+        return usefulness
+
+
+def _straight_through(values: Tensor, rounded: np.ndarray) -> Tensor:
+    """`rounded` in value, with the gradient of `values`."""
+    return values + (torch.from_numpy(rounded).to(values) - values).detach()
+
+
+def _curvatures(target: Target, splats: Splats, order: np.ndarray, generator: torch.Generator) -> dict[str, Tensor]:
+    """The curvature of the squared error in each Gaussian's parameters, by name in ROWS, kept away from zero."""
+    parameters = [getattr(splats, name) for name in ROWS]
+    values = target.curvatures(splats, order, parameters, generator, NUM_PROBES)
+    tiny = torch.finfo(torch.float32).tiny
+    return {
+        name: value + CURVATURE_FLOOR * value.mean(dim=0) + tiny for name, value in zip(ROWS, values, strict=True)
+    }
