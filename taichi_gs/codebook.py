@@ -60,7 +60,7 @@ def lloyd(
 
     With `reseed`, codewords that lost all their samples are moved to the samples that are coded worst.
     """
-    bits = torch.zeros(len(codewords), dtype=vectors.dtype)
+    bits = vectors.new_zeros(len(codewords))
     for _ in range(iterations):
         indices, cost = assign(vectors, weights, codewords, bits, bit_price)
         empty = torch.bincount(indices, minlength=len(codewords)) == 0
@@ -77,14 +77,17 @@ def lloyd(
 
 
 def seed_codewords(vectors: Tensor, weights: Tensor, num_codewords: int, generator: torch.Generator) -> Tensor:
-    """Choose K of the samples as first codewords [K, D] by k-means++ (Arthur and Vassilvitskii 2007)."""
+    """Choose K of the samples as first codewords [K, D] by k-means++ (Arthur and Vassilvitskii 2007).
+
+    Fewer if there are fewer different samples. `generator` is one of the CPU's, wherever the samples lie.
+    """
     first = torch.randint(len(vectors), (1,), generator=generator)
     codewords = vectors[first]
     nearest = (weights * (vectors - codewords).square()).sum(dim=1)
     for _ in range(min(num_codewords, len(vectors)) - 1):
         if float(nearest.sum()) == 0.0:
             break
-        chosen = torch.multinomial(nearest, 1, generator=generator)
+        chosen = torch.multinomial(nearest.cpu(), 1, generator=generator)
         codewords = torch.cat([codewords, vectors[chosen]])
         nearest = torch.minimum(nearest, (weights * (vectors - vectors[chosen]).square()).sum(dim=1))
     return codewords

@@ -102,7 +102,8 @@ class Gaussians:
         """The standard deviations along the two axes [N, 2], the longer first, in pixels."""
         mean = self.log_covariances[:, 0]
         anisotropy = np.hypot(self.log_covariances[:, 1], self.log_covariances[:, 2])
-        return np.exp(0.5 * np.stack([mean + anisotropy, mean - anisotropy], axis=1))
+        deviations: FloatArray = np.exp(0.5 * np.stack([mean + anisotropy, mean - anisotropy], axis=1))
+        return deviations
 
     @property
     def rotations(self) -> FloatArray:

@@ -25,7 +25,7 @@ def fit_quantizer(values: NDArray[np.floating], bits: int) -> UniformQuantizer:
     if bits == 0 or low == high:
         return UniformQuantizer(float(np.float16(np.median(values))), 0.0, 0)
     minimum = np.float16(low)
-    if minimum > low:
+    if float(minimum) > low:  # compared with a float16, a Python float would be rounded to float16 first
         minimum = np.nextafter(minimum, np.float16(-np.inf))
     step = np.float16((high - float(minimum)) / ((1 << bits) - 1))
     if float(minimum) + float(step) * ((1 << bits) - 1) < high or step == 0:
@@ -50,8 +50,8 @@ def dequantize(symbols: IntArray, quantizer: UniformQuantizer) -> NDArray[np.flo
 def step_for_distortion(curvature: float, bit_price: float, count: int) -> float:
     """The quantiser step at which `count` values cost least, bits and squared error together.
 
-    A step S adds about curvature S^2 / 12 to the squared error and costs count log2(1 / S) bits; at `bit_price` squared error
-    a bit the sum is least at S^2 = 6 bit_price count / (ln 2 curvature).
+    A step S adds about curvature S^2 / 12 to the squared error and costs count log2(1 / S) bits; at `bit_price` squared
+    error a bit the sum is least at S^2 = 6 bit_price count / (ln 2 curvature).
 
     Args:
         curvature: the second-order coefficient of the squared error, summed over all values that the step rounds.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import taichi as ti
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -13,10 +12,8 @@ from torch.nn import functional
 
 from taichi_gs.kernels import runtime, tiles
 from taichi_gs.kernels.blend import TILE, make_sum_pairs
-from taichi_gs.kernels.forms import blend_kernels
+from taichi_gs.kernels.forms import DTYPES, blend_kernels
 from taichi_gs.kernels.project import make_project
-
-_TAICHI_DTYPES = {torch.float32: ti.f32, torch.float64: ti.f64}
 
 
 def render(
@@ -50,6 +47,10 @@ def render(
     return image
 
 
+def _taichi_dtype(tensor: Tensor) -> Any:
+    return DTYPES[str(tensor.dtype).removeprefix("torch.")]
+
+
 def _raw(tensor: Tensor) -> Any:
     """What Taichi takes without a copy and out of autograd's sight: where it can be a NumPy view, cheaper to pass."""
     tensor = tensor.detach()
@@ -69,7 +70,7 @@ class _Render(torch.autograd.Function):
         image_size: tuple[int, int],
         arch: str,
     ) -> Tensor:
-        dtype = _TAICHI_DTYPES[means.dtype]
+        dtype = _taichi_dtype(means)
         conics, extents = means.new_empty(len(means), 4), means.new_empty(len(means), 2)
         make_project(dtype)(_raw(log_covariances), _raw(opacities), _raw(conics), _raw(extents))
         lists = tiles.list_tiles(means.detach().cpu().numpy(), extents.cpu().numpy(), order, image_size)
@@ -90,7 +91,7 @@ class _Render(torch.autograd.Function):
         means, log_covariances, colors, opacities, conics, extents, image, tile_offsets, tile_indices, *by_gaussian = (
             t.detach() for t in ctx.saved_tensors
         )
-        dtype = _TAICHI_DTYPES[means.dtype]
+        dtype = _taichi_dtype(means)
         padding = (0, image.shape[2] - grad_output.shape[2], 0, image.shape[1] - grad_output.shape[1])
         grad_image = functional.pad(grad_output, padding).contiguous()
 

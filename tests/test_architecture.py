@@ -44,6 +44,7 @@ LAYERS = """
     fit.grow
     fit.cluster
     fit.optimize
+    fit.budget
     decoder
     codec
     __init__

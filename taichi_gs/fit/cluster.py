@@ -50,7 +50,7 @@ REASSIGN_RATE = 0.5
 REFINE_RATE = 0.3
 """Factors on the learning rates of these stages."""
 
-NEWTON_DAMPING = 3.0
+NEWTON_DAMPING = 4.0
 """Gaussians overlap and move at once: their common curvature is larger than the diagonal that each one sees."""
 
 CURVATURE_FLOOR = 0.1
@@ -59,7 +59,7 @@ CURVATURE_FLOOR = 0.1
 MAX_NEWTON_STEP = 0.5
 """In the vectors' own units."""
 
-RATE_SLOPE = 0.55
+RATE_SLOPE = 0.25
 """-d ln(squared error) / d ln(bits) along a picture's rate-distortion curve: 1.7 dB for each doubling of the bits."""
 
 SIZE_MARGIN = 0.997

@@ -13,7 +13,7 @@ from taichi_gs.fit.grow import grow
 from taichi_gs.fit.target import Target
 from taichi_gs.quantized import QuantizedGaussians
 
-GROW, PULL, REASSIGN, REFINE_FULL = 0.4, 0.25, 0.15, 0.08
+GROW, PULL, REASSIGN, REFINE_FULL = 0.25, 0.4, 0.15, 0.08
 """The stages' shares of the steps; refining on the coarse picture has the rest."""
 
 

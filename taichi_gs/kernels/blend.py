@@ -2,19 +2,22 @@
 
 A conic is the exponent of one Gaussian in base two: `conics [N, 4] = (a, b, c, l)` with
 
-    alpha = 2**((a dx + b dy) dx + c dy dy + l),   (dx, dy) = pixel centre - mean,
+    alpha = 2**(l - (a dx + b dy)**2 - (c dy)**2),   (dx, dy) = pixel centre - mean,
 
-so a, b, c are the inverse covariance (xx, xy, yy) times -log2(e)/2, with b doubled, and l = log2(opacity). `extents
-[N, 2]` are the half sides of the box outside which alpha is below 1/255. Images are planar, [3, H', W'], with both
-sides padded to whole tiles. `tile_offsets [T + 1]` and `tile_indices [P]` list each tile's Gaussians front to back,
-see `tiles.py`.
+so [[a, b], [0, c]] is the Cholesky factor of the inverse covariance times log2(e)/2, and l = log2(opacity). A sum of
+squares and not the quadratic form's three coefficients, for as many operations: rounding cannot make it negative, and
+however thin the Gaussian, its terms do not cancel each other.
+
+`extents [N, 2]` are the half sides of the box outside which alpha is below 1/255. Images are planar, [3, H', W'], with
+both sides padded to whole tiles. `tile_offsets [T + 1]` and `tile_indices [P]` list each tile's Gaussians front to
+back, see `tiles.py`.
 
 With v = dL/d(ln alpha) at one pixel,
 
     v = w (g . color) - alpha / (1 - alpha) S,
 
-where g is the pixel's gradient, w = alpha T the blending weight, T the transmittance in front of this Gaussian and S
-= g . (the colour still to come behind it, the background included). The gradients of a Gaussian are sums of v, v dx,
+where g is the pixel's gradient, w = alpha T the blending weight, T the transmittance in front of this Gaussian and
+S = g . (the colour still to come behind it, the background included). The gradients of a Gaussian are sums of v, v dx,
 v dy, v dx dx, v dx dy, v dy dy and w g over pixels. `grad_pairs [P, 9]` holds them for every (tile, Gaussian) pair:
 mean x, y; conic a, b, c, l; colour r, g, b. `grad_backgrounds [T, 3]` holds the background's, a tile a row.
 """

@@ -53,11 +53,12 @@ def make_kernels(dtype):
                 last = ti.min(TILE - 1, ti.cast(ti.floor(extents[i, 1] - y0), ti.i32))
                 for y in range(first, last + 1):
                     dy = y0 + y
-                    linear, constant = b * dy, c * dy * dy + l
+                    linear, constant = b * dy, l - (c * dy) * (c * dy)
                     for x in range(TILE):
                         j = y * TILE + x
                         dx = x0 + x
-                        power = (a * dx + linear) * dx + constant
+                        along = a * dx + linear
+                        power = constant - along * along
                         alpha = ti.select(power >= LOG2_MIN_ALPHA, exp2(ti.max(power, -126.0)), 0.0)
                         weight = alpha * transmittance[j]
                         red[j] += weight * r
@@ -112,11 +113,12 @@ def make_kernels(dtype):
                 w_r, w_g, w_b = lanes(0.0), lanes(0.0), lanes(0.0)
                 for y in range(first, last + 1):
                     dy = y0 + y
-                    linear, constant = b * dy, c * dy * dy + l
+                    linear, constant = b * dy, l - (c * dy) * (c * dy)
                     for x in range(TILE):
                         j = y * TILE + x
                         dx = x0 + x
-                        power = (a * dx + linear) * dx + constant
+                        along = a * dx + linear
+                        power = constant - along * along
                         alpha = ti.select(power >= LOG2_MIN_ALPHA, exp2(ti.max(power, -126.0)), 0.0)
                         weight = alpha * transmittance[j]
                         own = weight * (red[j] * r + green[j] * g + blue[j] * bl)
@@ -136,15 +138,15 @@ def make_kernels(dtype):
                     dx = x0 + x
                     moments += ti.Vector([v_1[x], v_1[x] * dx, v_y[x], v_1[x] * dx * dx, v_y[x] * dx, v_yy[x]], dtype)
                     sums += ti.Vector([w_r[x], w_g[x], w_b[x]], dtype)
-                grad_pairs[pair, 0] = -LN2 * (2.0 * a * moments[1] + b * moments[2])
-                grad_pairs[pair, 1] = -LN2 * (2.0 * c * moments[2] + b * moments[1])
-                grad_pairs[pair, 2] = LN2 * moments[3]
-                grad_pairs[pair, 3] = LN2 * moments[4]
-                grad_pairs[pair, 4] = LN2 * moments[5]
+                shift = a * moments[1] + b * moments[2]
+                grad_pairs[pair, 0] = 2.0 * LN2 * a * shift
+                grad_pairs[pair, 1] = 2.0 * LN2 * (b * shift + c * c * moments[2])
+                grad_pairs[pair, 2] = -2.0 * LN2 * (a * moments[3] + b * moments[4])
+                grad_pairs[pair, 3] = -2.0 * LN2 * (a * moments[4] + b * moments[5])
+                grad_pairs[pair, 4] = -2.0 * LN2 * c * moments[5]
                 grad_pairs[pair, 5] = LN2 * moments[0]
-                grad_pairs[pair, 6] = sums[0]
-                grad_pairs[pair, 7] = sums[1]
-                grad_pairs[pair, 8] = sums[2]
+                for channel in ti.static(range(3)):
+                    grad_pairs[pair, 6 + channel] = sums[channel]
             rest = ti.Vector([0.0, 0.0, 0.0], dtype)
             for j in range(NUM_PIXELS):
                 rest[0] += transmittance[j] * red[j]

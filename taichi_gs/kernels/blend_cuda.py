@@ -27,7 +27,8 @@ def make_kernels(dtype):
     @ti.func
     def alpha_at(means: ti.template(), conics: ti.template(), i, x, y):
         dx, dy = x + 0.5 - means[i, 0], y + 0.5 - means[i, 1]
-        power = (conics[i, 0] * dx + conics[i, 1] * dy) * dx + (conics[i, 2] * dy * dy + conics[i, 3])
+        along, across = conics[i, 0] * dx + conics[i, 1] * dy, conics[i, 2] * dy
+        power = (conics[i, 3] - across * across) - along * along
         return ti.select(power >= LOG2_MIN_ALPHA, exp2(ti.max(power, -126.0)), 0.0)
 
     @ti.func
@@ -143,11 +144,13 @@ def make_kernels(dtype):
             for row in range(TILE):
                 for k in ti.static(range(NUM_GRADS)):
                     total[k] += row_sums[pair, row, k]
-            grad_pairs[pair, 0] = -LN2 * (2.0 * conics[i, 0] * total[1] + conics[i, 1] * total[2])
-            grad_pairs[pair, 1] = -LN2 * (2.0 * conics[i, 2] * total[2] + conics[i, 1] * total[1])
-            grad_pairs[pair, 2] = LN2 * total[3]
-            grad_pairs[pair, 3] = LN2 * total[4]
-            grad_pairs[pair, 4] = LN2 * total[5]
+            a, b, c = conics[i, 0], conics[i, 1], conics[i, 2]
+            shift = a * total[1] + b * total[2]
+            grad_pairs[pair, 0] = 2.0 * LN2 * a * shift
+            grad_pairs[pair, 1] = 2.0 * LN2 * (b * shift + c * c * total[2])
+            grad_pairs[pair, 2] = -2.0 * LN2 * (a * total[3] + b * total[4])
+            grad_pairs[pair, 3] = -2.0 * LN2 * (a * total[4] + b * total[5])
+            grad_pairs[pair, 4] = -2.0 * LN2 * c * total[5]
             grad_pairs[pair, 5] = LN2 * total[0]
             for channel in ti.static(range(3)):
                 grad_pairs[pair, 6 + channel] = total[6 + channel]

@@ -3,7 +3,12 @@
 from types import SimpleNamespace
 from typing import Any
 
+import taichi as ti
+
 from taichi_gs.kernels import blend_cpu, blend_cuda
+
+DTYPES = {"float32": ti.f32, "float64": ti.f64}
+"""Taichi's types by the names that NumPy and PyTorch give them."""
 
 
 def blend_kernels(dtype: Any, arch: str) -> SimpleNamespace:

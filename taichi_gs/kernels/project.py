@@ -8,6 +8,7 @@ import functools
 import taichi as ti
 
 LOG2E = 1.4426950408889634
+SQRT_HALF_LOG2E = 0.8493218002880191
 LOG_MIN_ALPHA = -5.541263545158426
 """ln(1/255): an alpha below counts as zero."""
 
@@ -23,6 +24,7 @@ def make_project(dtype):
         cov    = exp(m)  (cosh r I + sinh r / r [[u, v], [v, -u]]),
         cov^-1 = exp(-m) (cosh r I - sinh r / r [[u, v], [v, -u]]).
 
+    Where a difference of large numbers would lose all digits of a thin Gaussian, a quotient is taken in its place.
     Extents are sqrt(2 ln(255 opacity) cov_xx) and likewise for y, and negative where the Gaussian is nowhere visible.
     """
     matrix = ti.types.ndarray(dtype=dtype, ndim=2)
@@ -33,17 +35,25 @@ def make_project(dtype):
         for i in range(opacities.shape[0]):
             m, u, v = log_covariances[i, 0], log_covariances[i, 1], log_covariances[i, 2]
             r = ti.sqrt(u * u + v * v + TINY)
-            grow, shrink = ti.exp(r), ti.exp(-r)
-            mean, slope = 0.5 * (grow + shrink), 0.5 * (grow - shrink) / r
+            shrink = ti.exp(-r)
+            r2 = r * r
+            series = 1.0 + r2 / 6.0 * (1.0 + r2 / 20.0 * (1.0 + r2 / 42.0 * (1.0 + r2 / 72.0)))
+            slope = ti.select(r2 < 0.25, series, 0.5 * (ti.exp(r) - shrink) / r)
+            # The variances exp(m) xx and exp(m) yy, from r + |u| and r - |u|.
+            sign = ti.select(u > 0.0, 1.0, -1.0)
+            more = r + sign * u
+            less = (v * v + TINY) / more
+            xx = shrink + slope * ti.select(u > 0.0, more, less)
+            yy = shrink + slope * ti.select(u > 0.0, less, more)
             log_opacity = ti.log(opacities[i])
-            inverse = -0.5 * LOG2E * ti.exp(-m)
-            conics[i, 0] = inverse * (mean - slope * u)
-            conics[i, 1] = -2.0 * inverse * slope * v
-            conics[i, 2] = inverse * (mean + slope * u)
+            scale = SQRT_HALF_LOG2E * ti.exp(-0.5 * m)
+            conics[i, 0] = scale * ti.sqrt(yy)
+            conics[i, 1] = -scale * slope * v / ti.sqrt(yy)
+            conics[i, 2] = scale / ti.sqrt(yy)
             conics[i, 3] = LOG2E * log_opacity
             reach = 2.0 * (log_opacity - LOG_MIN_ALPHA) * ti.exp(m)
             visible = ti.select(reach > 0.0, 1.0, -1.0)
-            extents[i, 0] = visible * ti.sqrt(ti.abs(reach) * (mean + slope * u) + TINY)
-            extents[i, 1] = visible * ti.sqrt(ti.abs(reach) * (mean - slope * u) + TINY)
+            extents[i, 0] = visible * ti.sqrt(ti.abs(reach) * xx + TINY)
+            extents[i, 1] = visible * ti.sqrt(ti.abs(reach) * yy + TINY)
 
     return project

@@ -36,13 +36,9 @@ def start(device: str = "auto") -> str:
 
 
 def _initialize(device: str) -> str:
-    # All must be set before taichi is imported: its banner and its bare prints would land on stdout, where only
-    # results belong, and its version check would contact a server.
-    os.environ.setdefault("ENABLE_TAICHI_HEADER_PRINT", "0")
-    os.environ.setdefault("TI_SKIP_VERSION_CHECK", "ON")
-    os.environ.setdefault("TI_LOG_LEVEL", "error")
     import taichi as ti
 
+    ti.set_logging_level(ti.ERROR)  # already the search for CUDA warns where there is none
     has_cuda = device != "cpu" and _has_cuda(ti)
     if device == "cuda" and not has_cuda:
         raise DeviceError("no CUDA device was found")

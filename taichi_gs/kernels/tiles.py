@@ -46,10 +46,12 @@ def list_tiles(
     means, extents = means[ranked], extents[ranked]
     # From the first to one past the last tile with a pixel centre inside [mean - extent, mean + extent].
     limits = np.array([columns, rows])
-    first = np.clip(np.ceil(means - extents - 0.5) // TILE, 0, limits).astype(np.int32)
-    last = np.clip(np.floor(means + extents - 0.5) // TILE + 1, 0, limits).astype(np.int32)
+    first_pixel, last_pixel = np.ceil(means - extents - 0.5), np.floor(means + extents - 0.5)
+    first = np.clip(first_pixel // TILE, 0, limits).astype(np.int32)
+    last = np.clip(last_pixel // TILE + 1, 0, limits).astype(np.int32)
     widths, heights = np.maximum(last - first, 0).T
-    counts = np.where(extents[:, 0] > 0, widths * heights, 0)
+    # No pixel centre lies inside where the extents are negative, or so small that they fit between two centres.
+    counts = np.where((first_pixel <= last_pixel).all(axis=1), widths * heights, 0)
     rank_offsets = _offsets(counts)
 
     rank = np.repeat(np.arange(len(ranked), dtype=np.int32), counts)

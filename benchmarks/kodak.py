@@ -1,0 +1,343 @@
+"""Measure the codec on a folder of PNG files, Kodak's 24 pictures for one: a TSV row for each file it writes.
+
+    python -m benchmarks.kodak FOLDER --preset default --k 64 --out benchmarks/results/default-k64.tsv
+
+Every picture is compressed into a file on disk, read back from there, and measured: the rate is the file's size, the
+quality that of the decoded 8-bit picture against the 8-bit original. Encoding is timed once (the first picture of a
+process includes the compilation of the kernels), decoding as the median of three after one to warm up, both within the
+process. With `--jobs` above 1 that many pictures are encoded at a time, on one thread each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.metadata
+import json
+import multiprocessing
+import os
+import platform
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, TextIO
+
+from benchmarks.tables import (
+    ResultsError,
+    Row,
+    Table,
+    format_head,
+    format_row,
+    format_value,
+    mean_rows,
+    read_table,
+    settings_comment,
+)
+from taichi_gs.errors import TgsError
+from taichi_gs.files import write_atomic
+
+ROOT = Path(__file__).resolve().parents[1]
+
+COLUMNS = (
+    *("image", "width", "height", "preset", "target_bpp", "bytes", "bpp", "psnr", "ms_ssim"),
+    *("seconds_encode", "seconds_decode", "num_gaussians", "covariance_k", "color_k"),
+)
+PUBLISHED_COLUMNS = ("point", "published_bpp", "published_psnr", "gain_db")
+PUBLISHED_KEY = "zhang2024_table1_per_image"
+
+DECODE_RUNS = 3
+
+# Read by Taichi, and by the libraries under PyTorch and NumPy, when a process loads them.
+_THREAD_VARIABLES = ("TI_CPU_MAX_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# What results depend on; the results themselves do not count as changes.
+_SOURCES = ("taichi_gs", "benchmarks", "constraints.txt", ":!benchmarks/results")
+_PACKAGES = ("constriction", "numpy", "pillow", "pytorch-msssim", "taichi", "torch")
+
+
+@dataclass(frozen=True)
+class Published:
+    """A point of the paper's Table 1, counted from 1."""
+
+    point: int
+    bits_per_pixel: float
+    psnr: float
+
+
+@dataclass(frozen=True)
+class Task:
+    """One file to write: a picture and the options of `taichi_gs.encode`."""
+
+    path: Path
+    options: dict[str, Any]
+    published: Published | None = None
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What tells its row from the others of a results file."""
+        target = format_value("target_bpp", self.options.get("bits_per_pixel"))
+        return (self.path.stem, target, str(self.published.point) if self.published else "")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmark and return its exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    arguments = _parser().parse_args(argv)
+    try:
+        run(arguments, _command_line(argv))
+    except (ResultsError, TgsError) as error:
+        print(f"kodak: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def run(arguments: argparse.Namespace, command_line: str) -> None:
+    """Measure what `arguments` ask for and write the results to the file, or to stdout."""
+    settings = _settings(arguments)
+    tasks = _plan(arguments)
+    columns = COLUMNS + (PUBLISHED_COLUMNS if arguments.table1 else ())
+    comments = [*_provenance(command_line), settings_comment(settings)]
+    with contextlib.ExitStack() as stack:
+        done: list[Row] = []
+        if arguments.out is None:
+            output: TextIO = sys.stdout
+            output.write(format_head(comments, columns))
+        else:
+            done = _open_results(arguments, settings, comments, columns, tasks)
+            output = stack.enter_context(open(arguments.out, "a", encoding="utf-8", newline="\n"))
+        keys = {_key(row) for row in done}
+        for row in _measure_all([task for task in tasks if task.key not in keys], arguments.jobs):
+            output.write(format_row(columns, row))
+            output.flush()
+            done.append(row)
+        for row in mean_rows(columns, done):
+            output.write(format_row(columns, row))
+
+
+def measure(task: Task) -> Row:
+    """Compress one picture into a file and measure it: the cells of its row."""
+    from taichi_gs import decode, encode, info
+    from taichi_gs.images import as_byte_image, read_image
+    from taichi_gs.metrics import bits_per_pixel, ms_ssim, psnr
+
+    image = read_image(task.path)
+    original = as_byte_image(image)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "picture.tgs")
+        started = time.perf_counter()
+        file.write_bytes(encode(image, **task.options))
+        seconds_encode = time.perf_counter() - started
+        num_bytes = file.stat().st_size
+        data = file.read_bytes()
+
+    device = task.options.get("device", "auto")
+    decoded = decode(data, device=device)
+    seconds_decode = []
+    for _ in range(DECODE_RUNS):
+        started = time.perf_counter()
+        decode(data, device=device)
+        seconds_decode.append(time.perf_counter() - started)
+
+    contents = info(data)
+    values: dict[str, Any] = {
+        "image": task.path.stem,
+        "width": original.shape[1],
+        "height": original.shape[0],
+        "preset": task.options["preset"],
+        "target_bpp": task.options.get("bits_per_pixel"),
+        "bytes": num_bytes,
+        "bpp": bits_per_pixel(num_bytes, original.shape[:2]),
+        "psnr": psnr(original, decoded),
+        "ms_ssim": ms_ssim(original, decoded),
+        "seconds_encode": seconds_encode,
+        "seconds_decode": statistics.median(seconds_decode),
+        "num_gaussians": contents.num_gaussians,
+        "covariance_k": contents.covariance_codewords,
+        "color_k": contents.color_codewords,
+    }
+    if task.published:
+        values |= {
+            "point": task.published.point,
+            "published_bpp": task.published.bits_per_pixel,
+            "published_psnr": task.published.psnr,
+            "gain_db": values["psnr"] - task.published.psnr,
+        }
+    return {column: format_value(column, value) for column, value in values.items()}
+
+
+def _measure_all(tasks: list[Task], jobs: int) -> Iterator[Row]:
+    """Measure tasks in their order, so that what an interrupted run has written is always a beginning."""
+    if jobs == 1:
+        yield from map(measure, tasks)
+        return
+    # Spawned, since Taichi does not survive a fork. The variables have to be there when a worker starts.
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    try:
+        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+            yield from pool.map(measure, tasks)
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _plan(arguments: argparse.Namespace) -> list[Task]:
+    """List the files to write: every picture at every target."""
+    paths = sorted(arguments.folder.glob("*.png"))
+    if not paths:
+        raise ResultsError(f"there are no PNG files in {arguments.folder}")
+    if arguments.images:
+        unknown = sorted(set(arguments.images) - {path.stem for path in paths})
+        if unknown:
+            raise ResultsError(f"there is no picture {unknown[0]} in {arguments.folder}")
+        paths = [path for path in paths if path.stem in arguments.images]
+    options = _encode_options(arguments)
+    if arguments.table1:
+        published = _read_published(arguments.table1)
+        missing = [path.stem for path in paths if path.stem not in published]
+        if missing:
+            raise ResultsError(f"{arguments.table1.name} has no figures for {missing[0]}")
+        return [
+            Task(path, options | {"bits_per_pixel": rate}, Published(point, rate, psnr))
+            for path in paths
+            for point, (rate, psnr) in enumerate(published[path.stem], start=1)
+        ]
+    if arguments.bpp:
+        return [Task(path, options | {"bits_per_pixel": rate}) for rate in arguments.bpp for path in paths]
+    return [Task(path, options) for path in paths]
+
+
+def _read_published(path: Path) -> dict[str, list[tuple[float, float]]]:
+    """Read rates and PSNRs by picture from {"zhang2024_table1_per_image": {"kodim01": [[bpp, psnr], ...], ...}}."""
+    try:
+        figures = json.loads(path.read_text(encoding="utf-8"))[PUBLISHED_KEY]
+        return {image: [(float(rate), float(psnr)) for rate, psnr in points] for image, points in figures.items()}
+    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+        raise ResultsError(f"{path.name} does not hold published figures under {PUBLISHED_KEY}") from error
+
+
+def _open_results(
+    arguments: argparse.Namespace,
+    settings: dict[str, Any],
+    comments: list[str],
+    columns: tuple[str, ...],
+    tasks: list[Task],
+) -> list[Row]:
+    """Leave a results file that rows can be appended to, and return the rows that it has already."""
+    path: Path = arguments.out
+    table = Table(tuple(comments), columns, ())
+    if path.exists():
+        if not arguments.resume:
+            raise ResultsError(f"{path} already exists; continue it with --resume")
+        table = read_table(path)
+        if table.settings != settings or table.columns != columns:
+            raise ResultsError(f"{path} was made with other settings, {json.dumps(table.settings)}, and cannot go on")
+        if not {task.key for task in tasks} <= {_key(row) for row in table.measurements}:
+            resumed = [f"resumed, {comment}" for comment in comments if comment.startswith(("commit: ", "date: "))]
+            table = Table((*table.comments, *resumed), columns, table.rows)
+    rows = table.measurements
+    text = format_head(table.comments, columns) + "".join(format_row(columns, row) for row in rows)
+    write_atomic(path, text.encode(), overwrite=True)
+    return rows
+
+
+def _key(row: Row) -> tuple[str, ...]:
+    return (row["image"], row["target_bpp"], row.get("point", ""))
+
+
+def _encode_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    names = ("preset", "k", "covariance_k", "color_k", "num_gaussians", "loss", "steps", "seed", "device")
+    return {name: value for name in names if (value := getattr(arguments, name)) is not None}
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What rows of one results file have in common."""
+    targets = {"table1": True} if arguments.table1 else {"bpp": arguments.bpp} if arguments.bpp else {}
+    return {**_encode_options(arguments), **targets, "jobs": arguments.jobs}
+
+
+def _provenance(command_line: str) -> list[str]:
+    """Say how results are made: one comment a line."""
+    versions = [f"python {platform.python_version()}"]
+    for package in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions.append(f"{package} {importlib.metadata.version(package)}")
+    return [
+        f"command: {command_line}",
+        f"commit: {_commit()}",
+        f"date: {datetime.now(timezone.utc):%Y-%m-%d}",
+        f"cpu: {_cpu_model()}",
+        f"cores: {os.cpu_count()}",
+        f"versions: {', '.join(versions)}",
+    ]
+
+
+def _command_line(argv: list[str]) -> str:
+    """Show the command, with absolute paths reduced to their names: where things lie on a machine says nothing."""
+    shown = [Path(argument).name if Path(argument).is_absolute() else argument for argument in argv]
+    return shlex.join(["python", "-m", "benchmarks.kodak", *shown])
+
+
+def _commit() -> str:
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(ROOT), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        commit, status = git("rev-parse", "--short=12", "HEAD"), git("status", "--porcelain", "--", *_SOURCES)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit + ("+changes" if status else "")
+
+
+def _cpu_model() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.kodak", description="Measure the codec on PNG files.")
+    add = parser.add_argument
+    add("folder", type=Path, metavar="FOLDER", help="a folder of PNG files")
+    add("--preset", default="default", help="preset of the encoder [default: default]")
+    add("--k", type=int, help="size of both codebooks")
+    add("--covariance-k", type=int, help="size of the codebook of shapes alone")
+    add("--color-k", type=int, help="size of the codebook of colours alone")
+    targets = parser.add_mutually_exclusive_group()
+    targets.add_argument("--num-gaussians", type=int, help="how many Gaussians")
+    targets.add_argument("--bpp", type=float, nargs="+", help="rates not to be exceeded, a row for each")
+    targets.add_argument("--table1", type=Path, help="JSON file of published rates and PSNRs to compare with")
+    add("--loss", help="what the fit minimises")
+    add("--steps", type=int, help="how many optimisation steps")
+    add("--seed", type=int, help="seed of every random choice")
+    add("--device", default="auto", help="where to compute [default: auto]")
+    add("--images", nargs="+", metavar="NAME", help="only these pictures, as in kodim01 kodim05")
+    add("--out", type=Path, metavar="FILE.tsv", help="results file [default: stdout]")
+    add("--resume", action="store_true", help="go on with the results file where it ends")
+    add("--jobs", type=_positive, default=1, help="pictures at a time; one thread each if several [default: 1]")
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("a positive number is needed")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""Print the means of results files as the tables that the README quotes.
+
+    python -m benchmarks.summary benchmarks/results/*.tsv
+    python -m benchmarks.summary benchmarks/results/*.tsv --readme README.md
+
+The second form puts them into the README, between its two `results` marks. A test compares the two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmarks.tables import ResultsError, Row, Table, read_table
+
+ROOT = Path(__file__).resolve().parents[1]
+
+_BLOCK = re.compile(r"(<!-- results -->\n)(.*?)(<!-- /results -->\n)", re.DOTALL)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the tables, or put them into the README, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.summary", description="Summarise results files.")
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE.tsv")
+    parser.add_argument("--readme", type=Path, metavar="README.md", help="replace its results instead of printing")
+    arguments = parser.parse_args(argv)
+    try:
+        summary = summarize(arguments.files)
+        if arguments.readme:
+            text = arguments.readme.read_text(encoding="utf-8")
+            arguments.readme.write_text(replace_results(text, summary), encoding="utf-8", newline="\n")
+        else:
+            print(summary, end="")
+    except ResultsError as error:
+        print(f"summary: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def summarize(files: Iterable[Path]) -> str:
+    """Return Markdown for results files: their means, and how they compare with published figures where they do."""
+    tables = {path: read_table(path) for path in sorted(files)}
+    for path, table in tables.items():
+        if not table.means:
+            raise ResultsError(f"{path.name} has no mean row: its run has not ended")
+    plain = {path: table for path, table in tables.items() if "published_psnr" not in table.columns}
+    published = {path: table for path, table in tables.items() if "published_psnr" in table.columns}
+    parts = []
+    if plain:
+        parts.append(_means(plain))
+    if published:
+        parts.append(_comparison(published))
+    machines = sorted({f"{table.comment('cpu')}, {table.comment('cores')} cores" for table in tables.values()})
+    parts.append(f"Measured on {'; '.join(machines)}. “At a time” is how many pictures were encoded side by side.\n")
+    return "\n".join(parts)
+
+
+def find_results(text: str) -> str:
+    """Return what stands between the results marks of a README."""
+    blocks = _BLOCK.findall(text)
+    if len(blocks) != 1:
+        raise ResultsError(f"a README has one pair of results marks, and this has {len(blocks)}")
+    return str(blocks[0][1])
+
+
+def replace_results(text: str, summary: str) -> str:
+    """Put `summary` between the results marks of a README."""
+    find_results(text)
+    return _BLOCK.sub(lambda match: match[1] + summary + match[3], text)
+
+
+def _means(tables: dict[Path, Table]) -> str:
+    header = ("preset", "k", "pictures", "bpp", "PSNR, dB", "MS-SSIM", "Gaussians")
+    rows = [
+        [
+            _link(path, table),
+            _k(table),
+            str(len(_group(table, mean))),
+            f"{float(mean['bpp']):.4f}",
+            f"{float(mean['psnr']):.2f}",
+            f"{float(mean['ms_ssim']):.4f}",
+            f"{float(mean['num_gaussians']):,.0f}",
+            *_speed(table, mean),
+        ]
+        for path, table in tables.items()
+        for mean in table.means
+    ]
+    return _markdown((*header, *_SPEED_HEADER), rows)
+
+
+def _comparison(tables: dict[Path, Table]) -> str:
+    header = ("preset", "published bpp", "published PSNR", "bpp", "PSNR, dB", "gain, dB", "lowest gain", "better")
+    rows = []
+    for path, table in tables.items():
+        for mean in table.means:
+            group = _group(table, mean)
+            rows.append(
+                [
+                    _link(path, table),
+                    f"{float(mean['published_bpp']):.4f}",
+                    f"{float(mean['published_psnr']):.2f}",
+                    f"{float(mean['bpp']):.4f}",
+                    f"{float(mean['psnr']):.2f}",
+                    f"{float(mean['gain_db']):+.2f}",
+                    f"{min(float(row['gain_db']) for row in group):+.2f}",
+                    f"{sum(map(_is_better, group))} of {len(group)}",
+                    *_speed(table, mean),
+                ]
+            )
+    return _markdown((*header, *_SPEED_HEADER), rows)
+
+
+def _is_better(row: Row) -> bool:
+    """Whether a file is no larger than published, and its picture better."""
+    return float(row["bpp"]) <= float(row["published_bpp"]) and float(row["gain_db"]) > 0
+
+
+def _group(table: Table, mean: Row) -> list[Row]:
+    """The measurements that a mean row averages."""
+    column = "point" if "point" in table.columns else "target_bpp"
+    return [row for row in table.measurements if row[column] == mean[column]]
+
+
+_SPEED_HEADER = ("encode, s", "decode, s", "at a time")
+
+
+def _speed(table: Table, mean: Row) -> list[str]:
+    jobs = str(table.settings["jobs"])
+    return [f"{float(mean['seconds_encode']):.1f}", f"{float(mean['seconds_decode']):.3f}", jobs]
+
+
+def _k(table: Table) -> str:
+    settings = table.settings
+    if "k" in settings:
+        return str(settings["k"])
+    chosen = [settings.get(name) for name in ("covariance_k", "color_k")]
+    return "preset’s" if chosen == [None, None] else " and ".join(str(size or "preset’s") for size in chosen)
+
+
+def _link(path: Path, table: Table) -> str:
+    """The name of the preset, as a link to the results file, seen from the README."""
+    resolved = path.resolve()
+    shown = resolved.relative_to(ROOT).as_posix() if resolved.is_relative_to(ROOT) else path.name
+    return f"[{table.settings['preset']}]({shown})"
+
+
+def _markdown(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    cells = list(header)
+    lines = [cells, ["---"] + ["--:"] * (len(cells) - 1), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

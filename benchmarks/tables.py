@@ -1,0 +1,124 @@
+"""The results files: TSV with comments on how it was made, one row a measurement, and mean rows at the end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MEAN = "mean"
+"""What stands in the column `image` of a mean row."""
+
+NONE = "-"
+"""An empty cell."""
+
+Row = dict[str, str]
+
+_SETTINGS = "settings: "
+_INTEGERS = "point bytes num_gaussians covariance_k color_k".split()
+_DECIMALS = {
+    "target_bpp": 5,
+    "bpp": 5,
+    "psnr": 4,
+    "ms_ssim": 5,
+    "seconds_encode": 3,
+    "seconds_decode": 4,
+    "published_bpp": 5,
+    "published_psnr": 4,
+    "gain_db": 4,
+}
+
+
+class ResultsError(Exception):
+    """A benchmark that cannot run, or a results file that cannot be used; the message is one sentence."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A results file.
+
+    Attributes:
+        comments: its comment lines, without the `# `.
+        columns: the names of its columns.
+        rows: its rows, measurements first.
+    """
+
+    comments: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def measurements(self) -> list[Row]:
+        return [row for row in self.rows if row["image"] != MEAN]
+
+    @property
+    def means(self) -> list[Row]:
+        return [row for row in self.rows if row["image"] == MEAN]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings that the rows were measured with."""
+        lines = [comment.removeprefix(_SETTINGS) for comment in self.comments if comment.startswith(_SETTINGS)]
+        if len(lines) != 1:
+            raise ResultsError(f"a results file has one line `# {_SETTINGS}`, and this has {len(lines)}")
+        settings: dict[str, Any] = json.loads(lines[0])
+        return settings
+
+    def comment(self, name: str) -> str:
+        """Return what the comment `# name: ` says, or an empty string."""
+        return next((line.removeprefix(f"{name}: ") for line in self.comments if line.startswith(f"{name}: ")), "")
+
+
+def settings_comment(settings: dict[str, Any]) -> str:
+    return _SETTINGS + json.dumps(settings, sort_keys=True)
+
+
+def format_value(column: str, value: Any) -> str:
+    """Format a cell; None is an empty one."""
+    if value is None:
+        return NONE
+    return f"{value:.{_DECIMALS[column]}f}" if column in _DECIMALS else str(value)
+
+
+def format_row(columns: Iterable[str], row: Row) -> str:
+    return "\t".join(row[column] for column in columns) + "\n"
+
+
+def format_head(comments: Iterable[str], columns: Iterable[str]) -> str:
+    return "".join(f"# {comment}\n" for comment in comments) + "\t".join(columns) + "\n"
+
+
+def read_table(path: Path) -> Table:
+    """Read a results file; a last line without its end, which an interrupted run can leave, does not count."""
+    lines = [line[:-1] for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
+    comments = tuple(line[1:].strip() for line in lines if line.startswith("#"))
+    body = [line.split("\t") for line in lines if line and not line.startswith("#")]
+    if not body or body[0][0] != "image":
+        raise ResultsError(f"{path.name} is not a results file")
+    columns, cells = body[0], body[1:]
+    if any(len(row) != len(columns) for row in cells):
+        raise ResultsError(f"{path.name} has rows that do not fit its columns")
+    return Table(comments, tuple(columns), tuple(dict(zip(columns, row, strict=True)) for row in cells))
+
+
+def mean_rows(columns: Iterable[str], rows: Iterable[Row]) -> list[Row]:
+    """Average measurements: one row for every target, of the cells as they are written.
+
+    A target is a point of the published table, where there is one, and otherwise a rate asked for.
+    """
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.get("point", row["target_bpp"]), []).append(row)
+    return [_mean_row(columns, group) for group in groups.values()]
+
+
+def _mean_row(columns: Iterable[str], group: list[Row]) -> Row:
+    mean = dict.fromkeys(columns, NONE) | {"image": MEAN, "preset": group[0]["preset"]}
+    for column in columns:
+        values = [row[column] for row in group]
+        if (column in _DECIMALS or column in _INTEGERS) and NONE not in values:
+            average = sum(map(float, values)) / len(values)
+            mean[column] = f"{average:.1f}".removesuffix(".0") if column in _INTEGERS else format_value(column, average)
+    return mean

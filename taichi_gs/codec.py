@@ -1,0 +1,249 @@
+"""The codec: a picture in, bytes out, and back; the presets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from taichi_gs import bitstream, files, images, metrics
+from taichi_gs.decoder import decode_bytes
+from taichi_gs.errors import OptionError
+
+MAX_GAUSSIANS = 1_000_000
+MAX_K = 4096
+MIN_STEPS = 10
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Everything that decides what `encode` makes of a picture. Presets are instances; `encode` takes fields as options.
+
+    Attributes:
+        steps: optimisation steps, all stages together.
+        loss: "l2", or "l1-ssim" as in the paper.
+        density: how Gaussians are added while fitting: "error" where the squared error is, or "gradient", the paper's
+            clone and split.
+        position_bits: bits of either coordinate; None lets rate and distortion decide.
+        codebook_bits: bits of each channel of the codewords; None likewise.
+        num_gaussians: N; None follows from the target rate, or from the picture's size.
+        covariance_k, color_k: sizes of the two codebooks; None follows from N.
+        bits_per_pixel: the file is kept at or below this rate, if given; excludes num_gaussians.
+        seed: of every random choice.
+    """
+
+    steps: int
+    loss: str = "l2"
+    density: str = "error"
+    position_bits: int | None = None
+    codebook_bits: int | None = None
+    num_gaussians: int | None = None
+    covariance_k: int | None = None
+    color_k: int | None = None
+    bits_per_pixel: float | None = None
+    seed: int = 0
+
+
+PRESETS: Mapping[str, EncoderConfig] = MappingProxyType(
+    {
+        "fast": EncoderConfig(steps=600),
+        "default": EncoderConfig(steps=2400),
+        "best": EncoderConfig(steps=12000),
+        "paper": EncoderConfig(steps=1200, loss="l1-ssim", density="gradient", position_bits=10),
+    }
+)
+"""How hard `encode` tries, by name; "paper" stays as close to Zhang et al. 2024 as a real bitstream allows."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a fit is: steps done, steps in all, and the PSNR in dB at the resolution of that step."""
+
+    step: int
+    num_steps: int
+    psnr: float | None
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """What a .tgs file says of itself; see `bitstream.Header` for the terms."""
+
+    version: int
+    width: int
+    height: int
+    num_gaussians: int
+    covariance_codewords: int
+    color_codewords: int
+    grid_width: int
+    grid_height: int
+    bytes: int
+    header_bytes: int
+    payload_bytes: int
+    bits_per_pixel: float
+
+
+def encode(
+    image: ArrayLike,
+    *,
+    preset: str = "default",
+    device: str = "auto",
+    progress: Callable[[Progress], None] | None = None,
+    k: int | None = None,
+    **options: Any,
+) -> bytes:
+    """Return the .tgs file of a picture.
+
+    Args:
+        image: [H, W, 3], or [H, W] for gray; uint8, uint16, bool, or floating point from 0 to 1; see `images.as_float_image`.
+        preset: a name in PRESETS.
+        device: "auto", "cpu" or "cuda".
+        progress: called after every optimisation step.
+        k: the size of both codebooks.
+        options: fields of EncoderConfig, over the preset's.
+
+    Raises:
+        ImageError: if the picture cannot be encoded.
+        OptionError: if an option, or a combination, makes no sense.
+        DeviceError: if the device is not available.
+    """
+    config = _configure(preset, k, options)
+    pixels = images.as_float_image(image)
+    from taichi_gs.kernels import runtime
+
+    arch = runtime.start(device)
+    import torch
+
+    from taichi_gs.fit.optimize import fit
+
+    planar = torch.from_numpy(np.array(pixels.transpose(2, 0, 1), order="C")).to(arch)
+    fit_config = _fit_config(config, (pixels.shape[0], pixels.shape[1]))
+
+    def report(step: int, psnr: float) -> None:
+        if progress is not None:
+            progress(Progress(step, config.steps, psnr))
+
+    return bitstream.serialize(fit(planar, fit_config, report))
+
+
+def decode(data: bytes, *, device: str = "auto", limits: bitstream.Limits | None = None) -> NDArray[np.uint8]:
+    """Return the picture [H, W, 3], sRGB uint8, that the bytes of a .tgs file hold; never imports PyTorch.
+
+    Raises:
+        BitstreamError: if the bytes are not a whole, undamaged .tgs file.
+        LimitError: if the file asks for more than `limits`.
+        DeviceError: if the device is not available.
+    """
+    return decode_bytes(data, device=device, limits=limits)
+
+
+def imread(path: files.Path, *, device: str = "auto") -> NDArray[np.uint8]:
+    """Read a .tgs file as a picture [H, W, 3], sRGB uint8; raises FileError and what `decode` raises."""
+    return decode(files.read_bytes(path), device=device)
+
+
+def imwrite(path: files.Path, image: ArrayLike, *, overwrite: bool = True, **options: Any) -> None:
+    """Write a picture as a .tgs file, whole or not at all; options and errors are those of `encode`, and FileError."""
+    files.check_target(path, overwrite=overwrite)
+    files.write_atomic(path, encode(image, **options), overwrite=overwrite)
+
+
+def info(source: files.Path | bytes) -> FileInfo:
+    """Return what a .tgs file, by path or as bytes, says of itself, without decoding its payload.
+
+    Raises:
+        FileError: if it cannot be read.
+        BitstreamError: if it is not a whole, undamaged .tgs file.
+    """
+    data = source if isinstance(source, bytes) else files.read_bytes(source)
+    header = bitstream.parse_header(data)
+    height, width = header.image_size
+    return FileInfo(
+        version=header.version,
+        width=width,
+        height=height,
+        num_gaussians=header.num_gaussians,
+        covariance_codewords=header.num_covariance_codewords,
+        color_codewords=header.num_color_codewords,
+        grid_width=header.grid_size[1],
+        grid_height=header.grid_size[0],
+        bytes=len(data),
+        header_bytes=header.header_bytes,
+        payload_bytes=header.payload_bytes,
+        bits_per_pixel=metrics.bits_per_pixel(len(data), header.image_size),
+    )
+
+
+def _configure(preset: str, k: int | None, options: Mapping[str, Any]) -> EncoderConfig:
+    if preset not in PRESETS:
+        raise OptionError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
+    unknown = options.keys() - EncoderConfig.__dataclass_fields__.keys()
+    if unknown:
+        raise OptionError(f"unknown option {min(unknown)!r}")
+    config = replace(PRESETS[preset], **options)
+    if k is not None:
+        covariance_k = k if config.covariance_k is None else config.covariance_k
+        config = replace(config, covariance_k=covariance_k, color_k=k if config.color_k is None else config.color_k)
+    _check(config)
+    return config
+
+
+def _check(config: EncoderConfig) -> None:
+    ranges = {
+        "steps": (MIN_STEPS, 10_000_000),
+        "num_gaussians": (1, MAX_GAUSSIANS),
+        "covariance_k": (1, MAX_K),
+        "color_k": (1, MAX_K),
+        "position_bits": (1, 15),
+        "codebook_bits": (1, 12),
+        "seed": (0, 2**32 - 1),
+    }
+    for name, (low, high) in ranges.items():
+        value = getattr(config, name)
+        if value is not None and (not isinstance(value, int | np.integer) or not low <= value <= high):
+            raise OptionError(f"{name} must be a whole number from {low} to {high:,}, not {value!r}")
+    if config.loss not in ("l2", "l1-ssim"):
+        raise OptionError(f"unknown loss {config.loss!r}: choose l2 or l1-ssim")
+    if config.density not in ("error", "gradient"):
+        raise OptionError(f"unknown density {config.density!r}: choose error or gradient")
+    rate = config.bits_per_pixel
+    if rate is not None and config.num_gaussians is not None:
+        raise OptionError("bits_per_pixel and num_gaussians exclude each other: the rate decides how many Gaussians fit")
+    if rate is not None and not (math.isfinite(rate) and rate > 0):
+        raise OptionError(f"bits_per_pixel must be a positive number, not {rate!r}")
+
+
+def _fit_config(config: EncoderConfig, image_size: tuple[int, int]) -> Any:
+    """The fit's configuration for a picture of (height, width)."""
+    from taichi_gs.fit import budget
+    from taichi_gs.fit.cluster import Precision
+    from taichi_gs.fit.optimize import FitConfig
+
+    num_pixels = image_size[0] * image_size[1]
+    max_bytes = None
+    if config.bits_per_pixel is not None:
+        max_bytes = math.floor(config.bits_per_pixel * num_pixels / 8)
+        if max_bytes < budget.MIN_BYTES:
+            least = 8 * budget.MIN_BYTES / num_pixels
+            raise OptionError(f"{config.bits_per_pixel:g} bits per pixel is too little for this picture: at least {least:.4g}")
+        chosen = budget.budget_for_bytes(max_bytes, config.covariance_k, config.color_k, config.position_bits)
+    else:
+        count = config.num_gaussians or max(1, num_pixels // budget.PIXELS_PER_GAUSSIAN)
+        chosen = budget.budget_for_count(count, config.covariance_k, config.color_k)
+    return FitConfig(
+        num_gaussians=chosen.num_gaussians,
+        precision=Precision(
+            num_codewords={"log_covariances": chosen.covariance_k, "color_codes": chosen.color_k},
+            position_bits=config.position_bits,
+            codebook_bits=config.codebook_bits,
+            max_bytes=max_bytes,
+        ),
+        loss=config.loss,
+        steps=config.steps,
+        density=config.density,
+        seed=config.seed,
+    )

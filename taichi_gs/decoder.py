@@ -1,0 +1,44 @@
+"""From the bytes of a .tgs file to pixels, on NumPy and Taichi alone: nothing here imports PyTorch, which takes a second."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taichi_gs.bitstream import Limits, parse
+from taichi_gs.gaussians import Gaussians
+from taichi_gs.kernels import runtime
+from taichi_gs.quantize import dequantize_gaussians
+
+
+def decode_bytes(data: bytes, *, device: str = "auto", limits: Limits | None = None) -> NDArray[np.uint8]:
+    """Return the picture [H, W, 3], sRGB uint8, that the bytes of a .tgs file hold.
+
+    Raises:
+        BitstreamError, LimitError: see `bitstream.parse`.
+        DeviceError, OptionError: see `kernels.runtime.start`.
+    """
+    return rasterize(dequantize_gaussians(parse(data, limits)), device=device)
+
+
+def rasterize(gaussians: Gaussians, *, device: str = "auto") -> NDArray[np.uint8]:
+    """Render Gaussians at their image size to 8-bit pixels [H, W, 3]: floor(255 clip(C, 0, 1) + 1/2)."""
+    arch = runtime.start(device)
+    import taichi as ti
+
+    from taichi_gs.kernels.blend import TILE
+    from taichi_gs.kernels.forms import blend_kernels
+    from taichi_gs.kernels.project import make_project
+    from taichi_gs.kernels.tiles import list_tiles, num_tiles
+
+    n, (height, width) = len(gaussians), gaussians.image_size
+    conics, extents = np.zeros((n, 4), np.float32), np.zeros((n, 2), np.float32)
+    if n > 0:
+        make_project(ti.f32)(gaussians.log_covariances, gaussians.opacities, conics, extents)
+    lists = list_tiles(gaussians.means, extents, np.arange(n), gaussians.image_size)
+    rows, columns = num_tiles(gaussians.image_size)
+    image = np.empty((3, rows * TILE, columns * TILE), np.float32)
+    splats = (gaussians.means, conics, extents, gaussians.colors)
+    blend_kernels(ti.f32, arch).forward(*splats, gaussians.background, lists.tile_offsets, lists.tile_indices, image)
+    pixels = np.floor(image[:, :height, :width].clip(0.0, 1.0) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    return np.ascontiguousarray(pixels.transpose(1, 2, 0))

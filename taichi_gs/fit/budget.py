@@ -1,0 +1,73 @@
+"""How many Gaussians and codewords a picture gets: from its size, or from the bytes that its file may have.
+
+The constants describe files that the encoder makes of photographs; being off by some percent costs little, because the fit
+removes what does not fit a byte limit.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+PIXELS_PER_GAUSSIAN = 300
+"""Without a target: about 0.085 bits per pixel with codebooks of 64."""
+
+GAUSSIANS_PER_CODEWORD = 9
+MIN_CODEWORDS, MAX_CODEWORDS = 8, 1024
+
+HEADER_BITS = 8 * 66
+POSITION_BITS = 11.5
+"""Of one Gaussian, where rate and distortion choose the grid."""
+
+INDEX_EFFICIENCY = 0.94
+"""Entropy of the indices over log2 K."""
+
+CODEWORD_BITS = 48.0
+"""Of one entry of both codebooks together."""
+
+OVERSHOOT = 1.03
+"""More Gaussians than are expected to fit: the fit removes the least useful ones, and cannot add any."""
+
+MIN_BYTES = 120
+"""No target below this can be met: it is the size of a file with a handful of Gaussians."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The number of Gaussians and the sizes of the codebooks of covariances and of colours."""
+
+    num_gaussians: int
+    covariance_k: int
+    color_k: int
+
+
+def budget_for_count(num_gaussians: int, covariance_k: int | None, color_k: int | None) -> Budget:
+    """The budget with a given number of Gaussians; codebook sizes that are None follow from it."""
+    power = round(math.log2(max(num_gaussians / GAUSSIANS_PER_CODEWORD, 1.0)))
+    k = min(max(1 << power, MIN_CODEWORDS), MAX_CODEWORDS)
+    sizes = (min(k if size is None else size, num_gaussians) for size in (covariance_k, color_k))
+    return Budget(num_gaussians, *sizes)
+
+
+def budget_for_bytes(
+    num_bytes: int, covariance_k: int | None, color_k: int | None, position_bits: int | None
+) -> Budget:
+    """The largest budget whose file is expected to have OVERSHOOT times the entropy-coded part of `num_bytes`."""
+    low, high = 1, 8 * num_bytes
+    while low < high:  # the expected size grows with the number of Gaussians, but for steps where codebooks do
+        middle = (low + high + 1) // 2
+        budget = budget_for_count(middle, covariance_k, color_k)
+        if _expected_bits(budget, position_bits) <= 8 * num_bytes * OVERSHOOT:
+            low = middle
+        else:
+            high = middle - 1
+    return budget_for_count(low, covariance_k, color_k)
+
+
+def _expected_bits(budget: Budget, position_bits: int | None) -> float:
+    n = budget.num_gaussians
+    # N positions as a set: log2 of the number of cells each, less what their order would have told.
+    position = POSITION_BITS if position_bits is None else 2.0 * position_bits - math.log2(n) + 1.44
+    indices = INDEX_EFFICIENCY * math.log2(budget.covariance_k * budget.color_k)
+    codebooks = CODEWORD_BITS * (3 * budget.covariance_k + 4 * budget.color_k) / 7
+    return HEADER_BITS + n * (position + indices) + codebooks

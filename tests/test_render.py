@@ -1,0 +1,308 @@
+"""Pictures and gradients of the renderer, in both forms of its kernels, against the reference decoder and PyTorch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import reference_decoder
+import torch
+from numpy.typing import NDArray
+from twins import MIN_ALPHA, Splats, near_threshold, random_splats, render_densely
+
+from taichi_gs.kernels import runtime
+from taichi_gs.render import render
+
+Picture = NDArray[np.float64]
+
+FORMS = ["cpu", "cuda"]
+
+
+@pytest.fixture(params=FORMS)
+def form(request: pytest.FixtureRequest) -> str:
+    """The form of the blending kernels: the CUDA one runs on the CPU as well."""
+    form: str = request.param
+    if runtime.start() == "cuda" and form == "cpu":
+        pytest.skip("Taichi runs on CUDA in this process")
+    return form
+
+
+def splats_of(rows: list[list[float]], background: list[float]) -> Splats:
+    """Isotropic Gaussians from rows of x, y, scale, red, green, blue, opacity."""
+    table = torch.tensor(rows, dtype=torch.float64).reshape(-1, 7)
+    shapes = torch.stack([2 * table[:, 2].log(), 0 * table[:, 0], 0 * table[:, 0]], dim=1)
+    return Splats(table[:, :2], shapes, table[:, 3:6], table[:, 6], torch.tensor(background, dtype=torch.float64))
+
+
+# name: (picture size, Gaussians)
+SCENES: dict[str, tuple[tuple[int, int], Splats]] = {
+    "sizes that tiles do not divide": ((37, 50), random_splats(60, (37, 50))),
+    "whole tiles": ((32, 48), random_splats(60, (32, 48), seed=1)),
+    "one pixel": ((1, 1), random_splats(5, (1, 1), seed=2)),
+    "a narrow picture": ((17, 3), random_splats(12, (17, 3), seed=3)),
+    "600 in one tile": ((16, 16), random_splats(600, (16, 16), (0.5, 3), 3, (0.005, 0.3), 2, seed=4)),
+    "no Gaussians": ((20, 33), random_splats(0, (20, 33), seed=5)),
+    "all off the picture": ((20, 33), random_splats(9, (20, 33), (0.5, 2), seed=6)),
+    "smaller than a pixel": ((37, 50), random_splats(300, (37, 50), (0.2, 0.2), 1.2, seed=7)),
+    "much larger than the picture": ((37, 50), random_splats(30, (37, 50), (200, 2000), 3, margin=500, seed=8)),
+    "100 times longer than wide": ((37, 50), random_splats(40, (37, 50), (3, 10), 100, seed=9)),
+    "300 times longer than wide": ((37, 50), random_splats(40, (37, 50), (3, 10), 300, seed=13)),
+    "nearly opaque": ((37, 50), random_splats(60, (37, 50), (3, 8), opacities=(0.98, 0.99), seed=10)),
+    "all invisible": ((20, 33), random_splats(30, (20, 33), (3, 8), opacities=(1e-6, 0.99 / 255), seed=11)),
+    "barely visible": ((20, 33), random_splats(30, (20, 33), (3, 8), opacities=(1.2 / 255, 3 / 255), seed=12)),
+}
+SCENES["all off the picture"][1].means[:, 0] += 100
+
+
+def order_of(splats: Splats) -> NDArray[np.int64]:
+    return np.random.default_rng(1).permutation(len(splats.means))
+
+
+def rendered(splats: Splats, order: NDArray[Any], size: tuple[int, int], form: str, dtype: torch.dtype) -> Picture:
+    inputs = (t.to(runtime.start(), dtype) for t in splats)
+    picture: Picture = render(*inputs, order, size, arch=form).permute(1, 2, 0).cpu().double().numpy()
+    return picture
+
+
+def reference(splats: Splats, order: NDArray[Any], size: tuple[int, int]) -> Picture:
+    rows = (t.numpy()[order] for t in splats[:4])
+    return reference_decoder.render(*rows, background=splats.background.numpy(), image_size=size)
+
+
+@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-5), (torch.float64, 1e-7)])
+def test_picture_is_the_reference_decoders(scene: str, form: str, dtype: torch.dtype, tolerance: float) -> None:
+    size, splats = SCENES[scene]
+    order = order_of(splats)
+    error = np.abs(rendered(splats, order, size, form, dtype) - reference(splats, order, size)).max(axis=2)
+    assert error.shape == size
+    near = near_threshold(splats, size, 1e-6).numpy()
+    assert near.mean() < 0.05
+    assert error[~near].max() < tolerance
+    assert error.max() < MIN_ALPHA
+
+
+def test_scenes_show_what_they_say() -> None:
+    def is_background(scene: str) -> NDArray[np.bool_]:
+        size, splats = SCENES[scene]
+        return (reference(splats, order_of(splats), size) == splats.background.numpy()).all(axis=2)
+
+    for scene in SCENES:
+        hidden = scene in ("no Gaussians", "all off the picture", "all invisible")
+        assert is_background(scene).all() == hidden
+    assert 0 < is_background("smaller than a pixel").mean() < 1
+
+
+def test_a_pixel_by_hand(form: str) -> None:
+    splats = splats_of([[0.5, 0.5, 1, 1, 0, 0, 0.5], [0.5, 0.5, 2, 0, 1, 0, 0.25]], [0, 0, 1])
+    for order, expected in (([0, 1], [0.5, 0.125, 0.375]), ([1, 0], [0.375, 0.25, 0.375])):
+        picture = rendered(splats, np.array(order), (1, 3), form, torch.float64)
+        np.testing.assert_allclose(picture[0, 0], expected, atol=1e-7)
+    alphas = 0.5 * np.exp(-2.0), 0.25 * np.exp(-0.5)
+    expected = [(1 - alphas[1]) * alphas[0], alphas[1], (1 - alphas[0]) * (1 - alphas[1])]
+    np.testing.assert_allclose(picture[0, 2], expected, atol=1e-7)
+
+
+def test_alpha_below_the_threshold_counts_as_zero(form: str) -> None:
+    for opacity, visible in ((0.999 / 255, False), (1.001 / 255, True)):
+        splats = splats_of([[8.5, 8.5, 3, 1, 1, 1, opacity]], [0, 0, 0])
+        picture = rendered(splats, np.array([0]), (17, 17), form, torch.float32)
+        assert (np.argwhere(picture[..., 0]).tolist() == [[8, 8]]) == visible
+        assert picture.max() == (pytest.approx(opacity, rel=1e-5) if visible else 0)
+
+
+@pytest.mark.parametrize("order", [np.arange(60), np.arange(60)[::-1], order_of(SCENES["whole tiles"][1])])
+def test_any_order_is_honoured(order: NDArray[Any], form: str) -> None:
+    size, splats = SCENES["whole tiles"]
+    picture = rendered(splats, order, size, form, torch.float64)
+    np.testing.assert_allclose(picture, reference(splats, order, size), atol=1e-7)
+    assert np.abs(picture - reference(splats, np.roll(order, 1), size)).max() > 0.002
+
+
+def test_twin_is_the_reference_decoder() -> None:
+    for size, splats in SCENES.values():
+        order = order_of(splats)
+        twin = render_densely(splats, order, size).permute(1, 2, 0)
+        # The matrix exponential of a thin Gaussian loses some digits.
+        np.testing.assert_allclose(twin, reference(splats, order, size), atol=1e-9)
+
+
+def test_gaussians_as_thin_as_a_file_can_hold(form: str) -> None:
+    """No rounding error makes an alpha larger than its opacity, and nothing overflows."""
+    generator = np.random.default_rng(0)
+    size, num_gaussians = (24, 24), 300
+    for reach in (6, 16, 32):
+        shapes = torch.from_numpy(generator.uniform(-reach, reach, (num_gaussians, 3)))
+        splats = random_splats(num_gaussians, size)._replace(log_covariances=shapes)
+        ours = splats.leaves(torch.float32, runtime.start())
+        picture = render(*ours, np.arange(num_gaussians), size, arch=form)
+        assert float(picture.detach().min()) >= 0
+        assert float(picture.detach().max()) <= 1
+        if reach == 6:  # up to 5000 times longer than wide
+            error = (picture.detach().permute(1, 2, 0).cpu() - reference(splats, np.arange(num_gaussians), size)).abs()
+            near = near_threshold(splats, size, 1e-6)
+            assert float(near.double().mean()) < 0.2
+            assert float(error[~near].max()) < 1e-4
+        for gradient in gradients(ours, picture, torch.ones(3, *size)):
+            assert bool(gradient.isfinite().all())
+
+
+# Gradients.
+
+
+def gradients(splats: Splats, picture: torch.Tensor, grad: torch.Tensor) -> list[torch.Tensor]:
+    picture.backward(grad.to(picture))
+    return splats.gradients()
+
+
+@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.float64, 1e-6)])
+def test_gradients_are_those_of_pytorch(scene: str, form: str, dtype: torch.dtype, tolerance: float) -> None:
+    size, splats = SCENES[scene]
+    order = order_of(splats)
+    grad = torch.randn(3, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    grad *= ~near_threshold(splats, size, 1e-6)
+    ours, exact = splats.leaves(dtype, runtime.start()), splats.leaves(torch.float64)
+    found = gradients(ours, render(*ours, order, size, arch=form), grad)
+    expected = gradients(exact, render_densely(exact, order, size), grad)
+    if len(splats.means) == 0:
+        found, expected = found[-1:], expected[-1:]
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert one.shape == other.shape
+        torch.testing.assert_close(one, other, rtol=0, atol=tolerance * float(other.abs().max()))
+
+
+def test_gradcheck(form: str) -> None:
+    # Everywhere visible and by far: no step of finite differences takes an alpha across 1/255.
+    size = (5, 18)
+    splats = random_splats(4, size, scales=(10, 15), anisotropy=1.5, opacities=(0.3, 0.9), margin=2)
+    assert not near_threshold(splats, size, 0.1).any()
+    leaves = splats.leaves(torch.float64, runtime.start())
+    order = np.array([2, 0, 3, 1])
+    assert torch.autograd.gradcheck(
+        lambda *inputs: render(*inputs, order, size, arch=form), tuple(leaves), eps=1e-5, atol=1e-6, rtol=1e-5
+    )
+
+
+def test_gradcheck_with_gaussians_that_end_in_the_picture(form: str) -> None:
+    size = (17, 18)
+    splats = random_splats(3, size, scales=(1.5, 3), margin=0, seed=12)
+    assert not near_threshold(splats, size, 1e-3).any()
+    leaves = splats.leaves(torch.float64, runtime.start())
+    order = np.array([2, 0, 1])
+    # Summed with random weights: one output instead of 918.
+    weights = torch.randn(3, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    weights = weights.to(runtime.start())
+    assert torch.autograd.gradcheck(
+        lambda *inputs: (render(*inputs, order, size, arch=form) * weights).sum(),
+        tuple(leaves),
+        eps=1e-5,
+        atol=1e-6,
+        rtol=1e-5,
+    )
+
+
+def test_only_what_asks_gets_gradients(form: str) -> None:
+    size, splats = SCENES["a narrow picture"]
+    ours = splats.leaves(torch.float32, runtime.start())
+    whole = gradients(ours, render(*ours, order_of(splats), size, arch=form), torch.ones(3, *size))
+    ours = splats.leaves(torch.float32, runtime.start())
+    for tensor in (ours.means, ours.opacities, ours.background):
+        tensor.requires_grad_(False)
+    some = gradients(ours, render(*ours, order_of(splats), size, arch=form), torch.ones(3, *size))
+    assert [t.grad is not None for t in ours] == [False, True, True, False, False]
+    for one, other in zip(some, whole[1:3], strict=True):
+        assert torch.equal(one, other)
+
+
+def test_inputs_that_are_not_contiguous(form: str) -> None:
+    size, splats = SCENES["a narrow picture"]
+    ours = splats.leaves(torch.float32, runtime.start())
+    views = splats.leaves(torch.float32, runtime.start())
+    order, ones = order_of(splats), torch.ones(3, *size)
+    transposed = [t.T.contiguous().T if t.ndim == 2 else t for t in views]
+    assert not transposed[0].is_contiguous()
+    # The picture's gradient is not contiguous either.
+    expected = gradients(ours, render(*ours, order, size, arch=form), ones)
+    found = gradients(
+        views, render(*transposed, order, size, arch=form), ones.permute(2, 1, 0).contiguous().permute(2, 1, 0)
+    )
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_gradients_add_up_and_can_be_taken_once(form: str) -> None:
+    size, splats = SCENES["a narrow picture"]
+    ours = splats.leaves(torch.float32, runtime.start())
+    order, ones = order_of(splats), torch.ones(3, *size, device=runtime.start())
+    once = gradients(ours, render(*ours, order, size, arch=form), ones)
+    once = [t.clone() for t in once]
+    twice = gradients(ours, render(*ours, order, size, arch=form), ones)
+    for one, other in zip(once, twice, strict=True):
+        assert torch.equal(2 * one, other)
+    (first,) = torch.autograd.grad(render(*ours, order, size, arch=form).sum(), ours.means, create_graph=True)
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        first.sum().backward()
+
+
+def test_an_integer_or_half_tensor_is_refused(form: str) -> None:
+    size, splats = SCENES["a narrow picture"]
+    for dtype in (torch.float16, torch.int32):
+        with pytest.raises(KeyError):
+            rendered(splats, order_of(splats), size, form, dtype)
+
+
+# The same bits every time.
+
+
+def test_pixels_and_gradients_are_the_same_in_every_run(form: str) -> None:
+    size, splats = SCENES["600 in one tile"]
+    order = order_of(splats)
+    grad = torch.randn(3, *size, generator=torch.Generator().manual_seed(0))
+    runs = []
+    for _ in range(4):
+        ours = splats.leaves(torch.float32, runtime.start())
+        picture = render(*ours, order, size, arch=form)
+        runs.append([picture.detach(), *gradients(ours, picture, grad)])
+    for run in runs[1:]:
+        for one, other in zip(run, runs[0], strict=True):
+            assert torch.equal(one, other)
+
+
+SCRIPT = """
+import hashlib, json, sys
+sys.path.insert(0, sys.argv[2])
+from taichi_gs.kernels import runtime
+runtime.start("cpu")
+import taichi, torch
+from twins import random_splats
+from taichi_gs.render import render
+size = (83, 121)
+splats = random_splats(300, size)
+hashes = {}
+for form in ("cpu", "cuda"):
+    leaves = splats.leaves(torch.float32)
+    picture = render(*leaves, torch.arange(300).numpy(), size, arch=form)
+    picture.square().sum().backward()
+    arrays = [picture.detach(), *(t.grad for t in leaves)]
+    hashes[form] = [hashlib.sha256(t.contiguous().numpy().tobytes()).hexdigest() for t in arrays]
+print(json.dumps({"threads": taichi.cfg.cpu_max_num_threads, "hashes": hashes}))
+"""
+
+
+def test_any_number_of_threads_computes_the_same_bits(
+    python: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    results = []
+    for num_threads in (1, 2):
+        monkeypatch.setenv("TI_CPU_MAX_NUM_THREADS", str(num_threads))
+        result = python("-c", SCRIPT, str(num_threads), str(request.path.parent))
+        assert result.stderr == ""
+        results.append(json.loads(result.stdout))
+    assert [result["threads"] for result in results] == [1, 2]
+    assert results[0]["hashes"] == results[1]["hashes"]
+    assert len(set(results[0]["hashes"]["cpu"])) == 6

@@ -1,0 +1,118 @@
+"""The lists of Gaussians by tile, against going through every Gaussian and every pixel."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from taichi_gs.kernels.tiles import TileLists, list_tiles, num_tiles
+
+TILE = 16
+
+
+def random_boxes(num_gaussians: int, size: tuple[int, int], largest: float, seed: int) -> list[NDArray[np.float64]]:
+    """Means up to 40 pixels off the picture and extents; some between pixel centres, some invisible, all float64."""
+    generator = np.random.default_rng(seed)
+    height, width = size
+    means = generator.uniform(-40, [width + 40, height + 40], (num_gaussians, 2))
+    extents = generator.uniform(0, largest, (num_gaussians, 2)) * generator.choice([0.001, 0.1, 1], (num_gaussians, 1))
+    extents *= generator.choice([1, 1, 1, -1], (num_gaussians, 1))
+    # Boxes whose sides go exactly through pixel centres, and some that end exactly between two tiles.
+    exact = generator.random(num_gaussians) < 0.3
+    means[exact] = np.round(2 * means[exact]) / 2
+    extents[exact] = np.round(2 * extents[exact]) / 2
+    return [means, extents]
+
+
+def tiles_by_pixel(mean: NDArray[np.float64], extent: NDArray[np.float64], size: tuple[int, int]) -> set[int]:
+    """The tiles with a pixel centre in [mean - extent, mean + extent], one pixel after the other."""
+    rows, columns = -(-size[0] // TILE), -(-size[1] // TILE)
+    y, x = np.mgrid[: rows * TILE, : columns * TILE] + 0.5
+    low, high = mean - extent, mean + extent
+    inside = (low[0] <= x) & (x <= high[0]) & (low[1] <= y) & (y <= high[1])
+    row, column = np.nonzero(inside)
+    return set((row // TILE * columns + column // TILE).tolist())
+
+
+def check(lists: TileLists, means: NDArray[np.float64], extents: NDArray[np.float64], size: tuple[int, int]) -> None:
+    num_pairs, n = len(lists.tile_indices), len(means)
+    offsets = lists.tile_offsets
+    assert len(offsets) == (-(-size[0] // TILE)) * (-(-size[1] // TILE)) + 1
+    assert (offsets[0], offsets[-1]) == (0, num_pairs)
+    assert (np.diff(offsets) >= 0).all()
+    tile_of_pair = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+
+    tiles: list[set[int]] = [set() for _ in range(n)]
+    for tile, i in zip(tile_of_pair.tolist(), lists.tile_indices.tolist(), strict=True):
+        assert tile not in tiles[i]
+        tiles[i].add(tile)
+    assert tiles == [tiles_by_pixel(*box, size) for box in zip(means, extents, strict=True)]
+
+    ranks = np.argsort(lists.order)[lists.tile_indices]
+    assert (np.diff(ranks)[np.diff(tile_of_pair) == 0] > 0).all()
+
+    assert (lists.rank_offsets[0], lists.rank_offsets[-1], len(lists.rank_offsets)) == (0, num_pairs, n + 1)
+    assert sorted(lists.rank_pairs.tolist()) == list(range(num_pairs))
+    rank_of_pair = np.repeat(np.arange(n), np.diff(lists.rank_offsets))
+    np.testing.assert_array_equal(lists.tile_indices[lists.rank_pairs], lists.order[rank_of_pair])
+    assert {array.dtype for array in lists} == {np.dtype(np.int32)}
+
+
+@given(
+    num_gaussians=st.integers(0, 40),
+    size=st.tuples(st.integers(1, 70), st.integers(1, 70)),
+    largest=st.sampled_from([1.0, 10.0, 100.0, 1e6]),
+    seed=st.integers(0, 2**32 - 1),
+)
+@example(0, (1, 1), 1.0, 0)
+@example(40, (16, 16), 10.0, 0)
+@example(40, (32, 17), 10.0, 0)
+@settings(deadline=None, max_examples=60)
+def test_lists_are_those_of_every_pixel(num_gaussians: int, size: tuple[int, int], largest: float, seed: int) -> None:
+    means, extents = random_boxes(num_gaussians, size, largest, seed)
+    order = np.random.default_rng(seed).permutation(num_gaussians)
+    lists = list_tiles(means, extents, order, size)
+    np.testing.assert_array_equal(lists.order, order)
+    check(lists, means, extents, size)
+
+
+@pytest.mark.parametrize(
+    ("mean", "extent", "expected"),
+    [
+        ((8, 8), (1, 1), [0]),
+        ((16, 8), (0.4, 1), []),  # between the last centre of a tile and the first of the next
+        ((16, 8), (0.5, 1), [0, 1]),
+        ((16, 16), (0.5, 0.5), [0, 1, 3, 4]),
+        ((8, 8), (7.5, 7.5), [0]),
+        ((8, 8), (8.5, 7.5), [0, 1]),
+        ((24, 24), (1e9, 1e9), [0, 1, 2, 3, 4, 5]),
+        ((24, 24), (-1, -1), []),
+        ((-5, 8), (5.49, 1), []),
+        ((-5, 8), (5.5, 1), [0]),
+        ((8, 60), (1, 1), []),
+    ],
+)
+def test_tiles_by_hand(mean: tuple[float, float], extent: tuple[float, float], expected: list[int]) -> None:
+    means, extents = np.array([mean], np.float32), np.array([extent], np.float32)
+    lists = list_tiles(means, extents, np.array([0]), (30, 48))
+    assert np.flatnonzero(np.diff(lists.tile_offsets)).tolist() == expected
+
+
+@pytest.mark.parametrize("size", [(4096, 4096), (4112, 4096)])
+def test_more_tiles_than_16_bits_count(size: tuple[int, int]) -> None:
+    rows, columns = num_tiles(size)
+    assert (rows * columns <= 1 << 16) == (size == (4096, 4096))
+    corners = np.array([[0.5, 0.5], [size[1] - 0.5, size[0] - 0.5], [0.5, size[0] - 0.5]], np.float32)
+    lists = list_tiles(corners, np.ones((3, 2), np.float32), np.array([2, 1, 0]), size)
+    assert np.flatnonzero(np.diff(lists.tile_offsets)).tolist() == [0, rows * columns - columns, rows * columns - 1]
+    assert lists.tile_indices.tolist() == [0, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [((1, 1), (1, 1)), ((16, 16), (1, 1)), ((17, 3), (2, 1)), ((512, 768), (32, 48))]
+)
+def test_number_of_tiles(size: tuple[int, int], expected: tuple[int, int]) -> None:
+    assert num_tiles(size) == expected
