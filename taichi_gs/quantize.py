@@ -28,7 +28,7 @@ def fit_quantizer(values: NDArray[np.floating], bits: int) -> UniformQuantizer:
     if float(minimum) > low:  # compared with a float16, a Python float would be rounded to float16 first
         minimum = np.nextafter(minimum, np.float16(-np.inf))
     step = np.float16((high - float(minimum)) / ((1 << bits) - 1))
-    if float(minimum) + float(step) * ((1 << bits) - 1) < high or step == 0:
+    if float(minimum) + float(step) * ((1 << bits) - 1) < high:
         step = np.nextafter(step, np.float16(np.inf))
     return UniformQuantizer(float(minimum), float(step), bits)
 

@@ -117,6 +117,14 @@ def test_lloyd_reseeds_codewords_without_samples() -> None:
     assert set(indices.tolist()) == {0, 1, 2}
 
 
+def test_lloyd_reseeds_where_samples_are_coded_worst() -> None:
+    vectors = torch.tensor([[0.0], [1.0], [100.0], [0.0], [1.0], [90.0]], dtype=torch.float64)
+    weights = torch.tensor([1.0, 1.0, 1.0, 1.0, 1.0, 2.0], dtype=torch.float64)[:, None]
+    start = torch.tensor([[0.5], [1e6]], dtype=torch.float64)
+    codewords, _ = lloyd(vectors, weights, start, iterations=1)
+    torch.testing.assert_close(codewords, torch.tensor([[0.5], [280 / 3]], dtype=torch.float64))
+
+
 def test_lloyd_with_more_codewords_than_samples() -> None:
     vectors, weights = random_samples(3, 2, seed=9)
     start = torch.full((8, 2), 100.0, dtype=torch.float64)

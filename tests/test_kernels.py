@@ -120,11 +120,13 @@ def test_gradients_of_the_projection(dtype: torch.dtype, tolerance: float, devic
 
 # Blending.
 
+exp2 = blend.exp2_function(ti.f32)
+
 
 @ti.kernel
 def exp2_of(powers: ti.types.ndarray(dtype=ti.f32, ndim=1), values: ti.types.ndarray(dtype=ti.f32, ndim=1)):  # type: ignore
     for i in powers:
-        values[i] = blend.exp2_function(ti.f32)(powers[i])
+        values[i] = exp2(powers[i])
 
 
 def test_exp2() -> None:

@@ -142,9 +142,10 @@ def test_gaussians_as_thin_as_a_file_can_hold(form: str) -> None:
         assert float(picture.detach().min()) >= 0
         assert float(picture.detach().max()) <= 1
         if reach == 6:  # up to 5000 times longer than wide
-            error = (picture.detach().permute(1, 2, 0).cpu() - reference(splats, np.arange(num_gaussians), size)).abs()
-            near = near_threshold(splats, size, 1e-6)
-            assert float(near.double().mean()) < 0.2
+            found = picture.detach().permute(1, 2, 0).cpu().numpy()
+            error = np.abs(found - reference(splats, np.arange(num_gaussians), size)).max(axis=2)
+            near = near_threshold(splats, size, 1e-6).numpy()
+            assert near.mean() < 0.2
             assert float(error[~near].max()) < 1e-4
         for gradient in gradients(ours, picture, torch.ones(3, *size)):
             assert bool(gradient.isfinite().all())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytorch_msssim
+import torch
 from torch import Tensor
 
 SSIM_WEIGHT = 0.2
@@ -23,7 +24,9 @@ def l1_ssim(image: Tensor, target: Tensor) -> Tensor:
     absolute = (image - target).abs().mean()
     if min(image.shape[1:]) < SSIM_WINDOW:
         return absolute
-    similarity = pytorch_msssim.ssim(image[None], target[None], data_range=1.0, win_size=SSIM_WINDOW)
+    # On CPUs, PyTorch's depthwise convolutions are four times as fast with the channels last.
+    batches = (picture[None].contiguous(memory_format=torch.channels_last) for picture in (image, target))
+    similarity = pytorch_msssim.ssim(*batches, data_range=1.0, win_size=SSIM_WINDOW)
     return (1.0 - SSIM_WEIGHT) * absolute + SSIM_WEIGHT * (1.0 - similarity)
 
 

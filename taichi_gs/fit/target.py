@@ -12,7 +12,7 @@ from torch.nn import functional
 from taichi_gs.fit.losses import LOSSES
 from taichi_gs.fit.splats import Splats
 
-MIN_COARSE_SPACING = 8.0
+MIN_COARSE_SPACING = 6.0
 """Pixels between neighbouring Gaussians, on average, that the reduced resolution leaves: it shows all they can."""
 
 MIN_COARSE_SIDE = 32
