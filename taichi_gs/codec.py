@@ -51,10 +51,10 @@ class EncoderConfig:
 
 PRESETS: Mapping[str, EncoderConfig] = MappingProxyType(
     {
-        "fast": EncoderConfig(steps=600),
-        "default": EncoderConfig(steps=2400),
-        "best": EncoderConfig(steps=12000),
-        "paper": EncoderConfig(steps=1200, loss="l1-ssim", density="gradient", position_bits=10),
+        "fast": EncoderConfig(steps=400),
+        "default": EncoderConfig(steps=1500),
+        "best": EncoderConfig(steps=10000),
+        "paper": EncoderConfig(steps=600, loss="l1-ssim", density="gradient", position_bits=10),
     }
 )
 """How hard `encode` tries, by name; "paper" stays as close to Zhang et al. 2024 as a real bitstream allows."""

@@ -25,7 +25,7 @@ INDEX_EFFICIENCY = 0.94
 CODEWORD_BITS = 48.0
 """Of one entry of both codebooks together."""
 
-OVERSHOOT = 1.03
+OVERSHOOT = 1.08
 """More Gaussians than are expected to fit: the fit removes the least useful ones, and cannot add any."""
 
 MIN_BYTES = 120

@@ -43,11 +43,11 @@ PULL_FIRST, PULL_LAST = 0.003, 0.5
 """The part of the way to its codeword that a vector is pulled after each step, at the beginning and at the end."""
 
 PULL_LLOYD_EVERY = 10
-REASSIGN_EVERY = 20
+REASSIGN_EVERY = 25
 CURVATURES_EVERY = 100
-NUM_PROBES = 8
-REASSIGN_RATE = 0.5
-REFINE_RATE = 0.3
+NUM_PROBES = 4
+REASSIGN_RATE = 1.0
+REFINE_RATE = 0.6
 """Factors on the learning rates of these stages."""
 
 NEWTON_DAMPING = 4.0
@@ -119,8 +119,8 @@ def pull(
     for step in range(steps):
         splats = Splats(*(adam[name] for name in ROWS), background=adam["background"])
         order = area_order(splats.log_covariances)
-        image = target.backward(splats, order, coarse=True)
-        price = economist.price(float(target.squared_error(image, coarse=True)))
+        image = target.backward(splats, order, coarse=False)
+        price = economist.price(float(target.squared_error(image)))
         adam.step(1.0)
         clamp_shapes(adam)
         if step % CURVATURES_EVERY == 0:
@@ -137,7 +137,7 @@ def pull(
                 codewords = centroids(vectors, weights, clusters.indices[name], codewords)
             clusters.codewords[name] = codewords
             adam.assign(name, torch.lerp(vectors, codewords[clusters.indices[name]], strength))
-        report(target.psnr(image, coarse=True))
+        report(target.psnr(image, coarse=False))
     return clusters
 
 
@@ -168,12 +168,12 @@ class ClusteredFit:
                 if step > 0:
                     self._recluster(curvatures, gradients, price)
             splats, order = self._view()
-            image = self._target.backward(splats, order, coarse=True)
+            image = self._target.backward(splats, order, coarse=False)
             self._adam.step(REASSIGN_RATE)
-            report(self._target.psnr(image, coarse=True))
+            report(self._target.psnr(image, coarse=False))
 
-    def refine(self, coarse_steps: int, full_steps: int, report: Callable[[float], None]) -> QuantizedGaussians:
-        """Train what the file will hold, indices frozen, first on the coarse and then on the full picture."""
+    def refine(self, steps: int, report: Callable[[float], None]) -> QuantizedGaussians:
+        """Train what the file will hold, indices frozen."""
         curvatures, _, price = self._derivatives()
         self._choose_grid(curvatures["means"], price)
         self._choose_quantizers(curvatures, price)
@@ -182,13 +182,11 @@ class ClusteredFit:
         headroom = 1.0 - torch.sigmoid(self._vectors("color_codes")[:, 3])
         usefulness = curvatures["color_codes"][:, 3] / headroom.square()
         usefulness = self._shrink(usefulness, SIZE_MARGIN)
-        steps = coarse_steps + full_steps
         for step in range(steps):
             splats, order = self._view()
-            coarse = step < coarse_steps
-            image = self._target.backward(splats, order, coarse)
+            image = self._target.backward(splats, order, coarse=False)
             self._adam.step(REFINE_RATE * decay(step / steps, final=0.05))
-            report(self._target.psnr(image, coarse))
+            report(self._target.psnr(image, coarse=False))
         self._shrink(usefulness, 1.0)
         return self._quantized()
 
@@ -226,7 +224,7 @@ class ClusteredFit:
         splats, order = self._view()
         leaves = {name: getattr(splats, name).detach().requires_grad_() for name in ROWS}
         splats = replace(splats, **leaves, background=splats.background.detach())
-        error = self._target.squared_error(self._target.render(splats, order, coarse=True), coarse=True)
+        error = self._target.squared_error(self._target.render(splats, order, coarse=False))
         gradients = torch.autograd.grad(error, list(leaves.values()))
         curvatures = _curvatures(self._target, splats, order, self._generator)
         price = self._economist.price(float(error.detach()))

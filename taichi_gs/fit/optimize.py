@@ -13,8 +13,8 @@ from taichi_gs.fit.grow import grow
 from taichi_gs.fit.target import Target
 from taichi_gs.quantized import QuantizedGaussians
 
-GROW, PULL, REASSIGN, REFINE_FULL = 0.25, 0.4, 0.15, 0.08
-"""The stages' shares of the steps; refining on the coarse picture has the rest."""
+GROW, PULL, REASSIGN = 0.3, 0.35, 0.15
+"""The stages' shares of the steps; refining has the rest."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,9 @@ def fit(image: Tensor, config: FitConfig, report: Callable[[int, float], None]) 
         done += 1
         report(done, psnr)
 
-    growing, pulling, reassigning, full = (
-        max(1, round(share * config.steps)) for share in (GROW, PULL, REASSIGN, REFINE_FULL)
-    )
+    growing, pulling, reassigning = (max(1, round(share * config.steps)) for share in (GROW, PULL, REASSIGN))
     adam = grow(target, config.num_gaussians, growing, config.density, generator, tick)
     clusters = pull(adam, target, config.precision, pulling, generator, tick)
     clustered = ClusteredFit(adam, clusters, target, config.precision, generator)
     clustered.reassign(reassigning, tick)
-    coarse = max(0, config.steps - growing - pulling - reassigning - full)
-    return clustered.refine(coarse, full, tick).canonical()
+    return clustered.refine(config.steps - growing - pulling - reassigning, tick).canonical()

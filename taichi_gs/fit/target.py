@@ -19,7 +19,7 @@ MIN_COARSE_SIDE = 32
 
 
 class Target:
-    """A picture [3, H, W] to fit, with a copy at reduced resolution on which most steps are taken.
+    """A picture [3, H, W] to fit, with a copy at reduced resolution for the first steps.
 
     Attributes:
         full: [3, H, W].
@@ -31,6 +31,7 @@ class Target:
         self.full = image
         self.size: tuple[int, int] = (image.shape[1], image.shape[2])
         self._loss = LOSSES[loss]
+        self._steps = 0
         factor = 1
         spacing = math.sqrt(image[0].numel() / max(num_gaussians, 1))
         while spacing / (2 * factor) >= MIN_COARSE_SPACING and min(self.size) // (2 * factor) >= MIN_COARSE_SIDE:
@@ -49,13 +50,13 @@ class Target:
     def backward(self, splats: Splats, order: np.ndarray, coarse: bool) -> Tensor:
         """Add the loss's gradients to the leaves behind `splats`; return the rendered picture [3, h, w], detached."""
         image = self.render(splats, order, coarse)
-        self._loss(image, self.picture(coarse)).backward()
+        self._loss(image, self.picture(coarse), self._steps).backward()
+        self._steps += 1
         return image.detach()
 
-    def squared_error(self, image: Tensor, coarse: bool) -> Tensor:
-        """The sum of squared errors over pixels and channels of the full-size picture, estimated from a rendered one."""
-        picture = self.picture(coarse)
-        return (image - picture).square().sum() * (self.full.numel() / picture.numel())
+    def squared_error(self, image: Tensor) -> Tensor:
+        """The sum of squared errors of a rendered full-size picture, over pixels and channels."""
+        return (image - self.full).square().sum()
 
     def psnr(self, image: Tensor, coarse: bool) -> float:
         """The peak signal-to-noise ratio in dB of a rendered picture, clipped to black and white."""
@@ -63,13 +64,18 @@ class Target:
         return -10.0 * math.log10(max(float(error), 1e-10))
 
     def curvatures(
-        self, splats: Splats, order: np.ndarray, parameters: list[Tensor], generator: torch.Generator, num_probes: int
+        self,
+        splats: Splats,
+        order: np.ndarray,
+        parameters: list[Tensor],
+        generator: torch.Generator,
+        num_probes: int,
     ) -> list[Tensor]:
         """How much the squared error feels each parameter: the diagonal of the Gauss-Newton matrix J^T J, estimated.
 
         With J the derivative of all pixels by the parameters and z a random picture of +1 and -1, the expectation of
         (J^T z)^2 is that diagonal (Bekas, Kokiopoulou and Saad 2007), and J^T z is one backward pass. A change d of one
-        parameter adds about curvature * d^2 to the sum of squared errors over the full-size picture.
+        parameter adds about curvature * d^2 to the sum of squared errors over pixels and channels.
 
         Args:
             splats, order: what to render.
@@ -77,12 +83,11 @@ class Target:
             generator: source of the signs.
             num_probes: backward passes to average; an entry's relative deviation is about sqrt(2 / num_probes).
         """
-        image = self.render(splats, order, coarse=True)
-        scale = self.full.numel() / image.numel() / num_probes
+        image = self.render(splats, order, coarse=False)
         totals = [torch.zeros_like(p) for p in parameters]
         for _ in range(num_probes):
             signs = torch.randint(0, 2, image.shape, generator=generator, dtype=torch.int8).to(image) * 2.0 - 1.0
             gradients = torch.autograd.grad(image, parameters, signs, retain_graph=True)
             for total, gradient in zip(totals, gradients, strict=True):
-                total += gradient.square() * scale
+                total += gradient.square() / num_probes
         return totals
