@@ -22,7 +22,9 @@ MIN_STEPS = 10
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """Everything that decides what `encode` makes of a picture. Presets are instances; `encode` takes fields as options.
+    """Everything that decides what `encode` makes of a picture.
+
+    Presets are instances, and `encode` takes the fields as options.
 
     Attributes:
         steps: optimisation steps, all stages together.
@@ -99,7 +101,8 @@ def encode(
     """Return the .tgs file of a picture.
 
     Args:
-        image: [H, W, 3], or [H, W] for gray; uint8, uint16, bool, or floating point from 0 to 1; see `images.as_float_image`.
+        image: [H, W, 3], or [H, W] for gray; uint8, uint16, bool, or floating point from 0 to 1; see
+        `images.as_float_image`.
         preset: a name in PRESETS.
         device: "auto", "cpu" or "cuda".
         progress: called after every optimisation step.
@@ -212,7 +215,9 @@ def _check(config: EncoderConfig) -> None:
         raise OptionError(f"unknown density {config.density!r}: choose error or gradient")
     rate = config.bits_per_pixel
     if rate is not None and config.num_gaussians is not None:
-        raise OptionError("bits_per_pixel and num_gaussians exclude each other: the rate decides how many Gaussians fit")
+        raise OptionError(
+            "bits_per_pixel and num_gaussians exclude each other: the rate decides how many Gaussians fit"
+        )
     if rate is not None and not (math.isfinite(rate) and rate > 0):
         raise OptionError(f"bits_per_pixel must be a positive number, not {rate!r}")
 
@@ -220,8 +225,8 @@ def _check(config: EncoderConfig) -> None:
 def _fit_config(config: EncoderConfig, image_size: tuple[int, int]) -> Any:
     """The fit's configuration for a picture of (height, width)."""
     from taichi_gs.fit import budget
-    from taichi_gs.fit.cluster import Precision
     from taichi_gs.fit.optimize import FitConfig
+    from taichi_gs.fit.precision import Precision
 
     num_pixels = image_size[0] * image_size[1]
     max_bytes = None
@@ -229,7 +234,9 @@ def _fit_config(config: EncoderConfig, image_size: tuple[int, int]) -> Any:
         max_bytes = math.floor(config.bits_per_pixel * num_pixels / 8)
         if max_bytes < budget.MIN_BYTES:
             least = 8 * budget.MIN_BYTES / num_pixels
-            raise OptionError(f"{config.bits_per_pixel:g} bits per pixel is too little for this picture: at least {least:.4g}")
+            raise OptionError(
+                f"{config.bits_per_pixel:g} bits per pixel is too little for this picture: at least {least:.4g}"
+            )
         chosen = budget.budget_for_bytes(max_bytes, config.covariance_k, config.color_k, config.position_bits)
     else:
         count = config.num_gaussians or max(1, num_pixels // budget.PIXELS_PER_GAUSSIAN)

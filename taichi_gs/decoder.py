@@ -1,4 +1,4 @@
-"""From the bytes of a .tgs file to pixels, on NumPy and Taichi alone: nothing here imports PyTorch, which takes a second."""
+"""From the bytes of a .tgs file to pixels, on NumPy and Taichi alone: PyTorch takes a second to import."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ COLOR_CHANNELS = 4
 class UniformQuantizer:
     """A uniform scalar quantiser, value = minimum + step * symbol with 0 <= symbol < 2**bits (paper eq. 7, 8).
 
-    `minimum` and `step` are exactly representable in float16, which is how a file keeps them. With `bits` 0 every symbol is
-    0 and every value is `minimum`.
+    `minimum` and `step` are exactly representable in float16, which is how a file keeps them. With `bits` 0 every
+    symbol is 0 and every value is `minimum`.
     """
 
     minimum: float
@@ -33,6 +33,7 @@ class UniformQuantizer:
 
     @property
     def num_levels(self) -> int:
+        """2**bits."""
         return 1 << self.bits
 
 
@@ -63,8 +64,8 @@ class QuantizedGaussians:
         covariance_codebook, color_codebook: the codewords.
         covariance_indices, color_indices: [N] int64.
 
-    The order of the N Gaussians in these arrays carries no information: the picture is a multiset, kept sorted (`canonical`),
-    and blended in `blending_order`, which the decoder derives.
+    The order of the N Gaussians in these arrays carries no information: the picture is a multiset, kept sorted
+    (`canonical`), and blended in `blending_order`, which the decoder derives.
 
     Raises:
         ValueError: if the shapes do not agree.
@@ -106,8 +107,11 @@ class QuantizedGaussians:
         )
 
     def blending_order(self) -> IntArray:
-        """The permutation [N] that puts the Gaussians front to back: by covariance index (codewords are sorted by area, so
-        small ones stand in front), ties in raster order of their cells, then by colour index."""
+        """The permutation [N] that puts the Gaussians of a canonical picture front to back.
+
+        By covariance index (codewords are sorted by area, so that small ones stand in front), ties in raster order of
+        their cells, then by colour index.
+        """
         return np.lexsort((self.color_indices, self.cells[:, 1], self.cells[:, 0], self.covariance_indices))
 
 

@@ -1,7 +1,7 @@
 """How many Gaussians and codewords a picture gets: from its size, or from the bytes that its file may have.
 
-The constants describe files that the encoder makes of photographs; being off by some percent costs little, because the fit
-removes what does not fit a byte limit.
+The constants describe files that the encoder makes of photographs; being off by some percent costs little, because
+the fit removes what does not fit a byte limit.
 """
 
 from __future__ import annotations

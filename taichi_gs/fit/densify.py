@@ -23,11 +23,14 @@ NEW_SIZE = 0.4
 
 
 def grow_from_error(adam: RowAdam, target: Target, image: Tensor, count: int, generator: torch.Generator) -> None:
-    """Add `count` Gaussians at pixels drawn by the squared error of `image`, a rendered copy of the coarse picture."""
+    """Add `count` Gaussians at pixels drawn by the squared error of `image`, a rendered copy of the coarse picture.
+
+    Transparent ones are dropped.
+    """
     error = (image - target.coarse).square().sum(dim=0)
     density = functional.avg_pool2d(error[None, None], 5, stride=1, padding=2, count_include_pad=False)[0, 0]
     added = sample_rows(target.coarse, density / density.sum(), count, NEW_SIZE, target.size, generator)
-    adam.replace_rows(torch.arange(len(adam["means"]), device=image.device), added)
+    adam.replace_rows(visible_rows(adam), added)
 
 
 def visible_rows(adam: RowAdam) -> Tensor:
@@ -39,10 +42,10 @@ def visible_rows(adam: RowAdam) -> Tensor:
 def clone_and_split(adam: RowAdam, activity: Tensor, count: int, spacing: float, generator: torch.Generator) -> None:
     """Add up to `count` Gaussians where the positional gradient is high, and drop transparent ones (paper section 3.4).
 
-    Of the visible Gaussians whose `activity` [N], the mean norm of the positional gradient, is above average, the `count`
-    highest are chosen. Small ones, narrower than half of `spacing` pixels, are cloned: the copy keeps the scale and is moved
-    by half a standard deviation down the gradient. Large ones are replaced by two that are drawn from the Gaussian itself and
-    scaled down by SPLIT_SHRINK.
+    Of the visible Gaussians whose `activity` [N], the mean norm of the positional gradient, is above average, the
+    `count` highest are chosen. Small ones, narrower than half of `spacing` pixels, are cloned: the copy keeps the
+    scale and is moved by half a standard deviation down the gradient. Large ones are replaced by two that are drawn
+    from the Gaussian itself and scaled down by SPLIT_SHRINK.
     """
     visible = visible_rows(adam)
     ranked = visible[activity[visible].argsort(descending=True, stable=True)]

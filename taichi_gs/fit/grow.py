@@ -11,7 +11,7 @@ from torch import Tensor
 
 from taichi_gs.fit.densify import clone_and_split, grow_from_error
 from taichi_gs.fit.initialize import detail_density, sample_rows
-from taichi_gs.fit.splats import ROWS, RowAdam, Splats
+from taichi_gs.fit.splats import RowAdam
 from taichi_gs.fit.target import Target
 
 INITIAL_FRACTION = 0.5
@@ -39,9 +39,10 @@ def grow(
 ) -> RowAdam:
     """Fit free Gaussians and return them in their optimiser, under the names of `Splats`' fields.
 
-    Half of them are sampled from the picture, the rest are added in GROWTH_EVENTS portions, by `density`: "error" puts new
-    ones where the squared error is, "gradient" clones and splits where the positional gradient is high (paper section 3.4).
-    The blending order is that of the areas, small ones in front, which is how the decoder will order them.
+    Half of them are sampled from the picture, the rest are added in GROWTH_EVENTS portions, by `density`: "error"
+    puts new ones where the squared error is, "gradient" clones and splits where the positional gradient is high
+    (paper section 3.4). The blending order is that of the areas, small ones in front, which is how the decoder will
+    order them.
     """
     spacing = math.sqrt(target.full[0].numel() / num_gaussians)
     first = max(1, round(INITIAL_FRACTION * num_gaussians))
@@ -50,7 +51,7 @@ def grow(
     events = [round(steps * GROWTH_END * (i + 1) / GROWTH_EVENTS) for i in range(GROWTH_EVENTS)]
     activity, since = torch.zeros(first, device=target.full.device), 0
     for step in range(steps):
-        splats = Splats(*(adam[name] for name in ROWS), background=adam["background"])
+        splats = adam.splats()
         image = target.backward(splats, area_order(splats.log_covariances), coarse=True)
         activity += _gradient_norms(adam["means"])
         since += 1

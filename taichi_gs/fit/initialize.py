@@ -24,10 +24,11 @@ def detail_density(image: Tensor) -> Tensor:
 def sample_rows(
     image: Tensor, density: Tensor, count: int, size: float, full_size: tuple[int, int], generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """Sample `count` isotropic Gaussians at pixels drawn from `density` [H, W], in the colour of `image` [3, H, W] there.
+    """Sample `count` isotropic Gaussians at pixels drawn from `density` [H, W], in the colour of `image` [3, H, W].
 
-    A Gaussian is as wide as the samples around it are apart: its standard deviation is `size` over the square root of the
-    expected number of samples a pixel, so that details get small ones. Returns rows for `Splats`, in pixels of `full_size`.
+    A Gaussian is as wide as the samples around it are apart: its standard deviation is `size` over the square root of
+    the expected number of samples a pixel, so that details get small ones. Returns rows for `Splats`, in pixels of
+    `full_size`.
     """
     height, width = density.shape
     # torch.multinomial takes at most 2**24 categories: a cumulative sum and a binary search take any number.

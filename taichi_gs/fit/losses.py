@@ -27,8 +27,8 @@ def l2(image: Tensor, target: Tensor, step: int) -> Tensor:
 def l1_ssim(image: Tensor, target: Tensor, step: int) -> Tensor:
     """(1 - w) |image - target| + w (1 - SSIM) of images [3, H, W], w = SSIM_WEIGHT (the paper's loss).
 
-    The SSIM is that of a band of SSIM_BAND rows, a different one at every `step`, evenly spread over the picture in the long
-    run.
+    The SSIM is that of a band of SSIM_BAND rows, a different one at every `step`, evenly spread over the picture in
+    the long run.
     """
     absolute = (image - target).abs().mean()
     height, width = image.shape[1:]
@@ -40,7 +40,7 @@ def l1_ssim(image: Tensor, target: Tensor, step: int) -> Tensor:
         picture[None, :, first : first + SSIM_BAND].contiguous(memory_format=torch.channels_last)
         for picture in (image, target)
     )
-    similarity = pytorch_msssim.ssim(*bands, data_range=1.0, win_size=SSIM_WINDOW)
+    similarity: Tensor = pytorch_msssim.ssim(*bands, data_range=1.0, win_size=SSIM_WINDOW)
     return (1.0 - SSIM_WEIGHT) * absolute + SSIM_WEIGHT * (1.0 - similarity)
 
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from taichi_gs.fit.cluster import ClusteredFit, Precision, pull
+from taichi_gs.fit.clustered import ClusteredFit
 from taichi_gs.fit.grow import grow
+from taichi_gs.fit.precision import Precision
+from taichi_gs.fit.pull import pull
 from taichi_gs.fit.target import Target
 from taichi_gs.quantized import QuantizedGaussians
 

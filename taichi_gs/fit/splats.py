@@ -87,6 +87,10 @@ class RowAdam:
             fused=True,
         )
 
+    def splats(self) -> Splats:
+        """The Gaussians whose fields are the tensors of this optimiser."""
+        return Splats(self["means"], self["log_covariances"], self["color_codes"], self["background"])
+
     def step(self, factor: float) -> None:
         """Take a step with every learning rate multiplied by `factor`, then clear the gradients."""
         for group in self._adam.param_groups:

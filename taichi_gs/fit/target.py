@@ -23,7 +23,8 @@ class Target:
 
     Attributes:
         full: [3, H, W].
-        coarse: [3, h, w], `full` averaged over blocks of a power of two chosen from the number of Gaussians; may be `full`.
+        coarse: [3, h, w], `full` averaged over blocks of a power of two chosen from the number of Gaussians; may be
+        `full`.
         size: (H, W).
     """
 
@@ -40,6 +41,7 @@ class Target:
         self.coarse = functional.interpolate(image[None], size=coarse_size, mode="area")[0] if factor > 1 else image
 
     def picture(self, coarse: bool) -> Tensor:
+        """The coarse or the full picture."""
         return self.coarse if coarse else self.full
 
     def render(self, splats: Splats, order: np.ndarray, coarse: bool) -> Tensor:
@@ -50,7 +52,8 @@ class Target:
     def backward(self, splats: Splats, order: np.ndarray, coarse: bool) -> Tensor:
         """Add the loss's gradients to the leaves behind `splats`; return the rendered picture [3, h, w], detached."""
         image = self.render(splats, order, coarse)
-        self._loss(image, self.picture(coarse), self._steps).backward()
+        loss = self._loss(image, self.picture(coarse), self._steps)
+        torch.autograd.backward(loss)
         self._steps += 1
         return image.detach()
 

@@ -1,27 +1,27 @@
-"""The later stages of a fit: codebooks grow into the parameters, then codewords are trained with their indices frozen.
+"""The last stages of a fit: Gaussians whose vectors are codewords, on the way to the integers of a file.
 
-* `pull`: free parameters once more, while k-means codebooks follow them and pull each Gaussian's vectors towards its
-  codeword, ever more strongly, until vector and codeword are nearly one.
-* `reassign`: Gaussians take their codewords' values. Codewords and positions are trained by gradient; every so often the
-  gradient is passed straight through the codewords to the Gaussians' own vectors (a Newton step from the codeword, along the
-  Gaussian's own gradient, says where its vector would rather be), and Lloyd iterations cluster those vectors anew.
-* `refine`: the indices are frozen, and positions and codewords are rounded as the file will round them, with straight-through
-  gradients, so that what is rendered is what a decoder will see.
+* `reassign`: codewords and positions are trained by gradient. Every so often the gradient is passed straight through
+  the codewords to the Gaussians' own vectors (a Newton step from the codeword, along the Gaussian's own gradient,
+  says where its vector would rather be), and Lloyd iterations cluster those vectors anew.
+* `refine`: the indices are frozen, and positions and codewords are rounded as the file will round them, with
+  straight-through gradients, so that what is rendered is what a decoder will see.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from taichi_gs.bitstream import serialize
-from taichi_gs.codebook import centroids, lloyd, seed_codewords
-from taichi_gs.fit.grow import area_order, clamp_shapes, decay, learning_rates
+from taichi_gs.codebook import lloyd
+from taichi_gs.fit.grow import decay, learning_rates
+from taichi_gs.fit.precision import Precision
+from taichi_gs.fit.pull import VECTORS, Clusters, row_curvatures
 from taichi_gs.fit.splats import ROWS, RowAdam, Splats
 from taichi_gs.fit.target import Target
 from taichi_gs.quantize import (
@@ -36,16 +36,7 @@ from taichi_gs.quantize import (
 )
 from taichi_gs.quantized import IntArray, QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 
-VECTORS = ("log_covariances", "color_codes")
-"""The tensors of `Splats` that have codebooks."""
-
-PULL_FIRST, PULL_LAST = 0.003, 0.5
-"""The part of the way to its codeword that a vector is pulled after each step, at the beginning and at the end."""
-
-PULL_LLOYD_EVERY = 10
 REASSIGN_EVERY = 25
-CURVATURES_EVERY = 100
-NUM_PROBES = 4
 REASSIGN_RATE = 1.0
 REFINE_RATE = 0.6
 """Factors on the learning rates of these stages."""
@@ -53,92 +44,11 @@ REFINE_RATE = 0.6
 NEWTON_DAMPING = 4.0
 """Gaussians overlap and move at once: their common curvature is larger than the diagonal that each one sees."""
 
-CURVATURE_FLOOR = 0.1
-"""Added to each curvature, in units of the channel's mean, so that vectors that hardly matter do not run away."""
-
 MAX_NEWTON_STEP = 0.5
 """In the vectors' own units."""
 
-RATE_SLOPE = 0.25
-"""-d ln(squared error) / d ln(bits) along a picture's rate-distortion curve: 1.7 dB for each doubling of the bits."""
-
 SIZE_MARGIN = 0.997
 """The part of the byte limit that is aimed at before the last training steps move positions between cells."""
-
-
-@dataclass(frozen=True)
-class Precision:
-    """What a file may spend, and on what.
-
-    Attributes:
-        num_codewords: the size of each codebook, by name in VECTORS.
-        position_bits: bits of either coordinate; None lets rate and distortion decide.
-        codebook_bits: bits of each channel of the codewords; None likewise.
-        max_bytes: the file's size is kept at or below it, if given.
-    """
-
-    num_codewords: dict[str, int]
-    position_bits: int | None = None
-    codebook_bits: int | None = None
-    max_bytes: int | None = None
-
-
-@dataclass
-class Clusters:
-    """The codebooks [K, D] and each Gaussian's index [N], by name in VECTORS."""
-
-    codewords: dict[str, Tensor]
-    indices: dict[str, Tensor]
-
-
-class Economist:
-    """Says what squared error a bit is worth, from the error so far and the bits of the file."""
-
-    def __init__(self, num_gaussians: int, precision: Precision) -> None:
-        index_bits = sum(math.log2(max(k, 2)) for k in precision.num_codewords.values())
-        codebook_bits = sum(6.0 * k * d for k, d in zip(precision.num_codewords.values(), (3, 4), strict=True))
-        # Ten bits a position; the file itself says better once there is one.
-        self.num_bits = num_gaussians * (10.0 + index_bits) + codebook_bits
-
-    def price(self, squared_error: float) -> float:
-        return RATE_SLOPE * squared_error / self.num_bits
-
-
-def pull(
-    adam: RowAdam,
-    target: Target,
-    precision: Precision,
-    steps: int,
-    generator: torch.Generator,
-    report: Callable[[float], None],
-) -> Clusters:
-    """Draw the vectors of the Gaussians in `adam` towards codebooks while fitting them; return the codebooks."""
-    economist = Economist(len(adam["means"]), precision)
-    clusters = Clusters({}, {})
-    weights_of: dict[str, Tensor] = {}
-    for step in range(steps):
-        splats = Splats(*(adam[name] for name in ROWS), background=adam["background"])
-        order = area_order(splats.log_covariances)
-        image = target.backward(splats, order, coarse=False)
-        price = economist.price(float(target.squared_error(image)))
-        adam.step(1.0)
-        clamp_shapes(adam)
-        if step % CURVATURES_EVERY == 0:
-            weights_of = _curvatures(target, splats, order, generator)
-        strength = PULL_FIRST * (PULL_LAST / PULL_FIRST) ** (step / steps)
-        for name in VECTORS:
-            vectors, weights = adam[name].detach(), weights_of[name]
-            if name not in clusters.codewords:
-                clusters.codewords[name] = seed_codewords(vectors, weights, precision.num_codewords[name], generator)
-            codewords = clusters.codewords[name]
-            if step % PULL_LLOYD_EVERY == 0 or step == steps - 1:
-                codewords, clusters.indices[name] = lloyd(vectors, weights, codewords, price)
-            else:
-                codewords = centroids(vectors, weights, clusters.indices[name], codewords)
-            clusters.codewords[name] = codewords
-            adam.assign(name, torch.lerp(vectors, codewords[clusters.indices[name]], strength))
-        report(target.psnr(image, coarse=False))
-    return clusters
 
 
 class ClusteredFit:
@@ -155,7 +65,6 @@ class ClusteredFit:
         self._adam = RowAdam(tensors, learning_rates(spacing))
         self._indices = clusters.indices
         self._target, self._precision, self._generator = target, precision, generator
-        self._economist = Economist(len(adam["means"]), precision)
         self._grid_size = (1, 1)
         self._quantizers: dict[str, tuple[UniformQuantizer, ...]] = {}
 
@@ -177,8 +86,8 @@ class ClusteredFit:
         curvatures, _, price = self._derivatives()
         self._choose_grid(curvatures["means"], price)
         self._choose_quantizers(curvatures, price)
-        # What removing a Gaussian adds to the squared error: the picture is linear in its opacity o, and the curvature is
-        # by the logit, of which the derivative of o is o (1 - o / MAX_OPACITY).
+        # What removing a Gaussian adds to the squared error: the picture is linear in its opacity o, and the
+        # curvature is by the logit, of which the derivative of o is o (1 - o / MAX_OPACITY).
         headroom = 1.0 - torch.sigmoid(self._vectors("color_codes")[:, 3])
         usefulness = curvatures["color_codes"][:, 3] / headroom.square()
         usefulness = self._shrink(usefulness, SIZE_MARGIN)
@@ -197,15 +106,16 @@ class ClusteredFit:
         return cell_of(self._adam["means"].detach().cpu().numpy(), self._grid_size, self._target.size)
 
     def _view(self) -> tuple[Splats, np.ndarray]:
-        """The picture as a file would hold it, with gradients straight through every rounding; and the blending order."""
+        """The picture as a file would hold it, with gradients straight through all rounding, and its blending order."""
         cells = self._cells()
         means = self._adam["means"]
         codewords = {name: self._adam[name] for name in VECTORS}
         for name, quantizers in self._quantizers.items():
             codewords[name] = _straight_through(codewords[name], dequantize_codebook(self._codebook(name, quantizers)))
         splats = Splats(
-            _straight_through(means, cell_centers(cells, self._grid_size, self._target.size)),
-            *(codewords[name][self._indices[name]] for name in VECTORS),
+            means=_straight_through(means, cell_centers(cells, self._grid_size, self._target.size)),
+            log_covariances=codewords["log_covariances"][self._indices["log_covariances"]],
+            color_codes=codewords["color_codes"][self._indices["color_codes"]],
             background=_straight_through(self._adam["background"], self._background() / np.float32(255)),
         )
         shapes = codewords["log_covariances"].detach().cpu().numpy()
@@ -226,8 +136,8 @@ class ClusteredFit:
         splats = replace(splats, **leaves, background=splats.background.detach())
         error = self._target.squared_error(self._target.render(splats, order, coarse=False))
         gradients = torch.autograd.grad(error, list(leaves.values()))
-        curvatures = _curvatures(self._target, splats, order, self._generator)
-        price = self._economist.price(float(error.detach()))
+        curvatures = row_curvatures(self._target, splats, order, self._generator)
+        price = self._precision.bit_price(float(error.detach()), len(splats))
         return curvatures, dict(zip(ROWS, gradients, strict=True)), price
 
     def _recluster(self, curvatures: dict[str, Tensor], gradients: dict[str, Tensor], price: float) -> None:
@@ -279,7 +189,7 @@ class ClusteredFit:
         )
 
     def _shrink(self, usefulness: Tensor, margin: float) -> Tensor:
-        """Remove the least useful Gaussians until the file fits `margin` times its limit; return the rest's usefulness."""
+        """Remove the least useful Gaussians until the file fits `margin` of its limit; return the usefulness left."""
         while self._precision.max_bytes is not None and len(usefulness) > 1:
             num_bytes = len(serialize(self._quantized()))
             excess = num_bytes - math.floor(margin * self._precision.max_bytes)
@@ -297,13 +207,3 @@ class ClusteredFit:
 def _straight_through(values: Tensor, rounded: np.ndarray) -> Tensor:
     """`rounded` in value, with the gradient of `values`."""
     return values + (torch.from_numpy(rounded).to(values) - values).detach()
-
-
-def _curvatures(target: Target, splats: Splats, order: np.ndarray, generator: torch.Generator) -> dict[str, Tensor]:
-    """The curvature of the squared error in each Gaussian's parameters, by name in ROWS, kept away from zero."""
-    parameters = [getattr(splats, name) for name in ROWS]
-    values = target.curvatures(splats, order, parameters, generator, NUM_PROBES)
-    tiny = torch.finfo(torch.float32).tiny
-    return {
-        name: value + CURVATURE_FLOOR * value.mean(dim=0) + tiny for name, value in zip(ROWS, values, strict=True)
-    }
