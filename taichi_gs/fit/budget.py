@@ -43,8 +43,7 @@ class Budget:
 
 def budget_for_count(num_gaussians: int, covariance_k: int | None, color_k: int | None) -> Budget:
     """The budget with a given number of Gaussians; codebook sizes that are None follow from it."""
-    power = round(math.log2(max(num_gaussians / GAUSSIANS_PER_CODEWORD, 1.0)))
-    k = min(max(1 << power, MIN_CODEWORDS), MAX_CODEWORDS)
+    k = min(max(round(num_gaussians / GAUSSIANS_PER_CODEWORD), MIN_CODEWORDS), MAX_CODEWORDS)
     sizes = (min(k if size is None else size, num_gaussians) for size in (covariance_k, color_k))
     return Budget(num_gaussians, *sizes)
 
@@ -54,7 +53,7 @@ def budget_for_bytes(
 ) -> Budget:
     """The largest budget whose file is expected to have OVERSHOOT times the entropy-coded part of `num_bytes`."""
     low, high = 1, 8 * num_bytes
-    while low < high:  # the expected size grows with the number of Gaussians, but for steps where codebooks do
+    while low < high:  # by bisection: the expected size grows with the number of Gaussians
         middle = (low + high + 1) // 2
         budget = budget_for_count(middle, covariance_k, color_k)
         if _expected_bits(budget, position_bits) <= 8 * num_bytes * OVERSHOOT:
