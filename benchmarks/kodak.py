@@ -12,24 +12,20 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib.metadata
 import json
 import multiprocessing
 import os
-import platform
-import shlex
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TextIO
 
+from benchmarks.provenance import command_line, provenance
 from benchmarks.tables import (
     ResultsError,
     Row,
@@ -44,8 +40,6 @@ from benchmarks.tables import (
 from taichi_gs.errors import TgsError
 from taichi_gs.files import write_atomic
 
-ROOT = Path(__file__).resolve().parents[1]
-
 COLUMNS = (
     *("image", "width", "height", "preset", "target_bpp", "bytes", "bpp", "psnr", "ms_ssim"),
     *("seconds_encode", "seconds_decode", "num_gaussians", "covariance_k", "color_k"),
@@ -57,9 +51,6 @@ DECODE_RUNS = 3
 
 # Read by Taichi, and by the libraries under PyTorch and NumPy, when a process loads them.
 _THREAD_VARIABLES = ("TI_CPU_MAX_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-# What results depend on; the results themselves do not count as changes.
-_SOURCES = ("taichi_gs", "benchmarks", "constraints.txt", ":!benchmarks/results")
-_PACKAGES = ("constriction", "numpy", "pillow", "pytorch-msssim", "taichi", "torch")
 
 
 @dataclass(frozen=True)
@@ -91,19 +82,19 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     arguments = _parser().parse_args(argv)
     try:
-        run(arguments, _command_line(argv))
+        run(arguments, command_line("benchmarks.kodak", argv))
     except (ResultsError, TgsError) as error:
         print(f"kodak: error: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def run(arguments: argparse.Namespace, command_line: str) -> None:
+def run(arguments: argparse.Namespace, command: str) -> None:
     """Measure what `arguments` ask for and write the results to the file, or to stdout."""
     settings = _settings(arguments)
     tasks = _plan(arguments)
     columns = COLUMNS + (PUBLISHED_COLUMNS if arguments.table1 else ())
-    comments = [*_provenance(command_line), settings_comment(settings)]
+    comments = [*provenance(command), settings_comment(settings)]
     with contextlib.ExitStack() as stack:
         done: list[Row] = []
         if arguments.out is None:
@@ -264,49 +255,6 @@ def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """What rows of one results file have in common."""
     targets = {"table1": True} if arguments.table1 else {"bpp": arguments.bpp} if arguments.bpp else {}
     return {**_encode_options(arguments), **targets, "jobs": arguments.jobs}
-
-
-def _provenance(command_line: str) -> list[str]:
-    """Say how results are made: one comment a line."""
-    versions = [f"python {platform.python_version()}"]
-    for package in _PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions.append(f"{package} {importlib.metadata.version(package)}")
-    return [
-        f"command: {command_line}",
-        f"commit: {_commit()}",
-        f"date: {datetime.now(timezone.utc):%Y-%m-%d}",
-        f"cpu: {_cpu_model()}",
-        f"cores: {os.cpu_count()}",
-        f"versions: {', '.join(versions)}",
-    ]
-
-
-def _command_line(argv: list[str]) -> str:
-    """Show the command, with absolute paths reduced to their names: where things lie on a machine says nothing."""
-    shown = [Path(argument).name if Path(argument).is_absolute() else argument for argument in argv]
-    return shlex.join(["python", "-m", "benchmarks.kodak", *shown])
-
-
-def _commit() -> str:
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(ROOT), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        commit, status = git("rev-parse", "--short=12", "HEAD"), git("status", "--porcelain", "--", *_SOURCES)
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return commit + ("+changes" if status else "")
-
-
-def _cpu_model() -> str:
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
-                return value.strip()
-    return platform.processor() or platform.machine()
 
 
 def _parser() -> argparse.ArgumentParser:

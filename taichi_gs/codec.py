@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from numbers import Real
 from types import MappingProxyType
 from typing import Any
 
@@ -13,9 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from taichi_gs import bitstream, files, images, metrics
 from taichi_gs.decoder import decode_bytes
-from taichi_gs.errors import OptionError
+from taichi_gs.errors import BitstreamError, ImageError, OptionError
+from taichi_gs.fit import budget
 
-MAX_GAUSSIANS = 1_000_000
 MAX_K = 4096
 MIN_STEPS = 10
 
@@ -116,6 +117,8 @@ def encode(
     """
     config = _configure(preset, k, options)
     pixels = images.as_float_image(image)
+    if max(pixels.shape) > bitstream.MAX_SIDE:
+        raise ImageError(f"the image has a side of {max(pixels.shape):,} pixels, more than the limit of 65,535")
     from taichi_gs.kernels import runtime
 
     arch = runtime.start(device)
@@ -141,7 +144,9 @@ def decode(data: bytes, *, device: str = "auto", limits: bitstream.Limits | None
         LimitError: if the file asks for more than `limits`.
         DeviceError: if the device is not available.
     """
-    return decode_bytes(data, device=device, limits=limits)
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise BitstreamError(f"A .tgs file is decoded from its bytes, not from {type(data).__name__}.")
+    return decode_bytes(bytes(data), device=device, limits=limits)
 
 
 def imread(path: files.Path, *, device: str = "auto") -> NDArray[np.uint8]:
@@ -162,7 +167,7 @@ def info(source: files.Path | bytes) -> FileInfo:
         FileError: if it cannot be read.
         BitstreamError: if it is not a whole, undamaged .tgs file.
     """
-    data = source if isinstance(source, bytes) else files.read_bytes(source)
+    data = bytes(source) if isinstance(source, bytes | bytearray | memoryview) else files.read_bytes(source)
     header = bitstream.parse_header(data)
     height, width = header.image_size
     return FileInfo(
@@ -182,7 +187,7 @@ def info(source: files.Path | bytes) -> FileInfo:
 
 
 def _configure(preset: str, k: int | None, options: Mapping[str, Any]) -> EncoderConfig:
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         raise OptionError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
     unknown = options.keys() - EncoderConfig.__dataclass_fields__.keys()
     if unknown:
@@ -198,7 +203,7 @@ def _configure(preset: str, k: int | None, options: Mapping[str, Any]) -> Encode
 def _check(config: EncoderConfig) -> None:
     ranges = {
         "steps": (MIN_STEPS, 10_000_000),
-        "num_gaussians": (1, MAX_GAUSSIANS),
+        "num_gaussians": (1, budget.MAX_GAUSSIANS),
         "covariance_k": (1, MAX_K),
         "color_k": (1, MAX_K),
         "position_bits": (1, 15),
@@ -207,7 +212,8 @@ def _check(config: EncoderConfig) -> None:
     }
     for name, (low, high) in ranges.items():
         value = getattr(config, name)
-        if value is not None and (not isinstance(value, int | np.integer) or not low <= value <= high):
+        given = value is not None or name in ("steps", "seed")
+        if given and (not isinstance(value, int | np.integer) or not low <= value <= high):
             raise OptionError(f"{name} must be a whole number from {low} to {high:,}, not {value!r}")
     if config.loss not in ("l2", "l1-ssim"):
         raise OptionError(f"unknown loss {config.loss!r}: choose l2 or l1-ssim")
@@ -218,26 +224,27 @@ def _check(config: EncoderConfig) -> None:
         raise OptionError(
             "bits_per_pixel and num_gaussians exclude each other: the rate decides how many Gaussians fit"
         )
-    if rate is not None and not (math.isfinite(rate) and rate > 0):
+    if rate is not None and not (isinstance(rate, Real) and math.isfinite(rate) and rate > 0):
         raise OptionError(f"bits_per_pixel must be a positive number, not {rate!r}")
 
 
 def _fit_config(config: EncoderConfig, image_size: tuple[int, int]) -> Any:
     """The fit's configuration for a picture of (height, width)."""
-    from taichi_gs.fit import budget
     from taichi_gs.fit.optimize import FitConfig
     from taichi_gs.fit.precision import Precision
 
     num_pixels = image_size[0] * image_size[1]
     max_bytes = None
     if config.bits_per_pixel is not None:
-        max_bytes = math.floor(config.bits_per_pixel * num_pixels / 8)
+        max_bytes = math.floor(min(config.bits_per_pixel * num_pixels / 8, files.MAX_FILE_BYTES))
         if max_bytes < budget.MIN_BYTES:
             least = 8 * budget.MIN_BYTES / num_pixels
             raise OptionError(
                 f"{config.bits_per_pixel:g} bits per pixel is too little for this picture: at least {least:.4g}"
             )
-        chosen = budget.budget_for_bytes(max_bytes, config.covariance_k, config.color_k, config.position_bits)
+        most = min(num_pixels, budget.MAX_GAUSSIANS)  # one a pixel shows everything
+        sizes = (config.covariance_k, config.color_k)
+        chosen = budget.budget_for_bytes(max_bytes, *sizes, config.position_bits, most)
     else:
         count = config.num_gaussians or max(1, num_pixels // budget.PIXELS_PER_GAUSSIAN)
         chosen = budget.budget_for_count(count, config.covariance_k, config.color_k)

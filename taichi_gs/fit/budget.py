@@ -28,6 +28,8 @@ CODEWORD_BITS = 48.0
 OVERSHOOT = 1.08
 """More Gaussians than are expected to fit: the fit removes the least useful ones, and cannot add any."""
 
+MAX_GAUSSIANS = 1_000_000
+
 MIN_BYTES = 120
 """No target below this can be met: it is the size of a file with a handful of Gaussians."""
 
@@ -49,10 +51,14 @@ def budget_for_count(num_gaussians: int, covariance_k: int | None, color_k: int 
 
 
 def budget_for_bytes(
-    num_bytes: int, covariance_k: int | None, color_k: int | None, position_bits: int | None
+    num_bytes: int,
+    covariance_k: int | None,
+    color_k: int | None,
+    position_bits: int | None,
+    max_gaussians: int = MAX_GAUSSIANS,
 ) -> Budget:
-    """The largest budget whose file is expected to have OVERSHOOT times the entropy-coded part of `num_bytes`."""
-    low, high = 1, 8 * num_bytes
+    """The largest budget of at most `max_gaussians` whose file is expected to have OVERSHOOT times `num_bytes`."""
+    low, high = 1, min(8 * num_bytes, max_gaussians)
     while low < high:  # by bisection: the expected size grows with the number of Gaussians
         middle = (low + high + 1) // 2
         budget = budget_for_count(middle, covariance_k, color_k)

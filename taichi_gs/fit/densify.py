@@ -27,8 +27,11 @@ def grow_from_error(adam: RowAdam, target: Target, image: Tensor, count: int, ge
 
     Transparent ones are dropped.
     """
-    error = (image - target.coarse).square().sum(dim=0)
+    # The small number keeps this a density where the picture is perfect already.
+    error = (image - target.coarse).square().sum(dim=0) + 1e-12
     density = functional.avg_pool2d(error[None, None], 5, stride=1, padding=2, count_include_pad=False)[0, 0]
+    if not density.any():  # a constant picture, exactly met
+        density = torch.ones_like(density)
     added = sample_rows(target.coarse, density / density.sum(), count, NEW_SIZE, target.size, generator)
     adam.replace_rows(visible_rows(adam), added)
 

@@ -48,7 +48,8 @@ def grow(
     first = max(1, round(INITIAL_FRACTION * num_gaussians))
     rows = sample_rows(target.coarse, detail_density(target.coarse), first, INITIAL_SIZE, target.size, generator)
     adam = RowAdam({**rows, "background": target.coarse.mean(dim=(1, 2))}, learning_rates(spacing))
-    events = [round(steps * GROWTH_END * (i + 1) / GROWTH_EVENTS) for i in range(GROWTH_EVENTS)]
+    # Fewer events than GROWTH_EVENTS where there are too few steps for them.
+    events = sorted({max(1, round(steps * GROWTH_END * (i + 1) / GROWTH_EVENTS)) for i in range(GROWTH_EVENTS)})
     activity, since = torch.zeros(first, device=target.full.device), 0
     for step in range(steps):
         splats = adam.splats()

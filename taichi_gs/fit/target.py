@@ -58,8 +58,11 @@ class Target:
         return image.detach()
 
     def squared_error(self, image: Tensor) -> Tensor:
-        """The sum of squared errors of a rendered full-size picture, over pixels and channels."""
-        return (image - self.full).square().sum()
+        """The sum of squared errors of a rendered full-size picture, over pixels and channels.
+
+        At least what rounding to 8 bits makes of a perfect picture: below that, nothing is worth a bit.
+        """
+        return (image - self.full).square().sum().clamp_min(self.full.numel() / (12.0 * 255.0**2))
 
     def psnr(self, image: Tensor, coarse: bool) -> float:
         """The peak signal-to-noise ratio in dB of a rendered picture, clipped to black and white."""

@@ -1,0 +1,76 @@
+"""What single choices of the encoder are worth: encode with one constant changed, everything else as committed.
+
+    python -m benchmarks.ablation FOLDER --images NAME ... [--bpp RATE] [--steps N] [--out FILE.tsv]
+
+One row a variation and picture, and the mean of each variation. `docs/decisions.md` quotes them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.kodak import Task, measure
+from benchmarks.provenance import command_line, provenance
+
+VARIATIONS: dict[str, dict[str, Any]] = {
+    "as committed": {},
+    "all Gaussians at the start": {"grow.INITIAL_FRACTION": 1.0},
+    "hardly any pull": {"pull.PULL_LAST": 0.0031},
+    "codewords never reassigned": {"clustered.REASSIGN_EVERY": 10**9},
+    "Newton damping 2": {"clustered.NEWTON_DAMPING": 2.0},
+    "a bit costs its full price": {"precision.RATE_SLOPE": 0.55},
+    "half as many codewords": {"budget.GAUSSIANS_PER_CODEWORD": 18},
+    "twice as many codewords": {"budget.GAUSSIANS_PER_CODEWORD": 4.5},
+}
+"""Constants of the modules of `taichi_gs.fit`, by "module.NAME"."""
+
+COLUMNS = ("variation", "image", "bpp", "psnr", "ms_ssim", "seconds_encode", "num_gaussians")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmark and return its exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.ablation", description="Change one constant at a time.")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a folder of PNG files")
+    parser.add_argument("--images", nargs="+", required=True, metavar="NAME", help="these pictures, as in kodim05")
+    parser.add_argument("--bpp", type=float, default=0.083, help="rate not to be exceeded [default: 0.083]")
+    parser.add_argument("--steps", type=int, default=600, help="optimisation steps [default: 600]")
+    parser.add_argument("--out", type=Path, metavar="FILE.tsv", help="results file [default: stdout]")
+    arguments = parser.parse_args(argv)
+    options = {"preset": "default", "bits_per_pixel": arguments.bpp, "steps": arguments.steps}
+    tasks = [Task(arguments.folder / f"{name}.png", options) for name in arguments.images]
+    lines = [f"# {comment}" for comment in provenance(command_line("benchmarks.ablation", argv))]
+    lines.append("\t".join(COLUMNS))
+    for variation, constants in VARIATIONS.items():
+        kept = {name: _swap(name, value) for name, value in constants.items()}
+        rows = [measure(task) for task in tasks]
+        for name, value in kept.items():
+            _swap(name, value)
+        means = {name: f"{statistics.mean(float(row[name]) for row in rows):.4f}" for name in COLUMNS[2:]}
+        for row in [*rows, {"image": "mean", **means}]:
+            lines.append("\t".join([variation, *(row[name] for name in COLUMNS[1:])]))
+            print(lines[-1], file=sys.stderr)
+    text = "\n".join(lines) + "\n"
+    if arguments.out is None:
+        sys.stdout.write(text)
+    else:
+        arguments.out.write_text(text, encoding="utf-8")
+    return 0
+
+
+def _swap(name: str, value: Any) -> Any:
+    """Give a constant of `taichi_gs.fit` another value and return the one it had."""
+    module_name, _, constant = name.partition(".")
+    module = importlib.import_module(f"taichi_gs.fit.{module_name}")
+    previous = getattr(module, constant)
+    setattr(module, constant, value)
+    return previous
+
+
+if __name__ == "__main__":
+    sys.exit(main())
