@@ -120,7 +120,7 @@ def test_gradients_of_the_projection(dtype: torch.dtype, tolerance: float, devic
 
 # Blending.
 
-exp2 = blend.exp2_function(ti.f32)
+exp2 = blend.exp2_f32
 
 
 @ti.kernel

@@ -34,14 +34,38 @@ LOG2_MIN_ALPHA = -7.994353436858858
 LN2 = 0.6931471805599453
 
 
-def exp2_function(dtype):
-    """The Taichi function 2**x for -126 <= x <= 0 in `dtype`."""
-    return _exp2_f32 if dtype == ti.f32 else _exp2_f64
+@functools.cache
+def make_alpha(dtype):
+    """The Taichi function from a base-two exponent, at most 0, to alpha: 2**power, and 0 below 1/255."""
+    exp2 = exp2_f32 if dtype == ti.f32 else exp2_f64
+
+    @ti.func
+    def alpha_of(power):
+        return ti.select(power >= LOG2_MIN_ALPHA, exp2(ti.max(power, -126.0)), 0.0)
+
+    return alpha_of
 
 
 @ti.func
-def _exp2_f32(x):
-    # A degree-5 minimax polynomial on (-1, 0], 6e-8 relative, and the exponent by its bits: ti.exp is a scalar call.
+def store_gradients(grad_pairs: ti.template(), pair, a, b, c, moments, sums):
+    """Write a row of `grad_pairs`; moments: sums of v, v dx, v dy, v dx dx, v dx dy, v dy dy; sums: those of w g."""
+    shift = a * moments[1] + b * moments[2]
+    grad_pairs[pair, 0] = 2.0 * LN2 * a * shift
+    grad_pairs[pair, 1] = 2.0 * LN2 * (b * shift + c * c * moments[2])
+    grad_pairs[pair, 2] = -2.0 * LN2 * (a * moments[3] + b * moments[4])
+    grad_pairs[pair, 3] = -2.0 * LN2 * (a * moments[4] + b * moments[5])
+    grad_pairs[pair, 4] = -2.0 * LN2 * c * moments[5]
+    grad_pairs[pair, 5] = LN2 * moments[0]
+    for channel in ti.static(range(3)):
+        grad_pairs[pair, 6 + channel] = sums[channel]
+
+
+@ti.func
+def exp2_f32(x):
+    """2**x for -126 <= x <= 0, within 6e-8: a degree-5 minimax polynomial on (-1, 0], the exponent by its bits.
+
+    ti.exp is a scalar call, and six times slower.
+    """
     whole = ti.cast(x, ti.i32)
     f = x - whole
     f2 = f * f
@@ -52,7 +76,8 @@ def _exp2_f32(x):
 
 
 @ti.func
-def _exp2_f64(x):
+def exp2_f64(x):
+    """2**x in double precision, which only tests use."""
     return ti.exp(x * ti.cast(LN2, ti.f64))
 
 

@@ -13,19 +13,43 @@ from types import SimpleNamespace
 
 import taichi as ti
 
-from taichi_gs.kernels.blend import LN2, LOG2_MIN_ALPHA, NUM_GRADS, NUM_PIXELS, TILE, exp2_function
+from taichi_gs.kernels.blend import NUM_GRADS, NUM_PIXELS, TILE, make_alpha, store_gradients
 
 
 @functools.cache
 def make_kernels(dtype):
     """Return `forward` and `backward` for `dtype`, ti.f32 or ti.f64; Taichi compiles them when first called."""
-    exp2 = exp2_function(dtype)
+    backward_tiles = _make_backward_tiles(dtype)
+
+    def backward(means, conics, extents, colors, tile_offsets, tile_indices, image, grad_image):
+        """Take detached tensors; return grad_pairs [P, 9] and the background's gradient [3], tensors as well."""
+        grad_pairs = image.new_empty(len(tile_indices), NUM_GRADS)
+        grad_backgrounds = image.new_empty(len(tile_offsets) - 1, 3)
+        splats = (means, conics, extents, colors)
+        images = (image, grad_image, grad_pairs, grad_backgrounds)
+        # NumPy views are cheaper to pass to a kernel than tensors.
+        backward_tiles(*(t.numpy() for t in (*splats, tile_offsets, tile_indices, *images)))
+        return grad_pairs, grad_backgrounds.sum(dim=0)
+
+    return SimpleNamespace(forward=_make_forward(dtype), backward=backward)
+
+
+@ti.func
+def _rows_within(y0, extent):
+    """The first and the last row of a tile within `extent` of a Gaussian; `y0` is row 0's centre seen from its mean."""
+    return (
+        ti.max(0, ti.cast(ti.ceil(-extent - y0), ti.i32)),
+        ti.min(TILE - 1, ti.cast(ti.floor(extent - y0), ti.i32)),
+    )
+
+
+def _make_forward(dtype):
+    alpha_of = make_alpha(dtype)
     array1 = ti.types.ndarray(dtype=dtype, ndim=1)
     array2 = ti.types.ndarray(dtype=dtype, ndim=2)
     array3 = ti.types.ndarray(dtype=dtype, ndim=3)
     index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
     pixels = ti.types.vector(NUM_PIXELS, dtype)
-    lanes = ti.types.vector(TILE, dtype)
 
     @ti.kernel
     def forward(
@@ -49,8 +73,7 @@ def make_kernels(dtype):
                 r, g, bl = colors[i, 0], colors[i, 1], colors[i, 2]
                 x0 = left + 0.5 - means[i, 0]
                 y0 = top + 0.5 - means[i, 1]
-                first = ti.max(0, ti.cast(ti.ceil(-extents[i, 1] - y0), ti.i32))
-                last = ti.min(TILE - 1, ti.cast(ti.floor(extents[i, 1] - y0), ti.i32))
+                first, last = _rows_within(y0, extents[i, 1])
                 for y in range(first, last + 1):
                     dy = y0 + y
                     linear, constant = b * dy, l - (c * dy) * (c * dy)
@@ -59,7 +82,7 @@ def make_kernels(dtype):
                         dx = x0 + x
                         along = a * dx + linear
                         power = constant - along * along
-                        alpha = ti.select(power >= LOG2_MIN_ALPHA, exp2(ti.max(power, -126.0)), 0.0)
+                        alpha = alpha_of(power)
                         weight = alpha * transmittance[j]
                         red[j] += weight * r
                         green[j] += weight * g
@@ -71,6 +94,17 @@ def make_kernels(dtype):
                     image[0, top + y, left + x] = red[j] + transmittance[j] * background[0]
                     image[1, top + y, left + x] = green[j] + transmittance[j] * background[1]
                     image[2, top + y, left + x] = blue[j] + transmittance[j] * background[2]
+
+    return forward
+
+
+def _make_backward_tiles(dtype):
+    alpha_of = make_alpha(dtype)
+    array2 = ti.types.ndarray(dtype=dtype, ndim=2)
+    array3 = ti.types.ndarray(dtype=dtype, ndim=3)
+    index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
+    pixels = ti.types.vector(NUM_PIXELS, dtype)
+    lanes = ti.types.vector(TILE, dtype)
 
     @ti.kernel
     def backward_tiles(
@@ -107,8 +141,7 @@ def make_kernels(dtype):
                 r, g, bl = colors[i, 0], colors[i, 1], colors[i, 2]
                 x0 = left + 0.5 - means[i, 0]
                 y0 = top + 0.5 - means[i, 1]
-                first = ti.max(0, ti.cast(ti.ceil(-extents[i, 1] - y0), ti.i32))
-                last = ti.min(TILE - 1, ti.cast(ti.floor(extents[i, 1] - y0), ti.i32))
+                first, last = _rows_within(y0, extents[i, 1])
                 v_1, v_y, v_yy = lanes(0.0), lanes(0.0), lanes(0.0)
                 w_r, w_g, w_b = lanes(0.0), lanes(0.0), lanes(0.0)
                 for y in range(first, last + 1):
@@ -119,7 +152,7 @@ def make_kernels(dtype):
                         dx = x0 + x
                         along = a * dx + linear
                         power = constant - along * along
-                        alpha = ti.select(power >= LOG2_MIN_ALPHA, exp2(ti.max(power, -126.0)), 0.0)
+                        alpha = alpha_of(power)
                         weight = alpha * transmittance[j]
                         own = weight * (red[j] * r + green[j] * g + blue[j] * bl)
                         behind[j] -= own
@@ -138,15 +171,7 @@ def make_kernels(dtype):
                     dx = x0 + x
                     moments += ti.Vector([v_1[x], v_1[x] * dx, v_y[x], v_1[x] * dx * dx, v_y[x] * dx, v_yy[x]], dtype)
                     sums += ti.Vector([w_r[x], w_g[x], w_b[x]], dtype)
-                shift = a * moments[1] + b * moments[2]
-                grad_pairs[pair, 0] = 2.0 * LN2 * a * shift
-                grad_pairs[pair, 1] = 2.0 * LN2 * (b * shift + c * c * moments[2])
-                grad_pairs[pair, 2] = -2.0 * LN2 * (a * moments[3] + b * moments[4])
-                grad_pairs[pair, 3] = -2.0 * LN2 * (a * moments[4] + b * moments[5])
-                grad_pairs[pair, 4] = -2.0 * LN2 * c * moments[5]
-                grad_pairs[pair, 5] = LN2 * moments[0]
-                for channel in ti.static(range(3)):
-                    grad_pairs[pair, 6 + channel] = sums[channel]
+                store_gradients(grad_pairs, pair, a, b, c, moments, sums)
             rest = ti.Vector([0.0, 0.0, 0.0], dtype)
             for j in range(NUM_PIXELS):
                 rest[0] += transmittance[j] * red[j]
@@ -155,14 +180,4 @@ def make_kernels(dtype):
             for channel in ti.static(range(3)):
                 grad_backgrounds[tile, channel] = rest[channel]
 
-    def backward(means, conics, extents, colors, tile_offsets, tile_indices, image, grad_image):
-        """Take detached tensors; return grad_pairs [P, 9] and the background's gradient [3], tensors as well."""
-        grad_pairs = image.new_empty(len(tile_indices), NUM_GRADS)
-        grad_backgrounds = image.new_empty(len(tile_offsets) - 1, 3)
-        splats = (means, conics, extents, colors)
-        images = (image, grad_image, grad_pairs, grad_backgrounds)
-        # NumPy views are cheaper to pass to a kernel than tensors.
-        backward_tiles(*(t.numpy() for t in (*splats, tile_offsets, tile_indices, *images)))
-        return grad_pairs, grad_backgrounds.sum(dim=0)
-
-    return SimpleNamespace(forward=forward, backward=backward)
+    return backward_tiles

@@ -12,30 +12,60 @@ from types import SimpleNamespace
 
 import taichi as ti
 
-from taichi_gs.kernels.blend import LN2, LOG2_MIN_ALPHA, NUM_GRADS, NUM_PIXELS, TILE, exp2_function
+from taichi_gs.kernels.blend import NUM_GRADS, NUM_PIXELS, TILE, make_alpha, store_gradients
 
 
 @functools.cache
 def make_kernels(dtype):
     """Return the functions `forward` and `backward` for `dtype`, with the signatures of the CPU form."""
-    exp2 = exp2_function(dtype)
-    array1 = ti.types.ndarray(dtype=dtype, ndim=1)
-    array2 = ti.types.ndarray(dtype=dtype, ndim=2)
-    array3 = ti.types.ndarray(dtype=dtype, ndim=3)
-    index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
+    backward_pixels = _make_backward_pixels(dtype)
+    sum_rows, finish_pairs = _make_sum_rows(dtype), _make_finish_pairs(dtype)
+
+    def backward(means, conics, extents, colors, tile_offsets, tile_indices, image, grad_image):
+        """Take detached tensors; return grad_pairs [P, 9] and the background's gradient [3], tensors as well."""
+        num_pairs, num_tiles = len(tile_indices), len(tile_offsets) - 1
+        pixel_sums = image.new_empty(2, num_pairs, NUM_PIXELS)
+        transmittances = image.new_empty(num_tiles, NUM_PIXELS)
+        row_sums = image.new_empty(num_pairs, TILE, NUM_GRADS)
+        grad_backgrounds = image.new_empty(num_tiles * TILE, 3)
+        grad_pairs = image.new_empty(num_pairs, NUM_GRADS)
+        backward_pixels(
+            means, conics, colors, tile_offsets, tile_indices, image, grad_image, pixel_sums, transmittances
+        )
+        sum_rows(means, tile_offsets, tile_indices, grad_image, pixel_sums, transmittances, row_sums, grad_backgrounds)
+        if num_pairs:
+            finish_pairs(conics, tile_indices, row_sums, grad_pairs)
+        return grad_pairs, grad_backgrounds.sum(dim=0)
+
+    return SimpleNamespace(forward=_make_forward(dtype), backward=backward)
+
+
+@ti.func
+def _pixel_of(thread, tiles_x):
+    # 256 consecutive threads, one CUDA block, make one tile, so that they walk the same list.
+    tile, j = thread // NUM_PIXELS, thread % NUM_PIXELS
+    return tile, j, (tile % tiles_x) * TILE + j % TILE, (tile // tiles_x) * TILE + j // TILE
+
+
+def _make_alpha_at(dtype):
+    alpha_of = make_alpha(dtype)
 
     @ti.func
     def alpha_at(means: ti.template(), conics: ti.template(), i, x, y):
         dx, dy = x + 0.5 - means[i, 0], y + 0.5 - means[i, 1]
         along, across = conics[i, 0] * dx + conics[i, 1] * dy, conics[i, 2] * dy
         power = (conics[i, 3] - across * across) - along * along
-        return ti.select(power >= LOG2_MIN_ALPHA, exp2(ti.max(power, -126.0)), 0.0)
+        return alpha_of(power)
 
-    @ti.func
-    def pixel_of(thread, tiles_x):
-        # 256 consecutive threads, one CUDA block, make one tile, so that they walk the same list.
-        tile, j = thread // NUM_PIXELS, thread % NUM_PIXELS
-        return tile, j, (tile % tiles_x) * TILE + j % TILE, (tile // tiles_x) * TILE + j // TILE
+    return alpha_at
+
+
+def _make_forward(dtype):
+    alpha_at = _make_alpha_at(dtype)
+    array1 = ti.types.ndarray(dtype=dtype, ndim=1)
+    array2 = ti.types.ndarray(dtype=dtype, ndim=2)
+    array3 = ti.types.ndarray(dtype=dtype, ndim=3)
+    index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
 
     @ti.kernel
     def forward(
@@ -50,7 +80,7 @@ def make_kernels(dtype):
     ):
         ti.loop_config(block_dim=NUM_PIXELS)
         for thread in range((tile_offsets.shape[0] - 1) * NUM_PIXELS):
-            tile, _, x, y = pixel_of(thread, image.shape[2] // TILE)
+            tile, _, x, y = _pixel_of(thread, image.shape[2] // TILE)
             transmittance = ti.cast(1.0, dtype)
             color = ti.Vector([0.0, 0.0, 0.0], dtype)
             for pair in range(tile_offsets[tile], tile_offsets[tile + 1]):
@@ -60,6 +90,15 @@ def make_kernels(dtype):
                 transmittance -= weight
             for channel in ti.static(range(3)):
                 image[channel, y, x] = color[channel] + transmittance * background[channel]
+
+    return forward
+
+
+def _make_backward_pixels(dtype):
+    alpha_at = _make_alpha_at(dtype)
+    array2 = ti.types.ndarray(dtype=dtype, ndim=2)
+    array3 = ti.types.ndarray(dtype=dtype, ndim=3)
+    index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
 
     @ti.kernel
     def backward_pixels(
@@ -75,7 +114,7 @@ def make_kernels(dtype):
     ):
         ti.loop_config(block_dim=NUM_PIXELS)
         for thread in range((tile_offsets.shape[0] - 1) * NUM_PIXELS):
-            tile, j, x, y = pixel_of(thread, image.shape[2] // TILE)
+            tile, j, x, y = _pixel_of(thread, image.shape[2] // TILE)
             grad = ti.Vector([grad_image[0, y, x], grad_image[1, y, x], grad_image[2, y, x]], dtype)
             behind = grad.dot(ti.Vector([image[0, y, x], image[1, y, x], image[2, y, x]], dtype))
             transmittance = ti.cast(1.0, dtype)
@@ -90,6 +129,14 @@ def make_kernels(dtype):
                 pixel_sums[1, pair, j] = weight
             transmittances[tile, j] = transmittance
 
+    return backward_pixels
+
+
+def _make_sum_rows(dtype):
+    array2 = ti.types.ndarray(dtype=dtype, ndim=2)
+    array3 = ti.types.ndarray(dtype=dtype, ndim=3)
+    index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
+
     @ti.kernel
     def sum_rows(
         means: array2,
@@ -103,7 +150,7 @@ def make_kernels(dtype):
     ):
         for thread in range((tile_offsets.shape[0] - 1) * TILE):
             tile, row = thread // TILE, thread % TILE
-            _, _, left, y = pixel_of(tile * NUM_PIXELS + row * TILE, grad_image.shape[2] // TILE)
+            _, _, left, y = _pixel_of(tile * NUM_PIXELS + row * TILE, grad_image.shape[2] // TILE)
             rest = ti.Vector([0.0, 0.0, 0.0], dtype)
             for column in range(TILE):
                 for channel in ti.static(range(3)):
@@ -136,6 +183,14 @@ def make_kernels(dtype):
                 for k in ti.static(range(NUM_GRADS)):
                     row_sums[pair, row, k] = total[k]
 
+    return sum_rows
+
+
+def _make_finish_pairs(dtype):
+    array2 = ti.types.ndarray(dtype=dtype, ndim=2)
+    array3 = ti.types.ndarray(dtype=dtype, ndim=3)
+    index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
+
     @ti.kernel
     def finish_pairs(conics: array2, tile_indices: index1, row_sums: array3, grad_pairs: array2):
         for pair in range(tile_indices.shape[0]):
@@ -145,30 +200,8 @@ def make_kernels(dtype):
                 for k in ti.static(range(NUM_GRADS)):
                     total[k] += row_sums[pair, row, k]
             a, b, c = conics[i, 0], conics[i, 1], conics[i, 2]
-            shift = a * total[1] + b * total[2]
-            grad_pairs[pair, 0] = 2.0 * LN2 * a * shift
-            grad_pairs[pair, 1] = 2.0 * LN2 * (b * shift + c * c * total[2])
-            grad_pairs[pair, 2] = -2.0 * LN2 * (a * total[3] + b * total[4])
-            grad_pairs[pair, 3] = -2.0 * LN2 * (a * total[4] + b * total[5])
-            grad_pairs[pair, 4] = -2.0 * LN2 * c * total[5]
-            grad_pairs[pair, 5] = LN2 * total[0]
-            for channel in ti.static(range(3)):
-                grad_pairs[pair, 6 + channel] = total[6 + channel]
+            moments = ti.Vector([total[k] for k in ti.static(range(6))], dtype)
+            sums = ti.Vector([total[6], total[7], total[8]], dtype)
+            store_gradients(grad_pairs, pair, a, b, c, moments, sums)
 
-    def backward(means, conics, extents, colors, tile_offsets, tile_indices, image, grad_image):
-        """Take detached tensors; return grad_pairs [P, 9] and the background's gradient [3], tensors as well."""
-        num_pairs, num_tiles = len(tile_indices), len(tile_offsets) - 1
-        pixel_sums = image.new_empty(2, num_pairs, NUM_PIXELS)
-        transmittances = image.new_empty(num_tiles, NUM_PIXELS)
-        row_sums = image.new_empty(num_pairs, TILE, NUM_GRADS)
-        grad_backgrounds = image.new_empty(num_tiles * TILE, 3)
-        grad_pairs = image.new_empty(num_pairs, NUM_GRADS)
-        backward_pixels(
-            means, conics, colors, tile_offsets, tile_indices, image, grad_image, pixel_sums, transmittances
-        )
-        sum_rows(means, tile_offsets, tile_indices, grad_image, pixel_sums, transmittances, row_sums, grad_backgrounds)
-        if num_pairs:
-            finish_pairs(conics, tile_indices, row_sums, grad_pairs)
-        return grad_pairs, grad_backgrounds.sum(dim=0)
-
-    return SimpleNamespace(forward=forward, backward=backward)
+    return finish_pairs
