@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.kodak import Task, measure
-from benchmarks.provenance import command_line, provenance
+from benchmarks.provenance import command_line, provenance, write_lines
 
 VARIATIONS: dict[str, dict[str, Any]] = {
     "as committed": {},
@@ -55,11 +55,7 @@ def main(argv: list[str] | None = None) -> int:
         for row in [*rows, {"image": "mean", **means}]:
             lines.append("\t".join([variation, *(row[name] for name in COLUMNS[1:])]))
             print(lines[-1], file=sys.stderr)
-    text = "\n".join(lines) + "\n"
-    if arguments.out is None:
-        sys.stdout.write(text)
-    else:
-        arguments.out.write_text(text, encoding="utf-8")
+    write_lines(lines, arguments.out)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""How a results file was made: the command, the code, the machine."""
+"""How a results file was made (the command, the code, the machine), and writing one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import os
 import platform
 import shlex
 import subprocess
+import sys
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -16,6 +18,15 @@ ROOT = Path(__file__).resolve().parents[1]
 # What results depend on; the results themselves do not count as changes.
 _SOURCES = ("taichi_gs", "benchmarks", "constraints.txt", ":!benchmarks/results")
 _PACKAGES = ("constriction", "numpy", "pillow", "pytorch-msssim", "taichi", "torch")
+
+
+def write_lines(lines: Iterable[str], out: Path | None) -> None:
+    """Write lines to the file `out`, or to stdout."""
+    text = "".join(f"{line}\n" for line in lines)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        out.write_text(text, encoding="utf-8")
 
 
 def provenance(command: str) -> list[str]:

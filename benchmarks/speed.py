@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks.provenance import ROOT, command_line, provenance
+from benchmarks.provenance import ROOT, command_line, provenance, write_lines
 
 IMAGE_SIZE = (512, 768)
 COUNTS = (1000, 5000, 10000)
@@ -40,11 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         lines += _kernel_rows(count, arguments.runs)
     del os.environ["TI_CPU_MAX_NUM_THREADS"], os.environ["OMP_NUM_THREADS"]
     lines += _process_rows(max(3, arguments.runs // 3))
-    text = "\n".join(lines) + "\n"
-    if arguments.out is None:
-        sys.stdout.write(text)
-    else:
-        arguments.out.write_text(text, encoding="utf-8")
+    write_lines(lines, arguments.out)
     return 0
 
 

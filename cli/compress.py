@@ -21,6 +21,7 @@ PRESET_NAMES = ("fast", "default", "best", "paper")  # those of taichi_gs.PRESET
 LOSS_NAMES = ("l2", "l1-ssim")
 
 _count = click.IntRange(min=1)
+_bits = click.IntRange(1, 12)
 
 
 @click.command()
@@ -41,6 +42,14 @@ _count = click.IntRange(min=1)
 )
 @click.option("--loss", type=click.Choice(LOSS_NAMES), help="What the fit minimises.  [default: the preset's]")
 @click.option("--steps", type=_count, help="How many optimisation steps.  [default: the preset's]")
+@click.option(
+    "--position-bits", type=click.IntRange(1, 15), help="Bits of either coordinate.  [default: by rate and distortion]"
+)
+@click.option(
+    "--covariance-bits", type=_bits, help="Bits of each channel of the codebook of shapes.  [default: likewise]"
+)
+@click.option("--color-bits", type=_bits, help="Bits of each channel of colour in its codebook.  [default: likewise]")
+@click.option("--opacity-bits", type=_bits, help="Bits of opacity in the codebook of colours.  [default: likewise]")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random choice.  [default: the preset's]")
 @device_option
 @force_option

@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from taichi_gs import bitstream, files, images, metrics
 from taichi_gs.decoder import decode_bytes
-from taichi_gs.errors import BitstreamError, ImageError, OptionError
+from taichi_gs.errors import BitstreamError, DeviceError, ImageError, OptionError
 from taichi_gs.fit import budget
+from taichi_gs.kernels import runtime
 
 MAX_K = 4096
 MIN_STEPS = 10
@@ -33,7 +34,7 @@ class EncoderConfig:
         density: how Gaussians are added while fitting: "error" where the squared error is, or "gradient", the paper's
             clone and split.
         position_bits: bits of either coordinate; None lets rate and distortion decide.
-        codebook_bits: bits of each channel of the codewords; None likewise.
+        covariance_bits, color_bits, opacity_bits: bits of each such channel of the codewords; None likewise.
         num_gaussians: N; None follows from the target rate, or from the picture's size.
         covariance_k, color_k: sizes of the two codebooks; None follows from N.
         bits_per_pixel: the file is kept at or below this rate, if given; excludes num_gaussians.
@@ -44,7 +45,9 @@ class EncoderConfig:
     loss: str = "l2"
     density: str = "error"
     position_bits: int | None = None
-    codebook_bits: int | None = None
+    covariance_bits: int | None = None
+    color_bits: int | None = None
+    opacity_bits: int | None = None
     num_gaussians: int | None = None
     covariance_k: int | None = None
     color_k: int | None = None
@@ -119,13 +122,11 @@ def encode(
     pixels = images.as_float_image(image)
     if max(pixels.shape) > bitstream.MAX_SIDE:
         raise ImageError(f"the image has a side of {max(pixels.shape):,} pixels, more than the limit of 65,535")
-    from taichi_gs.kernels import runtime
-
-    arch = runtime.start(device)
     import torch
 
     from taichi_gs.fit.optimize import fit
 
+    arch = _start(device, torch.cuda.is_available())
     planar = torch.from_numpy(np.array(pixels.transpose(2, 0, 1), order="C")).to(arch)
     fit_config = _fit_config(config, (pixels.shape[0], pixels.shape[1]))
 
@@ -186,14 +187,25 @@ def info(source: files.Path | bytes) -> FileInfo:
     )
 
 
+def _start(device: str, torch_has_cuda: bool) -> str:
+    """Start Taichi where PyTorch can follow it; return the architecture."""
+    arch = runtime.start("cpu" if device == "auto" and not torch_has_cuda else device)
+    if arch == "cuda" and not torch_has_cuda:
+        raise DeviceError("the installed PyTorch has no CUDA: install one that has, or choose the device cpu")
+    return arch
+
+
 def _configure(preset: str, k: int | None, options: Mapping[str, Any]) -> EncoderConfig:
     if not isinstance(preset, str) or preset not in PRESETS:
         raise OptionError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
     unknown = options.keys() - EncoderConfig.__dataclass_fields__.keys()
     if unknown:
         raise OptionError(f"unknown option {min(unknown)!r}")
+    # PyTorch and the budgets want Python's own integers.
+    options = {name: int(value) if isinstance(value, np.integer) else value for name, value in options.items()}
     config = replace(PRESETS[preset], **options)
     if k is not None:
+        k = int(k) if isinstance(k, np.integer) else k
         covariance_k = k if config.covariance_k is None else config.covariance_k
         config = replace(config, covariance_k=covariance_k, color_k=k if config.color_k is None else config.color_k)
     _check(config)
@@ -207,13 +219,15 @@ def _check(config: EncoderConfig) -> None:
         "covariance_k": (1, MAX_K),
         "color_k": (1, MAX_K),
         "position_bits": (1, 15),
-        "codebook_bits": (1, 12),
+        "covariance_bits": (1, 12),
+        "color_bits": (1, 12),
+        "opacity_bits": (1, 12),
         "seed": (0, 2**32 - 1),
     }
     for name, (low, high) in ranges.items():
         value = getattr(config, name)
         given = value is not None or name in ("steps", "seed")
-        if given and (not isinstance(value, int | np.integer) or not low <= value <= high):
+        if given and (not isinstance(value, int) or not low <= value <= high):
             raise OptionError(f"{name} must be a whole number from {low} to {high:,}, not {value!r}")
     if config.loss not in ("l2", "l1-ssim"):
         raise OptionError(f"unknown loss {config.loss!r}: choose l2 or l1-ssim")
@@ -253,7 +267,10 @@ def _fit_config(config: EncoderConfig, image_size: tuple[int, int]) -> Any:
         precision=Precision(
             num_codewords={"log_covariances": chosen.covariance_k, "color_codes": chosen.color_k},
             position_bits=config.position_bits,
-            codebook_bits=config.codebook_bits,
+            channel_bits={
+                "log_covariances": (config.covariance_bits,) * 3,
+                "color_codes": (config.color_bits,) * 3 + (config.opacity_bits,),
+            },
             max_bytes=max_bytes,
         ),
         loss=config.loss,

@@ -297,3 +297,13 @@ def test_the_summary_goes_into_a_readme(results: list[Path], tmp_path: Path) -> 
     readme.write_text("no marks")
     assert summary.main(arguments) == 1
     assert readme.read_text() == "no marks"
+
+
+def test_every_variation_of_the_ablation_names_a_constant() -> None:
+    from benchmarks.ablation import VARIATIONS, _swap
+
+    for constants in VARIATIONS.values():
+        for name, value in constants.items():
+            previous = _swap(name, value)
+            assert previous != value
+            assert _swap(name, previous) == value

@@ -110,19 +110,22 @@ class ClusteredFit:
         cells = self._cells()
         means = self._adam["means"]
         codewords = {name: self._adam[name] for name in VECTORS}
+        rounded = {name: codewords[name].detach().cpu().numpy() for name in VECTORS}
         for name, quantizers in self._quantizers.items():
-            codewords[name] = _straight_through(codewords[name], dequantize_codebook(self._codebook(name, quantizers)))
+            rounded[name] = dequantize_codebook(self._codebook(name, quantizers))
+            codewords[name] = _straight_through(codewords[name], rounded[name])
         splats = Splats(
             means=_straight_through(means, cell_centers(cells, self._grid_size, self._target.size)),
             log_covariances=codewords["log_covariances"][self._indices["log_covariances"]],
             color_codes=codewords["color_codes"][self._indices["color_codes"]],
             background=_straight_through(self._adam["background"], self._background() / np.float32(255)),
         )
-        shapes = codewords["log_covariances"].detach().cpu().numpy()
-        rank = np.empty(len(shapes), dtype=np.int64)
-        rank[np.lexsort(shapes.T[::-1])] = np.arange(len(shapes))
-        indices = {name: self._indices[name].cpu().numpy() for name in VECTORS}
-        order = np.lexsort((indices["color_codes"], cells[:, 1], cells[:, 0], rank[indices["log_covariances"]]))
+        # The order of the file, in which codewords that round to the same symbols are one.
+        shapes, colors = (
+            np.unique(rounded[name], axis=0, return_inverse=True)[1].reshape(-1)[self._indices[name].cpu().numpy()]
+            for name in VECTORS
+        )
+        order = np.lexsort((colors, cells[:, 1], cells[:, 0], shapes))
         return splats, order
 
     def _background(self) -> np.ndarray:
@@ -160,13 +163,13 @@ class ClusteredFit:
     def _choose_quantizers(self, curvatures: dict[str, Tensor], price: float) -> None:
         for name in VECTORS:
             codewords = self._adam[name].detach().cpu().numpy()
-            bits = self._precision.codebook_bits
+            fixed = self._precision.channel_bits.get(name, (None,) * codewords.shape[1])
             self._quantizers[name] = tuple(
                 fit_quantizer(
                     channel,
                     bits_for_distortion(channel, float(curvature), price, len(channel)) if bits is None else bits,
                 )
-                for channel, curvature in zip(codewords.T, curvatures[name].sum(dim=0), strict=True)
+                for channel, curvature, bits in zip(codewords.T, curvatures[name].sum(dim=0), fixed, strict=True)
             )
 
     def _codebook(self, name: str, quantizers: tuple[UniformQuantizer, ...]) -> QuantizedCodebook:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 RATE_SLOPE = 0.25
 """What a bit is worth, in units of (squared error of the picture) / (bits of its file).
@@ -20,13 +20,13 @@ class Precision:
     Attributes:
         num_codewords: the size of each codebook, by name in VECTORS.
         position_bits: bits of either coordinate; None lets rate and distortion decide.
-        codebook_bits: bits of each channel of the codewords; None likewise.
+        channel_bits: bits of each channel of the codewords, by name in VECTORS; None, or no entry, likewise.
         max_bytes: the file's size is kept at or below it, if given.
     """
 
     num_codewords: dict[str, int]
     position_bits: int | None = None
-    codebook_bits: int | None = None
+    channel_bits: dict[str, tuple[int | None, ...]] = field(default_factory=dict)
     max_bytes: int | None = None
 
     def bit_price(self, squared_error: float, num_gaussians: int) -> float:

@@ -1,0 +1,214 @@
+"""The codec from pictures to pixels: every preset, size and kind of picture, files, and what it promises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import reference_decoder
+from numpy.typing import NDArray
+
+import taichi_gs
+from taichi_gs import PRESETS, BitstreamError, FileError, ImageError, LimitError, OptionError, Progress, bitstream
+
+QUICK: dict[str, Any] = {"preset": "fast", "steps": 10, "num_gaussians": 12, "k": 5}
+
+Bytes = NDArray[np.uint8]
+
+
+@pytest.fixture
+def encoded(picture: Bytes) -> bytes:
+    return taichi_gs.encode(picture, **QUICK)
+
+
+def textured(height: int, width: int) -> Bytes:
+    y, x = np.mgrid[:height, :width]
+    return np.stack([37 * x % 256, 23 * y % 256, 11 * (x + y) % 256], axis=2).astype(np.uint8)
+
+
+def largest_difference(data: bytes) -> int:
+    """Between the decoder's pixels and the reference decoder's; they must not be those of different files."""
+    pixels = taichi_gs.decode(data)
+    expected = reference_decoder.decode(data)
+    assert pixels.dtype == np.uint8
+    assert pixels.shape == expected.shape
+    return int(np.abs(pixels.astype(int) - expected).max())
+
+
+# Pictures
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_end_to_end(preset: str, picture: Bytes) -> None:
+    data = taichi_gs.encode(picture, preset=preset, steps=10, num_gaussians=20)
+    assert largest_difference(data) <= 1
+    pixels = taichi_gs.decode(data).astype(float)
+    flat = picture.mean(axis=(0, 1))
+    assert np.mean((pixels - picture) ** 2) < 0.7 * np.mean((flat - picture) ** 2)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (3, 17), (16, 16), (17, 33)])
+@pytest.mark.parametrize("preset", ["fast", "paper"])
+def test_sizes(size: tuple[int, int], preset: str) -> None:
+    for options in ({}, {"num_gaussians": 9}):
+        data = taichi_gs.encode(textured(*size), preset=preset, steps=10, **options)
+        assert taichi_gs.decode(data).shape == (*size, 3)
+        assert largest_difference(data) <= 1
+
+
+@pytest.mark.parametrize("color", [(0, 0, 0), (255, 255, 255), (128, 128, 128), (255, 0, 0)])
+@pytest.mark.parametrize("preset", ["fast", "paper"])
+def test_constant_pictures(color: tuple[int, int, int], preset: str) -> None:
+    picture = np.full((20, 24, 3), color, dtype=np.uint8)
+    data = taichi_gs.encode(picture, preset=preset, steps=20, num_gaussians=9)
+    assert np.abs(taichi_gs.decode(data).astype(int) - picture).max() <= 8
+    assert len(data) <= 120
+
+
+def test_noise() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (24, 32, 3)).astype(np.uint8)
+    assert largest_difference(taichi_gs.encode(noise, preset="fast", steps=10, num_gaussians=60)) <= 1
+
+
+def test_the_same_picture_in_other_types_has_the_same_file(picture: Bytes) -> None:
+    expected = taichi_gs.encode(picture, **QUICK)
+    unit = picture / 255.0
+    others = (picture.astype(np.uint16) * 257, unit, unit.astype(np.float32), picture.tolist())
+    for other in others[:3]:
+        # Single precision may round in another place; files need not agree to the bit, but pictures do.
+        pixels = taichi_gs.decode(taichi_gs.encode(other, **QUICK)).astype(int)
+        assert np.abs(pixels - taichi_gs.decode(expected)).mean() < 2
+    with pytest.raises(ImageError, match="int64"):
+        taichi_gs.encode(others[3], **QUICK)
+
+
+def test_gray_pictures_are_rgb_with_equal_channels(picture: Bytes) -> None:
+    gray = picture[:, :, 0]
+    as_rgb = taichi_gs.encode(np.repeat(gray[:, :, None], 3, axis=2), **QUICK)
+    assert taichi_gs.encode(gray, **QUICK) == as_rgb
+    assert taichi_gs.encode(gray[:, :, None], **QUICK) == as_rgb
+
+
+def test_transparency_is_refused_and_opaque_alpha_dropped(picture: Bytes) -> None:
+    opaque = np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
+    assert taichi_gs.encode(opaque, **QUICK) == taichi_gs.encode(picture, **QUICK)
+    opaque[3, 4, 3] = 254
+    with pytest.raises(ImageError, match="transparen"):
+        taichi_gs.encode(opaque, **QUICK)
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 3), (4,), (4, 4, 2), (1, 65536, 3), (65536, 1)])
+def test_pictures_that_no_file_can_hold_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ImageError):
+        taichi_gs.encode(np.zeros(shape, np.uint8), **QUICK)
+
+
+# Reproducibility
+
+
+def test_the_seed_decides_the_file(picture: Bytes) -> None:
+    files = [taichi_gs.encode(picture, **QUICK, seed=seed) for seed in (0, 0, 1)]
+    assert files[0] == files[1]
+    assert files[0] != files[2]
+    assert taichi_gs.encode(picture, **QUICK) == files[0], "the seed is 0 if not given"
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_decoding_needs_the_file_alone_and_no_torch(
+    num_threads: int, encoded: bytes, tmp_path: Path, python: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "copy.tgs").write_bytes(encoded)
+    monkeypatch.setenv("TI_CPU_MAX_NUM_THREADS", str(num_threads))
+    program = """
+import sys
+from pathlib import Path
+import taichi_gs
+pixels = taichi_gs.decode(Path("copy.tgs").read_bytes())
+assert "torch" not in sys.modules
+print(pixels.shape, pixels.tobytes().hex())
+"""
+    result = python("-c", program)
+    pixels = taichi_gs.decode(encoded)
+    assert (result.stdout.strip(), result.stderr) == (f"{pixels.shape} {pixels.tobytes().hex()}", "")
+
+
+def test_decoding_agrees_with_the_reference_decoder() -> None:
+    data = taichi_gs.encode(textured(37, 50), preset="fast", steps=10, num_gaussians=150)
+    assert largest_difference(data) <= 1
+
+
+# Files
+
+
+def test_imwrite_and_imread(tmp_path: Path, picture: Bytes, encoded: bytes) -> None:
+    path = tmp_path / "picture.tgs"
+    taichi_gs.imwrite(path, picture, **QUICK)
+    assert path.read_bytes() == encoded
+    np.testing.assert_array_equal(taichi_gs.imread(path), taichi_gs.decode(encoded))
+    np.testing.assert_array_equal(taichi_gs.imread(str(path)), taichi_gs.decode(encoded))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["picture.tgs"]
+
+
+def test_imwrite_overwrites_only_if_it_may(tmp_path: Path, picture: Bytes, encoded: bytes) -> None:
+    path = tmp_path / "picture.tgs"
+    path.write_bytes(b"something else")
+    reports: list[Progress] = []
+    with pytest.raises(FileError, match="already exists"):
+        taichi_gs.imwrite(path, picture, overwrite=False, progress=reports.append, **QUICK)
+    assert reports == [], "it refuses before it encodes"
+    assert path.read_bytes() == b"something else"
+    with pytest.raises(OptionError):
+        taichi_gs.imwrite(path, picture, steps=1)
+    assert path.read_bytes() == b"something else"
+    taichi_gs.imwrite(path, picture, **QUICK)
+    assert path.read_bytes() == encoded
+
+
+def test_info_is_true(tmp_path: Path, encoded: bytes) -> None:
+    info = taichi_gs.info(encoded)
+    symbols = reference_decoder.decode_symbols(encoded)
+    assert (info.version, info.height, info.width) == (1, 24, 32)
+    assert info.num_gaussians == len(symbols["cells"]) == 12
+    assert info.covariance_codewords == len(symbols["covariance_symbols"])
+    assert info.color_codewords == len(symbols["color_symbols"])
+    assert (info.grid_height, info.grid_width) == symbols["grid_size"]
+    assert info.bytes == len(encoded) == info.header_bytes + info.payload_bytes + 4
+    assert info.bits_per_pixel == 8 * len(encoded) / (24 * 32)
+
+    path = tmp_path / "picture.tgs"
+    path.write_bytes(encoded)
+    assert taichi_gs.info(path) == taichi_gs.info(str(path)) == taichi_gs.info(bytearray(encoded)) == info
+    with pytest.raises(FileError, match="no such file"):
+        taichi_gs.info(tmp_path / "nothing.tgs")
+
+
+# Bytes that are no file
+
+
+@pytest.mark.parametrize("data", [b"", b"garbage", "text", None, 5, 1.5, [1, 2], np.zeros(5), object()])
+def test_decoding_what_is_no_file(data: Any) -> None:
+    with pytest.raises(BitstreamError):
+        taichi_gs.decode(data)
+
+
+def test_decoding_damaged_files(encoded: bytes) -> None:
+    for data in (encoded[:-1], encoded + b"\0", encoded[:30] + bytes([encoded[30] ^ 4]) + encoded[31:]):
+        with pytest.raises(BitstreamError):
+            taichi_gs.decode(data)
+        with pytest.raises(BitstreamError):
+            taichi_gs.info(data)
+
+
+def test_decoding_from_other_kinds_of_bytes(encoded: bytes) -> None:
+    expected = taichi_gs.decode(encoded)
+    np.testing.assert_array_equal(taichi_gs.decode(bytearray(encoded)), expected)
+    np.testing.assert_array_equal(taichi_gs.decode(memoryview(encoded)), expected)  # type: ignore[arg-type]
+
+
+def test_limits_reach_the_decoder(encoded: bytes) -> None:
+    with pytest.raises(LimitError, match="pixels"):
+        taichi_gs.decode(encoded, limits=bitstream.Limits(max_pixels=24 * 32 - 1))
+    assert taichi_gs.decode(encoded, limits=bitstream.Limits(max_pixels=24 * 32)).shape == (24, 32, 3)

@@ -1,0 +1,248 @@
+"""The fit as a whole, and its last stages: byte limits, what a file will hold, and that the picture gets better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import reference_decoder
+import torch
+from numpy.typing import NDArray
+from quantized_pictures import assert_same
+from torch import Tensor
+
+from taichi_gs.bitstream import serialize
+from taichi_gs.fit.budget import MIN_BYTES, budget_for_bytes, budget_for_count
+from taichi_gs.fit.clustered import ClusteredFit
+from taichi_gs.fit.grow import grow
+from taichi_gs.fit.optimize import FitConfig, fit
+from taichi_gs.fit.precision import Precision
+from taichi_gs.fit.pull import VECTORS, pull
+from taichi_gs.fit.target import Target
+from taichi_gs.kernels import runtime
+
+SIZE = (48, 64)
+
+
+def photograph(size: tuple[int, int] = SIZE) -> NDArray[np.float32]:
+    """Smooth gradients on both sides of a slanted edge [H, W, 3]."""
+    height, width = size
+    y, x = np.mgrid[:height, :width] + 0.5
+    picture = np.stack([0.3 + 0.4 * x / width, 0.5 + 0.3 * np.sin(3 * y / height), 0.6 - 0.4 * x * y / x.size], axis=2)
+    right = x - 0.6 * width + 0.4 * (y - 0.5 * height) > 0
+    picture[right] = 0.85 - 0.3 * picture[right][:, ::-1]
+    return picture.astype(np.float32)
+
+
+def tensor_of(picture: NDArray[np.float32]) -> Tensor:
+    return torch.from_numpy(picture.transpose(2, 0, 1).copy()).to(runtime.start())
+
+
+def psnr(picture: NDArray[np.floating], other: NDArray[np.floating]) -> float:
+    return -10 * math.log10(float(np.mean((picture - other) ** 2)))
+
+
+def channel_bits(bits: int) -> dict[str, tuple[int | None, ...]]:
+    return {"log_covariances": (bits,) * 3, "color_codes": (bits,) * 4}
+
+
+def config_of(num_gaussians: int = 40, k: int = 10, **options: Any) -> FitConfig:
+    precision = {name: options.pop(name) for name in ("position_bits", "channel_bits", "max_bytes") if name in options}
+    defaults: dict[str, Any] = {"loss": "l2", "steps": 20, "density": "error", "seed": 0}
+    return FitConfig(num_gaussians, Precision(dict.fromkeys(VECTORS, k), **precision), **{**defaults, **options})
+
+
+def nothing(*_: object) -> None:
+    pass
+
+
+# Budgets
+
+
+def test_more_bytes_have_more_gaussians() -> None:
+    sizes = [MIN_BYTES, 150, 200, 400, 1000, 3000, 10_000, 100_000]
+    budgets = [budget_for_bytes(size, None, None, None) for size in sizes]
+    assert all(one.num_gaussians < other.num_gaussians for one, other in pairwise(budgets))
+    assert all(one.color_k <= other.color_k for one, other in pairwise(budgets))
+    assert budgets[0].num_gaussians >= 1
+
+
+def test_budgets_spend_about_their_bytes() -> None:
+    """A position costs some ten bits, the two indices some nine, and codebooks and header a little a Gaussian."""
+    for num_bytes in (2000, 3000, 10_000):
+        budget = budget_for_bytes(num_bytes, 32, 64, 10)
+        bits = 8 * num_bytes / budget.num_gaussians
+        assert 18 < bits < 35
+        assert (budget.covariance_k, budget.color_k) == (32, min(64, budget.num_gaussians))
+
+
+def test_what_costs_more_leaves_fewer_gaussians() -> None:
+    def count(*arguments: int | None) -> int:
+        return budget_for_bytes(3000, *arguments).num_gaussians
+
+    assert count(64, 64, 8) > count(64, 64, 12) > count(64, 256, 12) > count(256, 256, 12)
+    assert budget_for_bytes(3000, None, None, None, max_gaussians=50).num_gaussians == 50
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 100, 5000])
+def test_codebooks_are_no_larger_than_the_picture(n: int) -> None:
+    budget = budget_for_count(n, None, None)
+    assert 1 <= budget.covariance_k <= n
+    assert 1 <= budget.color_k <= n
+    assert (budget_for_count(n, 300, 2).covariance_k, budget_for_count(n, 300, 2).color_k) == (min(300, n), min(2, n))
+
+
+def test_the_price_of_a_bit() -> None:
+    """By hand: 10 bits a position, 3 and 4 an index, 6 each of 8 * 3 and 16 * 4 numbers; a quarter of the slope."""
+    precision = Precision({"log_covariances": 8, "color_codes": 16})
+    assert precision.bit_price(100.0, 50) == pytest.approx(0.25 * 100 / (50 * (10 + 3 + 4) + 6 * (24 + 64)))
+
+
+# The last stages
+
+
+def clustered_fit(num_gaussians: int, k: int, seed: int = 0, **precision: Any) -> tuple[ClusteredFit, Target]:
+    """Gaussians in the state before `reassign`, after few steps."""
+    generator = torch.Generator().manual_seed(seed)
+    target = Target(tensor_of(photograph()), "l2", num_gaussians)
+    spending = Precision(dict.fromkeys(VECTORS, k), **precision)
+    adam = grow(target, num_gaussians, 8, "error", generator, nothing)
+    clusters = pull(adam, target, spending, 8, generator, nothing)
+    return ClusteredFit(adam, clusters, target, spending, generator), target
+
+
+@pytest.mark.parametrize(
+    ("num_gaussians", "k", "precision"),
+    [
+        (40, 10, {}),
+        (30, 10, {"position_bits": 6, "channel_bits": channel_bits(8)}),
+        (60, 8, {"position_bits": 10, "channel_bits": channel_bits(10), "max_bytes": 200}),
+        (60, 60, {"position_bits": 3, "channel_bits": channel_bits(2)}),
+    ],
+)
+def test_what_training_sees_is_what_a_decoder_sees(num_gaussians: int, k: int, precision: dict[str, Any]) -> None:
+    clustered, target = clustered_fit(num_gaussians, k, **precision)
+    clustered.reassign(5, nothing)
+    quantized = clustered.refine(8, nothing)
+    splats, order = clustered._view()
+    image = target.render(splats, order, coarse=False).detach().cpu().numpy().transpose(1, 2, 0)
+    expected = reference_decoder.decode(serialize(quantized))
+    assert float(np.abs(255 * image.clip(0, 1) - expected).max()) < 1.51  # half a level is the decoder's rounding
+
+    # The positions in training lie on the centres of the cells, each exactly its own.
+    (height, width), (rows, columns) = quantized.image_size, quantized.grid_size
+    cells = quantized.cells
+    assert bool(((cells >= 0) & (cells < (rows, columns))).all())
+    centers = np.stack([(cells[:, 1] + 0.5) * width / columns, (cells[:, 0] + 0.5) * height / rows], axis=1)
+    np.testing.assert_allclose(splats.means.detach().cpu().numpy(), centers, rtol=0, atol=1e-4)
+
+
+def test_refining_obeys_the_bits_it_is_given() -> None:
+    clustered, _ = clustered_fit(30, 8, position_bits=5, channel_bits=channel_bits(4))
+    clustered.reassign(2, nothing)
+    quantized = clustered.refine(2, nothing)
+    assert quantized.grid_size == (32, 32)
+    codebooks = (quantized.covariance_codebook, quantized.color_codebook)
+    assert {quantizer.bits for codebook in codebooks for quantizer in codebook.quantizers} <= {0, 4}
+    assert max(len(codebook) for codebook in codebooks) <= 8
+
+
+def test_reassigning_improves_the_picture() -> None:
+    clustered, _ = clustered_fit(40, 10)
+    history: list[float] = []
+    clustered.reassign(60, history.append)  # the indices change at steps 25 and 50
+    assert len(history) == 60
+    assert np.mean(history[-5:]) > np.mean(history[:5]) + 1.0
+
+
+def test_gaussians_that_go_are_the_least_useful() -> None:
+    """Under a limit, the picture loses less than with as many Gaussians dropped at random."""
+    clustered, _ = clustered_fit(60, 20)
+    clustered.reassign(20, nothing)
+    whole = clustered.refine(1, nothing)
+    limited, _ = clustered_fit(60, 20, max_bytes=len(serialize(whole)) - 20)
+    limited.reassign(20, nothing)
+    kept = limited.refine(1, nothing)
+    assert len(kept) < len(whole)
+
+    def drop(generator: np.random.Generator) -> float:
+        rows = generator.choice(len(whole), len(kept), replace=False)
+        fields = {name: getattr(whole, name)[rows] for name in ("cells", "covariance_indices", "color_indices")}
+        return psnr(reference_decoder.decode(serialize(replace(whole, **fields))) / 255, photograph())
+
+    by_chance = [drop(np.random.default_rng(seed)) for seed in range(5)]
+    assert psnr(reference_decoder.decode(serialize(kept)) / 255, photograph()) > max(by_chance)
+
+
+# The whole
+
+
+@pytest.mark.parametrize("max_bytes", [MIN_BYTES, 133, 200, 500])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_file_never_exceeds_its_limit(max_bytes: int, seed: int) -> None:
+    budget = budget_for_bytes(max_bytes, None, None, None)
+    # Far more than can fit.
+    config = config_of(3 * budget.num_gaussians + 10, budget.color_k, max_bytes=max_bytes, seed=seed)
+    quantized = fit(tensor_of(photograph()), config, nothing)
+    data = serialize(quantized)
+    assert len(data) <= max_bytes
+    assert len(data) > 0.75 * max_bytes
+    assert 1 <= len(quantized) < config.num_gaussians
+    assert_same(quantized, quantized.canonical())
+
+
+def test_the_limit_holds_when_the_last_steps_make_the_file_larger(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("taichi_gs.fit.clustered.SIZE_MARGIN", 1.5)
+    quantized = fit(tensor_of(photograph()), config_of(60, max_bytes=140), nothing)
+    assert len(serialize(quantized)) <= 140
+
+
+def test_a_limit_that_leaves_room_removes_nothing() -> None:
+    free = fit(tensor_of(photograph()), config_of(), nothing)
+    limited = fit(tensor_of(photograph()), config_of(max_bytes=10_000), nothing)
+    assert_same(free, limited)
+    assert len(free) == 40
+
+
+@pytest.mark.parametrize("loss", ["l2", "l1-ssim"])
+@pytest.mark.parametrize("density", ["error", "gradient"])
+def test_fitting_improves_on_the_mean_colour(loss: str, density: str) -> None:
+    picture = photograph()
+    quantized = fit(tensor_of(picture), config_of(loss=loss, density=density, steps=60), nothing)
+    flat = np.broadcast_to(picture.mean(axis=(0, 1)), picture.shape)
+    assert psnr(reference_decoder.decode(serialize(quantized)) / 255, picture) > psnr(flat, picture) + 9
+    assert 30 <= len(quantized) <= 40
+
+
+def test_more_steps_are_better() -> None:
+    picture = photograph()
+    files = [serialize(fit(tensor_of(picture), config_of(steps=steps), nothing)) for steps in (10, 100)]
+    short, long = (psnr(reference_decoder.decode(data) / 255, picture) for data in files)
+    assert long > short + 3
+
+
+@pytest.mark.parametrize("steps", [10, 11, 37])
+def test_every_step_is_reported(steps: int) -> None:
+    reports: list[tuple[int, float]] = []
+    report: Callable[[int, float], None] = lambda step, value: reports.append((step, value))  # noqa: E731
+    fit(tensor_of(photograph((16, 20))), config_of(9, 4, steps=steps), report)
+    assert [step for step, _ in reports] == list(range(1, steps + 1))
+    assert all(math.isfinite(value) for _, value in reports)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 0.3])
+@pytest.mark.parametrize("density", ["error", "gradient"])
+def test_constant_pictures(value: float, density: str) -> None:
+    picture = np.full((20, 30, 3), value, dtype=np.float32)
+    quantized = fit(tensor_of(picture), config_of(9, 4, density=density), nothing)
+    assert np.abs(reference_decoder.decode(serialize(quantized)) / 255 - picture).max() < 12 / 255
+
+
+@pytest.mark.parametrize("n", [1, 2, 9, 40])
+def test_all_of_the_budget_is_used_however_few_the_steps(n: int) -> None:
+    assert len(fit(tensor_of(photograph()), config_of(n, min(n, 4), steps=10), nothing)) == n

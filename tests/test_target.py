@@ -1,0 +1,247 @@
+"""The picture that is fitted, its losses and curvatures, against direct computation and an exact Jacobian."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import twins
+from numpy.typing import NDArray
+from torch import Tensor
+
+from taichi_gs.fit import losses
+from taichi_gs.fit.grow import clamp_shapes, decay
+from taichi_gs.fit.losses import l1_ssim, l2
+from taichi_gs.fit.splats import RowAdam, Splats
+from taichi_gs.fit.target import Target
+from taichi_gs.kernels import runtime
+
+
+def random_picture(height: int, width: int, seed: int = 0) -> Tensor:
+    return torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+# The reduced copy
+
+
+@pytest.mark.parametrize(
+    ("size", "num_gaussians", "coarse"),
+    [
+        ((64, 96), 1, (32, 48)),  # a quarter would have fewer than 32 rows
+        ((65, 97), 1, (33, 49)),
+        ((63, 96), 1, (63, 96)),
+        ((64, 96), 42, (32, 48)),  # Gaussians 12.09 apart
+        ((64, 96), 43, (64, 96)),  # 11.95
+        ((256, 300), 1, (32, 38)),
+        ((256, 300), 200, (128, 150)),
+        ((1, 1), 1, (1, 1)),
+        ((200, 40), 0, (200, 40)),
+    ],
+)
+def test_size_of_the_coarse_picture(size: tuple[int, int], num_gaussians: int, coarse: tuple[int, int]) -> None:
+    target = Target(random_picture(*size), "l2", num_gaussians)
+    assert target.size == size
+    assert tuple(target.full.shape[1:]) == size
+    assert tuple(target.coarse.shape[1:]) == coarse
+    assert target.picture(coarse=False) is target.full
+    assert target.picture(coarse=True) is target.coarse
+
+
+def test_coarse_pixels_are_means_of_blocks() -> None:
+    picture = random_picture(64, 96)
+    blocks = picture.reshape(3, 32, 2, 48, 2).mean(dim=(2, 4))
+    torch.testing.assert_close(Target(picture, "l2", 1).coarse, blocks)
+
+
+def test_psnr() -> None:
+    target = Target(torch.full((3, 64, 64), 0.5), "l2", 1)
+    assert target.psnr(torch.full((3, 64, 64), 0.6), coarse=False) == pytest.approx(20.0, abs=1e-4)
+    assert target.psnr(torch.full((3, 32, 32), 0.49), coarse=True) == pytest.approx(40.0, abs=1e-3)
+    assert target.psnr(target.full, coarse=False) == pytest.approx(100.0)
+    # What is whiter than white will be shown as white.
+    assert Target(torch.ones(3, 4, 4), "l2", 1).psnr(torch.full((3, 4, 4), 7.0), coarse=False) == pytest.approx(100.0)
+
+
+def test_squared_error() -> None:
+    target = Target(random_picture(5, 7), "l2", 1)
+    image = random_picture(5, 7, seed=1)
+    expected = float(((image.double() - target.full.double()) ** 2).sum())
+    assert float(target.squared_error(image)) == pytest.approx(expected, rel=1e-5)
+
+
+# Gradients and curvatures
+
+
+def small_splats(n: int, size: tuple[int, int]) -> tuple[Splats, Tensor]:
+    """Leaves for the package, and their YCoCg and logits in float64 for the twin."""
+    twin = twins.random_splats(n, size, scales=(1.5, 4.0), margin=0.0, seed=2)
+    generator = torch.Generator().manual_seed(3)
+    codes = torch.randn(n, 4, generator=generator, dtype=torch.float64) * torch.tensor([0.5, 0.3, 0.3, 1.0])
+    device = runtime.start()
+    tensors = (twin.means, twin.log_covariances, codes, twin.background)
+    return Splats(*(t.float().to(device).requires_grad_() for t in tensors)), codes
+
+
+def twin_picture(leaves: list[Tensor], order: NDArray[np.integer], size: tuple[int, int]) -> Tensor:
+    means, shapes, codes, background = leaves
+    y, co, cg, logit = codes.unbind(dim=1)
+    colors = torch.stack([y + co - cg, y + cg, y - co - cg], dim=1)
+    opacities = 0.99 * torch.sigmoid(logit)
+    return twins.render_densely(twins.Splats(means, shapes, colors, opacities, background), order, size)
+
+
+def doubles_of(splats: Splats) -> list[Tensor]:
+    tensors = (splats.means, splats.log_covariances, splats.color_codes, splats.background)
+    return [t.detach().cpu().double().requires_grad_() for t in tensors]
+
+
+def test_backward_adds_the_gradients_of_the_loss() -> None:
+    size = (14, 18)
+    splats, _ = small_splats(6, size)
+    order = np.array([3, 1, 0, 5, 2, 4])
+    target = Target(random_picture(*size).to(runtime.start()), "l2", 6)
+    image = target.backward(splats, order, coarse=False)
+    assert not image.requires_grad
+
+    leaves = doubles_of(splats)
+    expected = twin_picture(leaves, order, size)
+    (expected - target.full.cpu()).square().mean().backward()
+    assert float((image.cpu() - expected.detach()).abs().max()) < 1 / 255
+    for tensor, leaf in zip(
+        (splats.means, splats.log_covariances, splats.color_codes, splats.background), leaves, strict=True
+    ):
+        assert tensor.grad is not None
+        assert leaf.grad is not None
+        torch.testing.assert_close(tensor.grad.cpu().double(), leaf.grad, rtol=2e-2, atol=2e-5)
+
+
+def test_backward_counts_the_steps_for_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = []
+
+    def recorder(image: Tensor, target: Tensor, step: int) -> Tensor:
+        steps.append((step, tuple(target.shape[1:])))
+        return l2(image, target, step)
+
+    monkeypatch.setitem(losses.LOSSES, "l2", recorder)
+    splats, _ = small_splats(3, (64, 64))
+    target = Target(random_picture(64, 64).to(runtime.start()), "l2", 3)
+    for coarse in (True, True, False):
+        target.backward(splats, np.arange(3), coarse=coarse)
+    assert steps == [(0, (32, 32)), (1, (32, 32)), (2, (64, 64))]
+
+
+def test_curvatures_estimate_the_diagonal_of_the_gauss_newton_matrix() -> None:
+    size, num_probes = (12, 10), 1500
+    splats, _ = small_splats(4, size)
+    order = np.array([2, 0, 3, 1])
+    leaves = doubles_of(splats)
+    jacobians = torch.autograd.functional.jacobian(lambda *p: twin_picture(list(p), order, size), tuple(leaves))
+    exact = [j.square().sum(dim=(0, 1, 2)) for j in jacobians]
+
+    target = Target(random_picture(*size).to(runtime.start()), "l2", 4)
+    parameters = [splats.means, splats.log_covariances, splats.color_codes, splats.background]
+    generator = torch.Generator().manual_seed(0)
+    estimated = target.curvatures(splats, order, parameters, generator, num_probes)
+    ratios = torch.cat([(e.cpu().double() / x).flatten() for e, x in zip(estimated, exact, strict=True)])
+    # An entry's relative deviation is at most sqrt(2 / num_probes) = 0.037; pixels at the cut of 1/255 add a little.
+    assert len(ratios) == 4 * 9 + 3
+    assert float((ratios - 1).abs().max()) < 5 * math.sqrt(2 / num_probes)
+    assert float(ratios.mean()) == pytest.approx(1.0, abs=0.03)
+    assert splats.means.grad is None
+
+
+# Losses
+
+
+def ssim_rows(a: Tensor, b: Tensor) -> NDArray[np.float64]:
+    """The SSIM, averaged over channels and columns, of every row of 11 x 11 windows, in NumPy and float64."""
+    offsets = np.arange(11) - 5
+    window = np.exp(-(offsets**2) / (2 * 1.5**2))
+    window = np.outer(window, window) / window.sum() ** 2
+
+    def blurred(image: NDArray[np.float64]) -> NDArray[np.float64]:
+        patches = np.lib.stride_tricks.sliding_window_view(image, (11, 11), axis=(1, 2))
+        result: NDArray[np.float64] = np.einsum("cijyx,yx->cij", patches, window)
+        return result
+
+    x, y = a.double().numpy(), b.double().numpy()
+    mean_x, mean_y = blurred(x), blurred(y)
+    variance_x, variance_y = blurred(x * x) - mean_x**2, blurred(y * y) - mean_y**2
+    covariance = blurred(x * y) - mean_x * mean_y
+    c1, c2 = 0.01**2, 0.03**2
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    structure = (2 * covariance + c2) / (variance_x + variance_y + c2)
+    rows: NDArray[np.float64] = (luminance * structure).mean(axis=(0, 2))
+    return rows
+
+
+def pair(height: int, width: int) -> tuple[Tensor, Tensor]:
+    target = random_picture(height, width)
+    noise = random_picture(height, width, seed=1) * torch.linspace(0.1, 0.9, height)[None, :, None]
+    return 0.5 * target + 0.5 * noise, target
+
+
+def test_l2() -> None:
+    image, target = pair(9, 13)
+    expected = float(((image - target).double() ** 2).mean())
+    assert float(l2(image, target, 0)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("size", [(24, 20), (11, 11), (128, 13)])
+@pytest.mark.parametrize("step", [0, 7])
+def test_l1_ssim_of_a_picture_no_higher_than_the_band(size: tuple[int, int], step: int) -> None:
+    image, target = pair(*size)
+    absolute = float((image - target).double().abs().mean())
+    expected = 0.9 * absolute + 0.1 * (1 - ssim_rows(image, target).mean())
+    assert float(l1_ssim(image, target, step)) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("size", [(10, 40), (40, 10), (1, 1)])
+def test_l1_ssim_of_a_tiny_picture_is_l1(size: tuple[int, int]) -> None:
+    image, target = pair(*size)
+    assert float(l1_ssim(image, target, 0)) == pytest.approx(float((image - target).abs().mean()), rel=1e-6)
+
+
+def test_the_band_of_l1_ssim_moves_over_the_whole_picture() -> None:
+    height = 300
+    image, target = pair(height, 12)
+    absolute = float((image - target).double().abs().mean())
+    rows = ssim_rows(image, target)
+    bands = np.array([rows[first : first + 118].mean() for first in range(height - 128 + 1)])
+    firsts = []
+    for step in range(40):
+        similarity = 1 - (float(l1_ssim(image, target, step)) - 0.9 * absolute) / 0.1
+        distance = np.abs(bands - similarity)
+        firsts.append(int(distance.argmin()))
+        assert distance.min() < 2e-5
+    assert min(firsts) <= 8
+    assert max(firsts) >= height - 128 - 8
+    # Evenly: each third of the places gets about a third of the steps.
+    thirds = np.histogram(firsts, bins=3, range=(0, height - 127))[0]
+    assert thirds.min() >= 11
+
+
+# Learning rates and bounds
+
+
+@pytest.mark.parametrize(("start", "final"), [(0.0, 0.1), (0.5, 0.1), (0.0, 0.05), (0.3, 0.0)])
+def test_decay_goes_from_one_to_its_final_value(start: float, final: float) -> None:
+    assert decay(0.0, start, final) == 1.0
+    assert decay(start, start, final) == 1.0
+    assert decay((1 + start) / 2, start, final) == pytest.approx((1 + final) / 2)
+    assert decay(1.0, start, final) == pytest.approx(final)
+    factors = [decay(i / 100, start, final) for i in range(101)]
+    assert factors == sorted(factors, reverse=True)
+
+
+def test_shapes_are_clamped() -> None:
+    shapes = torch.tensor([[-9.0, 7, -7], [99, 0, 0], [1, 2, -3]])
+    rows = {"means": torch.zeros(3, 2), "log_covariances": shapes, "color_codes": torch.zeros(3, 4)}
+    adam = RowAdam({**rows, "background": torch.zeros(3)}, dict.fromkeys([*rows, "background"], 0.1))
+    clamp_shapes(adam)
+    expected = torch.tensor([[-2.5, 6, -6], [24, 0, 0], [1, 2, -3]])
+    assert torch.equal(adam["log_covariances"].detach(), expected)
+    # The narrowest: a standard deviation of about 0.3 pixels.
+    assert math.exp(0.5 * -2.5) == pytest.approx(0.29, abs=0.01)
