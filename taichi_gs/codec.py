@@ -58,7 +58,7 @@ class EncoderConfig:
 PRESETS: Mapping[str, EncoderConfig] = MappingProxyType(
     {
         "fast": EncoderConfig(steps=400),
-        "default": EncoderConfig(steps=1500),
+        "default": EncoderConfig(steps=1200),
         "best": EncoderConfig(steps=10000),
         "paper": EncoderConfig(steps=600, loss="l1-ssim", density="gradient", position_bits=10),
     }

@@ -93,7 +93,7 @@ class _Render(torch.autograd.Function):
         )
         dtype = _taichi_dtype(means)
         padding = (0, image.shape[2] - grad_output.shape[2], 0, image.shape[1] - grad_output.shape[1])
-        grad_image = functional.pad(grad_output, padding).contiguous()
+        grad_image = (functional.pad(grad_output, padding) if any(padding) else grad_output).contiguous()
 
         grad_pairs, grad_background = blend_kernels(dtype, ctx.arch).backward(
             means, conics, extents, colors, tile_offsets, tile_indices, image, grad_image

@@ -57,18 +57,19 @@ def pull(
         splats = adam.splats()
         order = area_order(splats.log_covariances)
         image = target.backward(splats, order, coarse=False)
-        price = precision.bit_price(float(target.squared_error(image)), len(splats))
         adam.step(1.0)
         clamp_shapes(adam)
         if step % CURVATURES_EVERY == 0:
             weights_of = row_curvatures(target, splats, order, generator)
+        clustering = step % LLOYD_EVERY == 0 or step == steps - 1
+        price = precision.bit_price(float(target.squared_error(image)), len(splats)) if clustering else 0.0
         strength = PULL_FIRST * (PULL_LAST / PULL_FIRST) ** (step / steps)
         for name in VECTORS:
             vectors, weights = adam[name].detach(), weights_of[name]
             if name not in clusters.codewords:
                 clusters.codewords[name] = seed_codewords(vectors, weights, precision.num_codewords[name], generator)
             codewords = clusters.codewords[name]
-            if step % LLOYD_EVERY == 0 or step == steps - 1:
+            if clustering:
                 codewords, clusters.indices[name] = lloyd(vectors, weights, codewords, price)
             else:
                 codewords = centroids(vectors, weights, clusters.indices[name], codewords)
