@@ -65,7 +65,8 @@ class ClusteredFit:
         self._adam = RowAdam(tensors, learning_rates(spacing))
         self._indices = clusters.indices
         self._target, self._precision, self._generator = target, precision, generator
-        self._grid_size = (1, 1)
+        # Fine enough to change nothing, until the curvatures say how fine it has to be.
+        self._grid_size = (MAX_GRID, MAX_GRID)
         self._quantizers: dict[str, tuple[UniformQuantizer, ...]] = {}
 
     def reassign(self, steps: int, report: Callable[[float], None]) -> None:
