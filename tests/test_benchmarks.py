@@ -211,7 +211,7 @@ def test_several_processes_measure_with_the_real_codec(
     folder: Path, python: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     out = tmp_path / "results.tsv"
-    few = ["--preset", "fast", "--num-gaussians", "20", "--k", "4", "--steps", "5"]
+    few = ["--preset", "fast", "--num-gaussians", "20", "--k", "4", "--steps", "10"]
     result = python("-m", "benchmarks.kodak", str(folder), *few, "--jobs", "2", "--out", str(out))
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     table = read_table(out)
