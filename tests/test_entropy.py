@@ -169,9 +169,14 @@ def test_tables_reach_the_coder_unrounded() -> None:
         assert encoder.pos()[1] == (((lower + scale * edges[symbol]) << shift) % 2**64, expected << shift)
 
 
-def test_the_largest_table_can_be_built() -> None:
-    _beta_binomial_model(255, 63, 4**7)
-    _beta_binomial_model(255, 2, 1)
+@pytest.mark.parametrize(("denominator", "concentration"), [(63, 4**7), (2, 1)])
+def test_the_largest_table_codes_its_ends(denominator: int, concentration: int) -> None:
+    model = _beta_binomial_model(255, denominator, concentration)
+    symbols = np.array([0, 255, 127], dtype=np.int32)
+    encoder = constriction.stream.queue.RangeEncoder()
+    encoder.encode(symbols, model)
+    decoder = constriction.stream.queue.RangeDecoder(encoder.get_compressed())
+    np.testing.assert_array_equal(decoder.decode(model, len(symbols)), symbols)
 
 
 @pytest.mark.parametrize("symbols", [[-1], [0, 4], [4]])
