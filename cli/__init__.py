@@ -1,7 +1,8 @@
 """The command line `tgs`: one small file a command, thin over the library. It parses, calls and prints.
 
-Results go to stdout, everything else to stderr. Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted. The
-commands import what they need when they run, so that `tgs --help` and `tgs info` start at once.
+Results go to stdout, everything else to stderr. Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but not as good as
+was asked for, 130 interrupted. The commands import what they need when they run, so that `tgs --help` and `tgs info`
+start at once.
 """
 
 from __future__ import annotations

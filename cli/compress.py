@@ -12,13 +12,14 @@ import click
 
 from taichi_gs.files import quoted, read_bytes, write_atomic
 
-from .failures import Failure
+from .failures import Failure, Shortfall
 from .options import device_option, force_option
 from .outputs import choose_output
 from .progress import progress_bar
 
 PRESET_NAMES = ("fast", "default", "best", "paper")  # those of taichi_gs.PRESETS, without importing it for --help
 LOSS_NAMES = ("l2", "l1-ssim")
+BLENDING_NAMES = ("normalized", "alpha")
 
 _count = click.IntRange(min=1)
 _bits = click.IntRange(1, 12)
@@ -35,12 +36,19 @@ _bits = click.IntRange(1, 12)
     "--bpp",
     "bits_per_pixel",
     type=click.FloatRange(min=0, min_open=True),
-    help="Choose the number of Gaussians so that the file has no more bits per pixel than this.",
+    help="Make the best file of no more bits per pixel than this.",
+)
+@click.option("--bytes", "num_bytes", type=_count, help="Make the best file of no more bytes than this.")
+@click.option(
+    "--psnr", type=click.FloatRange(min=0, min_open=True), help="Make the smallest file with a PSNR of so many dB."
 )
 @click.option(
     "--preset", type=click.Choice(PRESET_NAMES), default="default", show_default=True, help="How hard to try."
 )
 @click.option("--loss", type=click.Choice(LOSS_NAMES), help="What the fit minimises.  [default: the preset's]")
+@click.option(
+    "--blending", type=click.Choice(BLENDING_NAMES), help="How Gaussians become a picture.  [default: the preset's]"
+)
 @click.option("--steps", type=_count, help="How many optimisation steps.  [default: the preset's]")
 @click.option(
     "--position-bits", type=click.IntRange(1, 15), help="Bits of either coordinate.  [default: by rate and distortion]"
@@ -49,7 +57,9 @@ _bits = click.IntRange(1, 12)
     "--covariance-bits", type=_bits, help="Bits of each channel of the codebook of shapes.  [default: likewise]"
 )
 @click.option("--color-bits", type=_bits, help="Bits of each channel of colour in its codebook.  [default: likewise]")
-@click.option("--opacity-bits", type=_bits, help="Bits of opacity in the codebook of colours.  [default: likewise]")
+@click.option(
+    "--amplitude-bits", type=_bits, help="Bits of the amplitude in the codebook of colours.  [default: likewise]"
+)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random choice.  [default: the preset's]")
 @device_option
 @force_option
@@ -70,40 +80,50 @@ def compress(
     INPUT is a PNG, JPEG, WebP, TIFF or BMP. With --json, `psnr` is measured by decoding the written file; it is null
     where the picture comes back exactly.
 
+    At most one of --bpp, --bytes, --psnr and --num-gaussians can be given. Where --psnr asks for more than can be
+    reached, the best file is written, and the exit status is 3.
+
     \b
-    Example:
+    Examples:
       tgs compress photo.png --k 64 -o small.tgs
+      tgs compress photo.png --bytes 20000
+      tgs compress photo.png --psnr 30
     """
     data = read_bytes(source)
     _refuse_tgs(source, data)
     target = choose_output(source, output, ".tgs", force=force)
 
     from taichi_gs.codec import encode
+    from taichi_gs.errors import QualityError
     from taichi_gs.images import as_byte_image, image_from_bytes
 
     image = image_from_bytes(data, name=quoted(source))
     started = time.perf_counter()
     with progress_bar(os.path.basename(source), quiet=quiet) as progress:
         chosen = {name: value for name, value in options.items() if value is not None}
-        encoded = encode(image, preset=preset, device=device, progress=progress, **chosen)
+        try:
+            encoded, shortfall = encode(image, preset=preset, device=device, progress=progress, **chosen), None
+        except QualityError as error:
+            encoded, shortfall = error.data, Shortfall(str(error))
     seconds = time.perf_counter() - started
     write_atomic(target, encoded, overwrite=force)
 
-    if quiet and not as_json:
-        return
-    result: dict[str, Any] = {
-        "input": source,
-        "output": target,
-        "preset": preset,
-        **_measure(target, as_byte_image(image), device),
-        "seconds": round(seconds, 3),
-    }
-    # Without --k the codebooks have sizes of their own; the larger stands for both.
-    result["k"] = options["k"] or max(result["covariance_k"], result["color_k"])
-    if as_json:
-        click.echo(json.dumps(result, allow_nan=False))
-    else:
-        click.echo(_summary(result), err=True)
+    if as_json or not quiet:
+        result: dict[str, Any] = {
+            "input": source,
+            "output": target,
+            "preset": preset,
+            **_measure(target, as_byte_image(image), device),
+            "seconds": round(seconds, 3),
+        }
+        # Without --k the codebooks have sizes of their own; the larger stands for both.
+        result["k"] = options["k"] or max(result["covariance_k"], result["color_k"])
+        if as_json:
+            click.echo(json.dumps(result, allow_nan=False))
+        else:
+            click.echo(_summary(result), err=True)
+    if shortfall is not None:
+        raise shortfall
 
 
 def _refuse_tgs(source: str, data: bytes) -> None:

@@ -22,6 +22,12 @@ class Failure(click.ClickException):
         click.echo(f"tgs: error: {self.format_message()}", file=file, err=True)
 
 
+class Shortfall(Failure):
+    """A file was written that is not as good as was asked for; exit status 3."""
+
+    exit_code = 3
+
+
 class OneSentenceGroup(click.Group):
     """A command group that turns the library's errors, a lack of memory and Ctrl-C into one line each."""
 

@@ -12,7 +12,16 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from taichi_gs.errors import BitstreamError, DeviceError, FileError, ImageError, LimitError, OptionError, TgsError
+from taichi_gs.errors import (
+    BitstreamError,
+    DeviceError,
+    FileError,
+    ImageError,
+    LimitError,
+    OptionError,
+    QualityError,
+    TgsError,
+)
 
 if TYPE_CHECKING:
     from taichi_gs.codec import PRESETS, EncoderConfig, FileInfo, Progress, decode, encode, imread, imwrite, info
@@ -33,6 +42,7 @@ __all__ = [
     "LimitError",
     "OptionError",
     "Progress",
+    "QualityError",
     "QuantizedGaussians",
     "TgsError",
     "decode",

@@ -1,4 +1,6 @@
-"""The .tgs format, version 1: `QuantizedGaussians` to bytes and back. `docs/format.md` is its specification.
+"""The .tgs format, version 2: `QuantizedGaussians` to bytes and back. `docs/format.md` is its specification.
+
+Files of version 1 are read too.
 
     signature 8 | version 1 | flags 1 | header about 50 | payload | tail (if flagged) | CRC-32 4
 
@@ -19,7 +21,17 @@ import numpy as np
 
 from taichi_gs.entropy import SymbolDecoder, SymbolEncoder
 from taichi_gs.errors import BitstreamError, LimitError
+from taichi_gs.gaussians import Blending
+from taichi_gs.quantize import (
+    MAX_AMPLITUDE_CODE,
+    MAX_BITS,
+    MAX_LOG_COVARIANCE,
+    MAX_SUBDIVISION,
+    lattice_of,
+    lattice_of_picture,
+)
 from taichi_gs.quantized import (
+    AMPLITUDE_CHANNEL,
     COLOR_CHANNELS,
     COVARIANCE_CHANNELS,
     QuantizedCodebook,
@@ -28,16 +40,15 @@ from taichi_gs.quantized import (
 )
 
 SIGNATURE = b"\x89TGS\r\n\x1a\n"
-VERSION = 1
+VERSION = 2
 
 HAS_TAIL = 1
-"""The one flag of version 1; the other bits are reserved and must be zero."""
+IS_NORMALIZED = 2
+IS_SUBDIVIDED = 4
+KNOWN_FLAGS = {1: HAS_TAIL, 2: HAS_TAIL | IS_NORMALIZED | IS_SUBDIVIDED}
+"""The flags of each version that is understood; the other bits are reserved and must be zero."""
 
-MAX_BITS = 12
 MAX_HALF = 65504.0
-MAX_LOG_COVARIANCE = 32.0
-"""Bound on the values of a covariance channel: exp(32) square pixels is beyond any picture, and no float overflows."""
-
 MAX_SIDE = 65535
 MAX_GAUSSIANS = 1 << 24
 MAX_CODEWORDS = 65536
@@ -47,7 +58,7 @@ GAUSSIANS_PER_BYTE = 64
 """N is at most 4096 + 64 * payload bytes: identical Gaussians cost nothing, and a tiny file could claim any number."""
 
 KNOWN_TAGS = frozenset({b"ICCP", b"EXIF", b"XMP_"})
-"""Tags of the tail that version 1 defines. Others are ignored if they begin with a lower-case letter, else refused."""
+"""Tags of the tail that the format defines. Others are ignored if they begin with a lower-case letter, else refused."""
 
 _LOOKALIKES = {
     b"\x1f\x8b": "a Telegram animated sticker, which also ends in .tgs, or another gzip file",
@@ -77,6 +88,10 @@ class Limits:
     max_tail: int = 16_777_216
 
 
+FORMAT_LIMITS = Limits(max_pixels=MAX_SIDE**2, max_gaussians=MAX_GAUSSIANS, max_tail=1 << 32)
+"""What the format itself allows."""
+
+
 @dataclass(frozen=True)
 class Header:
     """What a file says of itself before its payload is decoded.
@@ -84,8 +99,10 @@ class Header:
     Attributes:
         version: of the format.
         image_size: (height, width) in pixels.
+        blending: "alpha" or "normalized".
         num_gaussians: N.
         grid_size: (rows, columns).
+        subdivision: of the cells; 0 if means stand at their centres.
         num_covariance_codewords, num_color_codewords: K of either codebook.
         background: RGB, 0 to 255.
         covariance_quantizers, color_quantizers: one a channel.
@@ -96,8 +113,10 @@ class Header:
 
     version: int
     image_size: tuple[int, int]
+    blending: Blending
     num_gaussians: int
     grid_size: tuple[int, int]
+    subdivision: int
     num_covariance_codewords: int
     num_color_codewords: int
     background: tuple[int, int, int]
@@ -117,23 +136,30 @@ def serialize(quantized: QuantizedGaussians, tail: Mapping[bytes, bytes] | None 
 
     Raises:
         BitstreamError: if the format cannot hold the picture, for instance a side of more than 65535 pixels.
-        ValueError: if a cell, an index or a symbol is out of the range that `quantized` itself gives it.
+        ValueError: if a cell, an offset, an index or a symbol is out of the range that `quantized` itself gives it.
     """
     quantized = quantized.canonical()
+    codebooks = (quantized.covariance_codebook, quantized.color_codebook)
+    # These two first: lattices rely on sides and ranges that are possible.
+    _check_sides(quantized.image_size, quantized.grid_size, FORMAT_LIMITS)
+    channels = _pack_quantizers([quantizer for codebook in codebooks for quantizer in codebook.quantizers])
     payload = _encode_payload(quantized)
     tail_bytes = _pack_tail(tail or {})
-    codebooks = (quantized.covariance_codebook, quantized.color_codebook)
     (height, width), (rows, columns) = quantized.image_size, quantized.grid_size
-    body = SIGNATURE + bytes([VERSION, HAS_TAIL if tail_bytes else 0])
-    body += b"".join(map(_varint, (width, height, len(quantized), columns, rows, *map(len, codebooks))))
-    body += bytes(quantized.background.tolist())
-    body += _pack_quantizers([quantizer for codebook in codebooks for quantizer in codebook.quantizers])
+    flags = HAS_TAIL if tail_bytes else 0
+    flags |= IS_NORMALIZED if quantized.blending == "normalized" else 0
+    flags |= IS_SUBDIVIDED if quantized.subdivision else 0
+    body = SIGNATURE + bytes([VERSION, flags])
+    subdivision = (quantized.subdivision,) if quantized.subdivision else ()
+    numbers = (width, height, len(quantized), columns, rows, *subdivision, *map(len, codebooks))
+    body += b"".join(map(_varint, numbers))
+    body += bytes(quantized.background.tolist()) + channels
     if tail_bytes:
         body += _varint(len(payload))
     body += payload + tail_bytes
     data = body + struct.pack("<I", zlib.crc32(body))
     # What could not be read must not be written; the reader knows the bounds of the format.
-    parse_header(data, Limits(max_pixels=MAX_SIDE**2, max_gaussians=MAX_GAUSSIANS, max_tail=1 << 32))
+    parse_header(data, FORMAT_LIMITS)
     return data
 
 
@@ -157,12 +183,28 @@ def parse(data: bytes, limits: Limits | None = None) -> QuantizedGaussians:
     covariance_indices = decoder.sequence(num_gaussians, len(covariance_codebook))
     color_codebook = _decode_codebook(decoder, header.num_color_codewords, header.color_quantizers)
     color_indices = decoder.sequence(num_gaussians, len(color_codebook))
+    lattice = lattice_of(
+        covariance_codebook,
+        covariance_indices,
+        color_codebook,
+        color_indices,
+        header.grid_size,
+        header.image_size,
+        header.subdivision,
+        header.blending,
+    )
+    offsets = np.empty_like(cells)
+    for axis in (1, 0):
+        offsets[:, axis] = decoder.uniform(lattice.levels[:, axis])
     decoder.finish()
     return QuantizedGaussians(
         image_size=header.image_size,
         background=np.array(header.background, dtype=np.uint8),
+        blending=header.blending,
         grid_size=header.grid_size,
         cells=cells,
+        subdivision=header.subdivision,
+        offsets=offsets,
         covariance_codebook=covariance_codebook,
         covariance_indices=covariance_indices,
         color_codebook=color_codebook,
@@ -178,19 +220,26 @@ def parse_header(data: bytes, limits: Limits | None = None) -> Header:
     """
     limits = limits or Limits()
     reader = _Reader(_verified(data))
-    reader.take(len(SIGNATURE) + 1)
-    (flags,) = reader.take(1)
-    if flags & ~HAS_TAIL:
-        raise BitstreamError(f"The file sets the reserved flags {flags:#04x}, which a newer version may define.")
-    width, height, num_gaussians, columns, rows, num_covariances, num_colors = (reader.varint() for _ in range(7))
+    reader.take(len(SIGNATURE))
+    version, flags = reader.take(2)
+    reserved = flags & ~KNOWN_FLAGS[version]
+    if reserved:
+        raise BitstreamError(f"The file sets the reserved flags {reserved:#04x}, which a newer version may define.")
+    width, height, num_gaussians, columns, rows = (reader.varint() for _ in range(5))
+    subdivision = reader.varint() if flags & IS_SUBDIVIDED else 0
+    if flags & IS_SUBDIVIDED and not 1 <= subdivision <= MAX_SUBDIVISION:
+        raise BitstreamError(f"The file is invalid: its cells have the subdivision {subdivision}.")
+    num_covariances, num_colors = reader.varint(), reader.varint()
     red, green, blue = reader.take(3)
     quantizers = _unpack_quantizers(reader)
     payload_bytes = reader.varint() if flags & HAS_TAIL else reader.remaining
     header = Header(
-        version=VERSION,
+        version=version,
         image_size=(height, width),
+        blending="normalized" if flags & IS_NORMALIZED else "alpha",
         num_gaussians=num_gaussians,
         grid_size=(rows, columns),
+        subdivision=subdivision,
         num_covariance_codewords=num_covariances,
         num_color_codewords=num_colors,
         background=(red, green, blue),
@@ -212,6 +261,9 @@ def _encode_payload(quantized: QuantizedGaussians) -> bytes:
     encoder.sequence(quantized.covariance_indices, len(quantized.covariance_codebook))
     _encode_codebook(encoder, quantized.color_codebook)
     encoder.sequence(quantized.color_indices, len(quantized.color_codebook))
+    levels = lattice_of_picture(quantized).levels
+    for axis in (1, 0):
+        encoder.uniform(quantized.offsets[:, axis], levels[:, axis])
     return encoder.finish()
 
 
@@ -243,8 +295,9 @@ def _verified(data: bytes) -> bytes:
         guess = next((f"; it looks like {name}" for magic, name in _LOOKALIKES.items() if data.startswith(magic)), "")
         raise BitstreamError(f"This is not a .tgs file of Gaussians{guess}.")
     version = data[len(SIGNATURE) : len(SIGNATURE) + 1]
-    if version and version[0] != VERSION:
-        raise BitstreamError(f"The file has version {version[0]} of the format, and only {VERSION} is understood.")
+    if version and version[0] not in KNOWN_FLAGS:
+        understood = " and ".join(map(str, KNOWN_FLAGS))
+        raise BitstreamError(f"The file has version {version[0]} of the format, and only {understood} are understood.")
     body, checksum = data[:-4], data[-4:]
     if len(body) < len(SIGNATURE) + 2 or struct.pack("<I", zlib.crc32(body)) != checksum:
         raise BitstreamError("The file is damaged or truncated: its checksum does not match.")
@@ -253,8 +306,26 @@ def _verified(data: bytes) -> bytes:
 
 def _check(header: Header, limits: Limits) -> None:
     """Raise BitstreamError or LimitError if the numbers in a header are impossible or too large."""
-    (height, width), (rows, columns) = header.image_size, header.grid_size
+    _check_sides(header.image_size, header.grid_size, limits)
     num_gaussians, payload_bytes = header.num_gaussians, header.payload_bytes
+    if num_gaussians > limits.max_gaussians:
+        raise LimitError(f"The file has {num_gaussians} Gaussians, more than the {limits.max_gaussians} allowed.")
+    if num_gaussians > FREE_GAUSSIANS + GAUSSIANS_PER_BYTE * payload_bytes:
+        raise LimitError(f"The file has {num_gaussians} Gaussians, too many for {payload_bytes} bytes of payload.")
+    for num_codewords in (header.num_covariance_codewords, header.num_color_codewords):
+        if num_codewords > limits.max_codewords:
+            raise LimitError(f"The file has {num_codewords} codewords, more than the {limits.max_codewords} allowed.")
+        if not min(1, num_gaussians) <= num_codewords <= num_gaussians:
+            raise BitstreamError(f"The file is invalid: {num_codewords} codewords for {num_gaussians} Gaussians.")
+    if max(map(_reach, header.covariance_quantizers)) > MAX_LOG_COVARIANCE:
+        raise BitstreamError(f"A covariance channel goes beyond {MAX_LOG_COVARIANCE:.0f} on a logarithmic scale.")
+    if header.blending == "normalized" and _reach(header.color_quantizers[AMPLITUDE_CHANNEL]) > MAX_AMPLITUDE_CODE:
+        raise BitstreamError(f"The amplitude codes go beyond {MAX_AMPLITUDE_CODE:.0f}.")
+
+
+def _check_sides(image_size: tuple[int, int], grid_size: tuple[int, int], limits: Limits) -> None:
+    """Raise BitstreamError or LimitError if (height, width) or (rows, columns) are zero or too large."""
+    (height, width), (rows, columns) = image_size, grid_size
     for what, value, most in (
         ("pixels of width", width, limits.max_side),
         ("pixels of height", height, limits.max_side),
@@ -266,19 +337,11 @@ def _check(header: Header, limits: Limits) -> None:
             raise BitstreamError(f"The file is invalid: it has no {what}.")
         if value > most:
             raise LimitError(f"The file has {value} {what}, more than the {most} allowed.")
-    if num_gaussians > limits.max_gaussians:
-        raise LimitError(f"The file has {num_gaussians} Gaussians, more than the {limits.max_gaussians} allowed.")
-    if num_gaussians > FREE_GAUSSIANS + GAUSSIANS_PER_BYTE * payload_bytes:
-        raise LimitError(f"The file has {num_gaussians} Gaussians, too many for {payload_bytes} bytes of payload.")
-    for num_codewords in (header.num_covariance_codewords, header.num_color_codewords):
-        if num_codewords > limits.max_codewords:
-            raise LimitError(f"The file has {num_codewords} codewords, more than the {limits.max_codewords} allowed.")
-        if not min(1, num_gaussians) <= num_codewords <= num_gaussians:
-            raise BitstreamError(f"The file is invalid: {num_codewords} codewords for {num_gaussians} Gaussians.")
-    for quantizer in header.covariance_quantizers:
-        last = quantizer.minimum + quantizer.step * (quantizer.num_levels - 1)
-        if max(abs(quantizer.minimum), abs(last)) > MAX_LOG_COVARIANCE:
-            raise BitstreamError(f"A covariance channel goes beyond {MAX_LOG_COVARIANCE:.0f} on a logarithmic scale.")
+
+
+def _reach(quantizer: UniformQuantizer) -> float:
+    """Return the largest magnitude in the range of a quantiser."""
+    return max(abs(quantizer.minimum), abs(quantizer.minimum + quantizer.step * (quantizer.num_levels - 1)))
 
 
 def _pack_quantizers(quantizers: Sequence[UniformQuantizer]) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from numbers import Real
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,10 +16,17 @@ from taichi_gs import bitstream, files, images, metrics
 from taichi_gs.decoder import decode_bytes
 from taichi_gs.errors import BitstreamError, DeviceError, ImageError, OptionError
 from taichi_gs.fit import budget
+from taichi_gs.gaussians import Blending
 from taichi_gs.kernels import runtime
 
 MAX_K = 4096
 MIN_STEPS = 10
+
+MIN_PIXELS_PER_GAUSSIAN = 4
+"""In search of a quality; more Gaussians would make a file that is no smaller than that of a codec without loss."""
+
+TARGETS = ("num_gaussians", "bits_per_pixel", "num_bytes", "psnr")
+"""The options that decide how large the file is, of which one can be given."""
 
 
 @dataclass(frozen=True)
@@ -30,37 +37,43 @@ class EncoderConfig:
 
     Attributes:
         steps: optimisation steps, all stages together.
+        blending: "normalized", or "alpha" as in the paper.
         loss: "l2", or "l1-ssim" as in the paper.
-        density: how Gaussians are added while fitting: "error" where the squared error is, or "gradient", the paper's
-            clone and split.
+        density: how the Gaussians come to be as many as they should: "prune" fits several times as many and keeps the
+            best, "gradient" is the paper's clone and split.
         position_bits: bits of either coordinate; None lets rate and distortion decide.
-        covariance_bits, color_bits, opacity_bits: bits of each such channel of the codewords; None likewise.
+        covariance_bits, color_bits, amplitude_bits: bits of each such channel of the codewords; None likewise.
         num_gaussians: N; None follows from the target rate, or from the picture's size.
         covariance_k, color_k: sizes of the two codebooks; None follows from N.
-        bits_per_pixel: the file is kept at or below this rate, if given; excludes num_gaussians.
+        bits_per_pixel, num_bytes: the file is kept at or below this rate or size, if given.
+        psnr: in dB; the file is made as small as this quality allows, if given: that of the decoded file against the
+            picture rounded to 8 bits. At most one of num_gaussians, bits_per_pixel, num_bytes and psnr can be given.
         seed: of every random choice.
     """
 
     steps: int
+    blending: Blending = "normalized"
     loss: str = "l2"
-    density: str = "error"
+    density: str = "prune"
     position_bits: int | None = None
     covariance_bits: int | None = None
     color_bits: int | None = None
-    opacity_bits: int | None = None
+    amplitude_bits: int | None = None
     num_gaussians: int | None = None
     covariance_k: int | None = None
     color_k: int | None = None
     bits_per_pixel: float | None = None
+    num_bytes: int | None = None
+    psnr: float | None = None
     seed: int = 0
 
 
 PRESETS: Mapping[str, EncoderConfig] = MappingProxyType(
     {
         "fast": EncoderConfig(steps=400),
-        "default": EncoderConfig(steps=1200),
+        "default": EncoderConfig(steps=800),
         "best": EncoderConfig(steps=10000),
-        "paper": EncoderConfig(steps=600, loss="l1-ssim", density="gradient", position_bits=10),
+        "paper": EncoderConfig(steps=600, blending="alpha", loss="l1-ssim", density="gradient", position_bits=10),
     }
 )
 """How hard `encode` tries, by name; "paper" stays as close to Zhang et al. 2024 as a real bitstream allows."""
@@ -68,7 +81,10 @@ PRESETS: Mapping[str, EncoderConfig] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a fit is: steps done, steps in all, and the PSNR in dB at the resolution of that step."""
+    """How far the encoder is: steps done, steps in all, and the PSNR in dB at the resolution of that step.
+
+    Where several fits are made, in search of a PSNR, steps count on, and those in all are what is planned so far.
+    """
 
     step: int
     num_steps: int
@@ -87,6 +103,8 @@ class FileInfo:
     color_codewords: int
     grid_width: int
     grid_height: int
+    subdivision: int
+    blending: Blending
     bytes: int
     header_bytes: int
     payload_bytes: int
@@ -117,24 +135,31 @@ def encode(
         ImageError: if the picture cannot be encoded.
         OptionError: if an option, or a combination, makes no sense.
         DeviceError: if the device is not available.
+        QualityError: if no file reaches the option psnr; it has the best one.
     """
     config = _configure(preset, k, options)
     pixels = images.as_float_image(image)
     if max(pixels.shape) > bitstream.MAX_SIDE:
         raise ImageError(f"the image has a side of {max(pixels.shape):,} pixels, more than the limit of 65,535")
+    num_pixels = pixels.shape[0] * pixels.shape[1]
+    max_bytes = _max_bytes(config, num_pixels)
     import torch
 
     from taichi_gs.fit.optimize import fit
+    from taichi_gs.fit.quality import fit_to_psnr
 
     arch = _start(device, torch.cuda.is_available())
     planar = torch.from_numpy(np.array(pixels.transpose(2, 0, 1), order="C")).to(arch)
-    fit_config = _fit_config(config, (pixels.shape[0], pixels.shape[1]))
 
-    def report(step: int, psnr: float) -> None:
+    def report(step: int, num_steps: int, psnr: float) -> None:
         if progress is not None:
-            progress(Progress(step, config.steps, psnr))
+            progress(Progress(step, num_steps, psnr))
 
-    return bitstream.serialize(fit(planar, fit_config, report))
+    if config.psnr is not None:
+        sizes = _searched_sizes(config, num_pixels)
+        return fit_to_psnr(planar, config.psnr, lambda size: _fit_config(config, num_pixels, size), sizes, report)
+    fit_config = _fit_config(config, num_pixels, max_bytes)
+    return bitstream.serialize(fit(planar, fit_config, lambda step, psnr: report(step, config.steps, psnr)))
 
 
 def decode(data: bytes, *, device: str = "auto", limits: bitstream.Limits | None = None) -> NDArray[np.uint8]:
@@ -156,7 +181,10 @@ def imread(path: files.Path, *, device: str = "auto") -> NDArray[np.uint8]:
 
 
 def imwrite(path: files.Path, image: ArrayLike, *, overwrite: bool = True, **options: Any) -> None:
-    """Write a picture as a .tgs file, whole or not at all; options and errors are those of `encode`, and FileError."""
+    """Write a picture as a .tgs file, whole or not at all; options and errors are those of `encode`, and FileError.
+
+    Where a PSNR is out of reach nothing is written; the QualityError has the best file.
+    """
     files.check_target(path, overwrite=overwrite)
     files.write_atomic(path, encode(image, **options), overwrite=overwrite)
 
@@ -180,6 +208,8 @@ def info(source: files.Path | bytes) -> FileInfo:
         color_codewords=header.num_color_codewords,
         grid_width=header.grid_size[1],
         grid_height=header.grid_size[0],
+        subdivision=header.subdivision,
+        blending=header.blending,
         bytes=len(data),
         header_bytes=header.header_bytes,
         payload_bytes=header.payload_bytes,
@@ -216,12 +246,13 @@ def _check(config: EncoderConfig) -> None:
     ranges = {
         "steps": (MIN_STEPS, 10_000_000),
         "num_gaussians": (1, budget.MAX_GAUSSIANS),
+        "num_bytes": (budget.MIN_BYTES, files.MAX_FILE_BYTES),
         "covariance_k": (1, MAX_K),
         "color_k": (1, MAX_K),
         "position_bits": (1, 15),
         "covariance_bits": (1, 12),
         "color_bits": (1, 12),
-        "opacity_bits": (1, 12),
+        "amplitude_bits": (1, 12),
         "seed": (0, 2**32 - 1),
     }
     for name, (low, high) in ranges.items():
@@ -231,24 +262,21 @@ def _check(config: EncoderConfig) -> None:
             raise OptionError(f"{name} must be a whole number from {low} to {high:,}, not {value!r}")
     if config.loss not in ("l2", "l1-ssim"):
         raise OptionError(f"unknown loss {config.loss!r}: choose l2 or l1-ssim")
-    if config.density not in ("error", "gradient"):
-        raise OptionError(f"unknown density {config.density!r}: choose error or gradient")
-    rate = config.bits_per_pixel
-    if rate is not None and config.num_gaussians is not None:
-        raise OptionError(
-            "bits_per_pixel and num_gaussians exclude each other: the rate decides how many Gaussians fit"
-        )
-    if rate is not None and not (isinstance(rate, Real) and math.isfinite(rate) and rate > 0):
-        raise OptionError(f"bits_per_pixel must be a positive number, not {rate!r}")
+    if config.density not in ("prune", "gradient"):
+        raise OptionError(f"unknown density {config.density!r}: choose prune or gradient")
+    if config.blending not in get_args(Blending):
+        raise OptionError(f"unknown blending {config.blending!r}: choose {' or '.join(get_args(Blending))}")
+    for name in ("bits_per_pixel", "psnr"):
+        value = getattr(config, name)
+        if value is not None and not (isinstance(value, Real) and math.isfinite(value) and float(value) > 0):
+            raise OptionError(f"{name} must be a positive number, not {value!r}")
+    targets = [name for name in TARGETS if getattr(config, name) is not None]
+    if len(targets) > 1:
+        raise OptionError(f"{targets[0]} and {targets[1]} exclude each other: give one of {', '.join(TARGETS)}")
 
 
-def _fit_config(config: EncoderConfig, image_size: tuple[int, int]) -> Any:
-    """The fit's configuration for a picture of (height, width)."""
-    from taichi_gs.fit.optimize import FitConfig
-    from taichi_gs.fit.precision import Precision
-
-    num_pixels = image_size[0] * image_size[1]
-    max_bytes = None
+def _max_bytes(config: EncoderConfig, num_pixels: int) -> int | None:
+    """The limit in bytes that follows from the options, if any."""
     if config.bits_per_pixel is not None:
         max_bytes = math.floor(min(config.bits_per_pixel * num_pixels / 8, files.MAX_FILE_BYTES))
         if max_bytes < budget.MIN_BYTES:
@@ -256,6 +284,24 @@ def _fit_config(config: EncoderConfig, image_size: tuple[int, int]) -> Any:
             raise OptionError(
                 f"{config.bits_per_pixel:g} bits per pixel is too little for this picture: at least {least:.4g}"
             )
+        return max_bytes
+    return config.num_bytes
+
+
+def _searched_sizes(config: EncoderConfig, num_pixels: int) -> tuple[int, int]:
+    """The smallest and the largest file, in bytes, among which a quality is looked for."""
+    most = min(max(num_pixels // MIN_PIXELS_PER_GAUSSIAN, 1), budget.MAX_GAUSSIANS)
+    largest = budget.budget_for_count(most, config.covariance_k, config.color_k)
+    size = math.ceil(budget.expected_bytes(largest, config.position_bits))
+    return budget.MIN_BYTES, min(max(size, budget.MIN_BYTES), files.MAX_FILE_BYTES)
+
+
+def _fit_config(config: EncoderConfig, num_pixels: int, max_bytes: int | None) -> Any:
+    """The fit's configuration for a picture, with a limit in bytes or without."""
+    from taichi_gs.fit.config import FitConfig
+    from taichi_gs.fit.precision import Precision
+
+    if max_bytes is not None:
         most = min(num_pixels, budget.MAX_GAUSSIANS)  # one a pixel shows everything
         sizes = (config.covariance_k, config.color_k)
         chosen = budget.budget_for_bytes(max_bytes, *sizes, config.position_bits, most)
@@ -269,10 +315,11 @@ def _fit_config(config: EncoderConfig, image_size: tuple[int, int]) -> Any:
             position_bits=config.position_bits,
             channel_bits={
                 "log_covariances": (config.covariance_bits,) * 3,
-                "color_codes": (config.color_bits,) * 3 + (config.opacity_bits,),
+                "color_codes": (config.color_bits,) * 3 + (config.amplitude_bits,),
             },
             max_bytes=max_bytes,
         ),
+        blending=config.blending,
         loss=config.loss,
         steps=config.steps,
         density=config.density,

@@ -26,7 +26,7 @@ def rasterize(gaussians: Gaussians, *, device: str = "auto") -> NDArray[np.uint8
     arch = runtime.start(device)
     import taichi as ti
 
-    from taichi_gs.kernels.blend import TILE
+    from taichi_gs.kernels.blend import PLANES, TILE
     from taichi_gs.kernels.forms import blend_kernels
     from taichi_gs.kernels.project import make_project
     from taichi_gs.kernels.tiles import list_tiles, num_tiles
@@ -34,11 +34,12 @@ def rasterize(gaussians: Gaussians, *, device: str = "auto") -> NDArray[np.uint8
     n, (height, width) = len(gaussians), gaussians.image_size
     conics, extents = np.zeros((n, 4), np.float32), np.zeros((n, 2), np.float32)
     if n > 0:
-        make_project(ti.f32)(gaussians.log_covariances, gaussians.opacities, conics, extents)
+        make_project(ti.f32, gaussians.blending)(gaussians.log_covariances, gaussians.amplitudes, conics, extents)
     lists = list_tiles(gaussians.means, extents, np.arange(n), gaussians.image_size)
     rows, columns = num_tiles(gaussians.image_size)
-    image = np.empty((3, rows * TILE, columns * TILE), np.float32)
+    image = np.empty((PLANES[gaussians.blending], rows * TILE, columns * TILE), np.float32)
     splats = (gaussians.means, conics, extents, gaussians.colors)
-    blend_kernels(ti.f32, arch).forward(*splats, gaussians.background, lists.tile_offsets, lists.tile_indices, image)
-    pixels = np.floor(image[:, :height, :width].clip(0.0, 1.0) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    forward = blend_kernels(ti.f32, arch, gaussians.blending).forward
+    forward(*splats, gaussians.background, lists.tile_offsets, lists.tile_indices, image)
+    pixels = np.floor(image[:3, :height, :width].clip(0.0, 1.0) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
     return np.ascontiguousarray(pixels.transpose(1, 2, 0))

@@ -1,11 +1,12 @@
 """Integer symbols to bytes and back, losslessly and close to the entropy, with one range coder (constriction).
 
-Three kinds of data are coded, each by one method that `SymbolEncoder` and `SymbolDecoder` share by name:
+Four kinds of data are coded, each by one method that `SymbolEncoder` and `SymbolDecoder` share by name:
 
 * `points`: the multiset of N cells of a grid. The grid is halved again and again, and each time it is coded how many of
   the points in a box lie in its left half. What is never said is which point is which: that saves log2(N!) bits.
 * `multiset`: N sorted symbols, which are points on a line.
 * `sequence`: N symbols in order: their multiset first, then the order, drawn from it without replacement.
+* `uniform`: N symbols in order, each equally likely among a number of levels of its own.
 
 Nothing is trained or sent beforehand. The number of points in a left half is beta-binomially distributed, which is what
 results when densities are themselves random (a Polya tree); one 3-bit number per multiset says how uneven they are, and
@@ -52,6 +53,10 @@ BLOCK_DIVISOR = 16
 """A sequence is coded in blocks of 1/16 of what remains, between which the probabilities follow what has been drawn.
 
 One block would cost 25 bytes more for 1000 symbols of 64 levels; blocks of one symbol would save 0.2."""
+
+
+_UNIFORM_FAMILY = constriction.stream.model.Uniform()
+"""Uniform models, given an array of their numbers of levels, 2 or more each; they are those of `_uniform_model`."""
 
 
 class SymbolEncoder:
@@ -104,14 +109,25 @@ class SymbolEncoder:
                 self.encode(np.searchsorted(kinds, block), _categorical_model(remaining[kinds]))
             remaining -= np.bincount(block, minlength=num_levels)
 
+    def uniform(self, symbols: IntArray, num_levels: IntArray) -> None:
+        """Code `symbols` [N] int, 0 <= symbol < num_levels [N], in order. One level costs nothing.
+
+        Raises:
+            ValueError: if a symbol is out of range.
+        """
+        if ((symbols < 0) | (symbols >= num_levels)).any():
+            raise ValueError("a symbol is outside its levels")
+        uncertain = num_levels > 1
+        self.encode(symbols[uncertain], _UNIFORM_FAMILY, num_levels[uncertain].astype(np.int32))
+
     def finish(self) -> bytes:
         """Return everything coded so far: whole words of four bytes, none if nothing had to be coded."""
         words: NDArray[np.uint32] = self._coder.get_compressed()
         return words.astype("<u4").tobytes()
 
-    def encode(self, symbols: NDArray[np.integer], model: Any) -> None:
-        """Code `symbols` [N] with one of this module's models."""
-        self._coder.encode(symbols.astype(np.int32), model)
+    def encode(self, symbols: NDArray[np.integer], model: Any, *parameters: NDArray[np.int32]) -> None:
+        """Code `symbols` [N] with one of this module's models; a family of models has parameters [N] too."""
+        self._coder.encode(symbols.astype(np.int32), model, *parameters)
 
 
 class SymbolDecoder:
@@ -170,6 +186,14 @@ class SymbolDecoder:
                 raise BitstreamError("The payload is damaged: a symbol comes up more often than was announced.")
         return symbols
 
+    def uniform(self, num_levels: IntArray) -> IntArray:
+        """Return symbols [N] int64 in their order, each below its `num_levels` [N]."""
+        symbols = np.zeros(len(num_levels), dtype=np.int64)
+        uncertain = num_levels > 1
+        levels = num_levels[uncertain].astype(np.int32)
+        symbols[uncertain] = self._decode(len(levels), _UNIFORM_FAMILY, levels)
+        return symbols
+
     def finish(self) -> None:
         """Check that the bytes are exactly what an encoder makes of the symbols, no more and no less.
 
@@ -179,15 +203,16 @@ class SymbolDecoder:
         if self._encoder.finish() != self._data:
             raise BitstreamError("The payload is damaged: it holds more or less than the header announces.")
 
-    def _decode(self, num_symbols: int, model: Any) -> IntArray:
+    def _decode(self, num_symbols: int, model: Any, *parameters: NDArray[np.int32]) -> IntArray:
         try:
-            symbols: NDArray[np.int32] = self._coder.decode(model, num_symbols)
+            # Of a family, the parameters tell the number.
+            symbols: NDArray[np.int32] = self._coder.decode(model, *(parameters or (num_symbols,)))
         except BaseException as error:
             # A panic inside constriction is not an Exception, and its class cannot be imported.
             if isinstance(error, AssertionError) or type(error).__name__ == "PanicException":
                 raise BitstreamError("The payload is damaged: it holds a symbol that cannot be.") from error
             raise
-        self._encoder.encode(symbols, model)
+        self._encoder.encode(symbols, model, *parameters)
         return symbols.astype(np.int64)
 
 

@@ -16,49 +16,67 @@ Conventions, used throughout the package:
 
   It has the same three degrees of freedom, is always positive definite, and has neither an angle that wraps nor axes
   that swap, so that averaging, clustering and rounding it make sense.
-* Gaussians are blended front to back in the order they are stored in (paper eq. 4), over the background colour:
+* At the point p Gaussian i has the value
 
-      alpha_i(p) = opacity_i * exp(-1/2 d^T cov_i^-1 d),  d = p - mean_i                (eq. 5, 6)
-      C(p) = sum_i color_i alpha_i prod_{j<i} (1 - alpha_j) + background prod_j (1 - alpha_j)
+      e_i(p) = amplitude_i * exp(-1/2 d^T cov_i^-1 d),  d = p - mean_i                  (eq. 5, 6)
 
-  An alpha below 1/255 counts as zero.
+  and a weight w_i, which is 0 where e_i is below CUTOFFS[blending]. The blending is one of two:
+
+  - "alpha": the amplitude is an opacity and the weight an alpha, w_i = e_i. Gaussians are blended front to back in the
+    order they are stored in (paper eq. 4), over the background:
+
+        C(p) = sum_i color_i w_i prod_{j<i} (1 - w_j) + background prod_j (1 - w_j)
+
+  - "normalized": the colour is the weighted mean of all, to which the background contributes everywhere alike. The
+    weight w_i = e_i - CUTOFFS[blending] has no jump, and no order is needed:
+
+        C(p) = (sum_i w_i color_i + BACKGROUND_WEIGHT background) / (sum_i w_i + BACKGROUND_WEIGHT)
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
 
-MIN_ALPHA = 1.0 / 255.0
+Blending = Literal["alpha", "normalized"]
+"""How the Gaussians make a picture; see the module's text."""
+
+CUTOFFS: dict[Blending, float] = {"alpha": 1.0 / 255.0, "normalized": 1.0 / 64.0}
+"""Where a Gaussian ends: where its value, before anything is subtracted from it, falls below this one."""
+
 MAX_OPACITY = 0.99
+BACKGROUND_WEIGHT = 1.0 / 16.0
 
 
 @dataclass(frozen=True)
 class Gaussians:
-    """A picture as N Gaussians, front to back; see the module's text for the conventions.
+    """A picture as N Gaussians, front to back if that matters; see the module's text for the conventions.
 
     Attributes:
         means: [N, 2] float32, (x, y) in pixels.
         log_covariances: [N, 3] float32, the matrix logarithm (m, u, v) of the covariance in square pixels.
         colors: [N, 3] float32, RGB.
-        opacities: [N] float32, in (0, MAX_OPACITY].
+        amplitudes: [N] float32, positive; opacities in (0, MAX_OPACITY] if the blending is "alpha".
         background: [3] float32, RGB.
         image_size: (height, width) in pixels.
+        blending: "alpha" or "normalized".
 
     Raises:
-        ValueError: if the shapes do not agree.
+        ValueError: if the shapes do not agree, or the blending is not one of the two.
     """
 
     means: FloatArray
     log_covariances: FloatArray
     colors: FloatArray
-    opacities: FloatArray
+    amplitudes: FloatArray
     background: FloatArray
     image_size: tuple[int, int]
+    blending: Blending
 
     def __post_init__(self) -> None:
         n = len(self.means)
@@ -66,13 +84,15 @@ class Gaussians:
             "means": (n, 2),
             "log_covariances": (n, 3),
             "colors": (n, 3),
-            "opacities": (n,),
+            "amplitudes": (n,),
             "background": (3,),
         }
         for name, shape in expected.items():
             array = getattr(self, name)
             if array.shape != shape:
                 raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
+        if self.blending not in get_args(Blending):
+            raise ValueError(f"unknown blending {self.blending!r}")
 
     def __len__(self) -> int:
         return len(self.means)
@@ -84,9 +104,10 @@ class Gaussians:
         scales: FloatArray,
         rotations: FloatArray,
         colors: FloatArray,
-        opacities: FloatArray,
+        amplitudes: FloatArray,
         background: FloatArray,
         image_size: tuple[int, int],
+        blending: Blending,
     ) -> Gaussians:
         """Build from the paper's factors: scales [N, 2] in pixels, rotations [N] in radians (eq. 2, 3)."""
         log_scales = np.log(scales)
@@ -95,7 +116,7 @@ class Gaussians:
         log_covariances = np.stack(
             [mean, anisotropy * np.cos(2 * rotations), anisotropy * np.sin(2 * rotations)], axis=1
         )
-        return cls(means, log_covariances.astype(np.float32), colors, opacities, background, image_size)
+        return cls(means, log_covariances.astype(np.float32), colors, amplitudes, background, image_size, blending)
 
     @property
     def scales(self) -> FloatArray:

@@ -6,9 +6,12 @@ Everything to the right of this class (entropy coding, the bitstream) is exact; 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
+
+from taichi_gs.gaussians import Blending
 
 IntArray = NDArray[np.int64]
 
@@ -16,7 +19,10 @@ COVARIANCE_CHANNELS = 3
 """Channels of a covariance codeword: the matrix logarithm (m, u, v), see `gaussians.py`."""
 
 COLOR_CHANNELS = 4
-"""Channels of a colour-opacity codeword: Y, Co, Cg and the opacity's logit."""
+"""Channels of a colour codeword: Y, Co, Cg and the amplitude code, see `quantize.amplitudes_of`."""
+
+AMPLITUDE_CHANNEL = 3
+"""The last of them."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,11 @@ class QuantizedGaussians:
     Attributes:
         image_size: (height, width) in pixels.
         background: [3] uint8, RGB.
-        grid_size: (rows, columns) of the grid of cells that covers the image; a mean stands at the centre of its cell.
-        cells: [N, 2] int64, the (row, column) of each mean.
+        blending: of the Gaussians, "alpha" or "normalized".
+        grid_size: (rows, columns) of the grid of cells that covers the image.
+        cells: [N, 2] int64, the (row, column) of the cell of each mean.
+        subdivision: how finely cells are subdivided, see `quantize.Lattice`; 0 if means stand at the centres of cells.
+        offsets: [N, 2] int64, the (row, column) of each mean on the lattice of its cell; 0 where that has one point.
         covariance_codebook, color_codebook: the codewords.
         covariance_indices, color_indices: [N] int64.
 
@@ -68,13 +77,16 @@ class QuantizedGaussians:
     (`canonical`), and blended in `blending_order`, which the decoder derives.
 
     Raises:
-        ValueError: if the shapes do not agree.
+        ValueError: if the shapes do not agree, or the blending is not one of the two.
     """
 
     image_size: tuple[int, int]
     background: NDArray[np.uint8]
+    blending: Blending
     grid_size: tuple[int, int]
     cells: IntArray
+    subdivision: int
+    offsets: IntArray
     covariance_codebook: QuantizedCodebook
     covariance_indices: IntArray
     color_codebook: QuantizedCodebook
@@ -82,8 +94,11 @@ class QuantizedGaussians:
 
     def __post_init__(self) -> None:
         n = len(self.cells)
-        if self.cells.shape != (n, 2) or self.covariance_indices.shape != (n,) or self.color_indices.shape != (n,):
-            raise ValueError("cells, covariance_indices and color_indices disagree about the number of Gaussians")
+        shapes = [array.shape for array in (self.cells, self.offsets, self.covariance_indices, self.color_indices)]
+        if shapes != [(n, 2), (n, 2), (n,), (n,)]:
+            raise ValueError("cells, offsets and indices disagree about the number of Gaussians")
+        if self.blending not in get_args(Blending):
+            raise ValueError(f"unknown blending {self.blending!r}")
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -92,14 +107,17 @@ class QuantizedGaussians:
         """The same picture in the one order that a file keeps.
 
         Codewords that no Gaussian uses are dropped, the others sorted by their symbols (first channel first), and the
-        Gaussians sorted by cell in raster order, then by covariance index, then by colour index.
+        Gaussians sorted by cell in raster order, then by covariance index, colour index, and the column and the row of
+        their offsets.
         """
         covariance_codebook, covariance_indices = _sorted_codebook(self.covariance_codebook, self.covariance_indices)
         color_codebook, color_indices = _sorted_codebook(self.color_codebook, self.color_indices)
-        order = np.lexsort((color_indices, covariance_indices, self.cells[:, 1], self.cells[:, 0]))
+        places = (*self.offsets.T, color_indices, covariance_indices, self.cells[:, 1], self.cells[:, 0])
+        order = np.lexsort(places)
         return replace(
             self,
             cells=self.cells[order],
+            offsets=self.offsets[order],
             covariance_codebook=covariance_codebook,
             covariance_indices=covariance_indices[order],
             color_codebook=color_codebook,
@@ -110,7 +128,8 @@ class QuantizedGaussians:
         """The permutation [N] that puts the Gaussians of a canonical picture front to back.
 
         By covariance index (codewords are sorted by area, so that small ones stand in front), ties in raster order of
-        their cells, then by colour index.
+        their cells, then by colour index, then in the order of the file. Normalised blending needs no order, but with
+        one its sums are the same run after run.
         """
         return np.lexsort((self.color_indices, self.cells[:, 1], self.cells[:, 0], self.covariance_indices))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,20 +10,23 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from taichi_gs.gaussians import Blending
 from taichi_gs.kernels import runtime, tiles
-from taichi_gs.kernels.blend import TILE, make_sum_pairs
+from taichi_gs.kernels.blend import PLANES, TILE, make_sum_pairs
 from taichi_gs.kernels.forms import DTYPES, blend_kernels
 from taichi_gs.kernels.project import make_project
+from taichi_gs.kernels.removal import make_removal
 
 
 def render(
     means: Tensor,
     log_covariances: Tensor,
     colors: Tensor,
-    opacities: Tensor,
+    amplitudes: Tensor,
     background: Tensor,
     order: np.ndarray,
     image_size: tuple[int, int],
+    blending: Blending,
     arch: str | None = None,
 ) -> Tensor:
     """Blend N Gaussians into a planar image [3, height, width], differentiably; see `gaussians.py` for the conventions.
@@ -32,19 +35,51 @@ def render(
         means: [N, 2], in pixels of `image_size`.
         log_covariances: [N, 3].
         colors: [N, 3].
-        opacities: [N], in (0, 0.99].
+        amplitudes: [N]; in (0, 0.99] if the blending is "alpha", in (0, 65536] if it is "normalized".
         background: [3].
-        order: [N] integers, the permutation that puts the Gaussians front to back.
+        order: [N] integers, the permutation that puts the Gaussians front to back, for "alpha" blending.
         image_size: (height, width).
+        blending: "alpha" or "normalized".
         arch: "cpu" or "cuda", the form of the blending kernels; by default the one that suits the running device.
 
     All tensors share one dtype, float32 or float64, and the device that Taichi runs on.
     """
-    inputs = (means, log_covariances, colors, opacities, background)
+    inputs = (means, log_covariances, colors, amplitudes, background)
     image: Tensor = _Render.apply(  # type: ignore[no-untyped-call]
-        *(t.contiguous() for t in inputs), order, image_size, arch or runtime.start()
+        *(t.contiguous() for t in inputs), order, image_size, blending, arch or runtime.start()
     )
     return image
+
+
+def removal_errors(
+    means: Tensor,
+    log_covariances: Tensor,
+    colors: Tensor,
+    amplitudes: Tensor,
+    background: Tensor,
+    order: np.ndarray,
+    target: Tensor,
+    blending: Blending,
+) -> Tensor:
+    """By how much the sum of squared errors |C - target|^2 of the picture changes when one Gaussian is removed, [N].
+
+    Args: those of `render`, and target: [3, height, width]. Nothing is differentiated, and the result has the dtype and
+    the device of the inputs. It is the same in every run; rounding the picture, as a file's decoder does, is left out.
+    """
+    splats = (means, log_covariances, colors, amplitudes, background)
+    means, log_covariances, colors, amplitudes, background, target = (
+        t.detach().contiguous() for t in (*splats, target)
+    )
+    image_size = (target.shape[1], target.shape[2])
+    drawn = _draw(means, log_covariances, colors, amplitudes, background, order, image_size, blending, runtime.start())
+    tile_offsets, tile_indices, *_ = drawn.lists
+    rows = means.new_zeros(len(tile_indices), TILE)
+    if len(tile_indices):
+        inputs = (means, drawn.conics, drawn.extents, colors, tile_offsets, tile_indices, drawn.image, target, rows)
+        make_removal(_taichi_dtype(means), blending)(*(_raw(t) for t in inputs))
+    sums = rows.cpu().numpy().sum(axis=1, dtype=np.float64)
+    errors = np.bincount(tile_indices.cpu().numpy(), sums, minlength=len(means))
+    return torch.from_numpy(errors).to(means)
 
 
 def _taichi_dtype(tensor: Tensor) -> Any:
@@ -57,6 +92,40 @@ def _raw(tensor: Tensor) -> Any:
     return tensor.numpy() if tensor.device.type == "cpu" else tensor
 
 
+class _Drawn(NamedTuple):
+    """A picture as the kernels leave it, and what its gradient needs."""
+
+    conics: Tensor  # [N, 4]
+    extents: Tensor  # [N, 2]
+    image: Tensor  # [PLANES[blending], H', W'], both sides padded to whole tiles
+    lists: list[Tensor]  # those of `tiles.TileLists`
+
+
+def _draw(
+    means: Tensor,
+    log_covariances: Tensor,
+    colors: Tensor,
+    amplitudes: Tensor,
+    background: Tensor,
+    order: np.ndarray,
+    image_size: tuple[int, int],
+    blending: Blending,
+    arch: str,
+) -> _Drawn:
+    """Project and blend contiguous tensors; see `render` for the arguments."""
+    dtype = _taichi_dtype(means)
+    conics, extents = means.new_empty(len(means), 4), means.new_empty(len(means), 2)
+    make_project(dtype, blending)(_raw(log_covariances), _raw(amplitudes), _raw(conics), _raw(extents))
+    arrays = tiles.list_tiles(means.detach().cpu().numpy(), extents.cpu().numpy(), order, image_size)
+    lists = [torch.from_numpy(array).to(means.device) for array in arrays]
+    tile_offsets, tile_indices, *_ = lists
+    rows, columns = tiles.num_tiles(image_size)
+    image = means.new_empty(PLANES[blending], rows * TILE, columns * TILE)
+    inputs = (means, conics, extents, colors, background, tile_offsets, tile_indices, image)
+    blend_kernels(dtype, arch, blending).forward(*(_raw(t) for t in inputs))
+    return _Drawn(conics, extents, image, lists)
+
+
 class _Render(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -64,38 +133,30 @@ class _Render(torch.autograd.Function):
         means: Tensor,
         log_covariances: Tensor,
         colors: Tensor,
-        opacities: Tensor,
+        amplitudes: Tensor,
         background: Tensor,
         order: np.ndarray,
         image_size: tuple[int, int],
+        blending: Blending,
         arch: str,
     ) -> Tensor:
-        dtype = _taichi_dtype(means)
-        conics, extents = means.new_empty(len(means), 4), means.new_empty(len(means), 2)
-        make_project(dtype)(_raw(log_covariances), _raw(opacities), _raw(conics), _raw(extents))
-        lists = tiles.list_tiles(means.detach().cpu().numpy(), extents.cpu().numpy(), order, image_size)
-        tensors = [torch.from_numpy(array).to(means.device) for array in lists]
-        tile_offsets, tile_indices, *_ = tensors
-        rows, columns = tiles.num_tiles(image_size)
-        image = means.new_empty(3, rows * TILE, columns * TILE)
-        splats = (_raw(means), _raw(conics), _raw(extents), _raw(colors))
-        pairs = (_raw(tile_offsets), _raw(tile_indices))
-        blend_kernels(dtype, arch).forward(*splats, _raw(background), *pairs, _raw(image))
-        ctx.save_for_backward(means, log_covariances, colors, opacities, conics, extents, image, *tensors)
-        ctx.arch = arch
-        return image[:, : image_size[0], : image_size[1]]
+        splats = (means, log_covariances, colors, amplitudes)
+        conics, extents, image, lists = _draw(*splats, background, order, image_size, blending, arch)
+        ctx.save_for_backward(*splats, conics, extents, image, *lists)
+        ctx.blending, ctx.arch = blending, arch
+        return image[:3, : image_size[0], : image_size[1]]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        means, log_covariances, colors, opacities, conics, extents, image, tile_offsets, tile_indices, *by_gaussian = (
+        means, log_covariances, colors, amplitudes, conics, extents, image, tile_offsets, tile_indices, *by_gaussian = (
             t.detach() for t in ctx.saved_tensors
         )
         dtype = _taichi_dtype(means)
         padding = (0, image.shape[2] - grad_output.shape[2], 0, image.shape[1] - grad_output.shape[1])
         grad_image = (functional.pad(grad_output, padding) if any(padding) else grad_output).contiguous()
 
-        grad_pairs, grad_background = blend_kernels(dtype, ctx.arch).backward(
+        grad_pairs, grad_background = blend_kernels(dtype, ctx.arch, ctx.blending).backward(
             means, conics, extents, colors, tile_offsets, tile_indices, image, grad_image
         )
         grad_means, grad_conics, grad_colors = (torch.empty_like(t) for t in (means, conics, colors))
@@ -103,9 +164,9 @@ class _Render(torch.autograd.Function):
 
         # Taichi's autodiff reads and writes `.grad` of its arguments, and zeroes the output's: fresh leaves keep it
         # away from the tensors that PyTorch's autograd owns.
-        leaves = [t.detach().requires_grad_() for t in (log_covariances, opacities, conics)]
-        grads = (torch.zeros_like(log_covariances), torch.zeros_like(opacities), grad_conics)
+        leaves = [t.detach().requires_grad_() for t in (log_covariances, amplitudes, conics)]
+        grads = (torch.zeros_like(log_covariances), torch.zeros_like(amplitudes), grad_conics)
         for leaf, grad in zip(leaves, grads, strict=True):
             leaf.grad = grad
-        make_project(dtype).grad(*leaves, extents)
-        return grad_means, leaves[0].grad, grad_colors, leaves[1].grad, grad_background, None, None, None
+        make_project(dtype, ctx.blending).grad(*leaves, extents)
+        return grad_means, leaves[0].grad, grad_colors, leaves[1].grad, grad_background, None, None, None, None

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import strategies as st
 
+from taichi_gs.gaussians import Blending
+from taichi_gs.quantize import lattice_of_picture
 from taichi_gs.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 
 
@@ -14,26 +18,37 @@ def quantized_picture(
     bits: int = 6,
     image_size: tuple[int, int] = (24, 32),
     grid_size: tuple[int, int] = (48, 64),
+    blending: Blending = "alpha",
+    subdivision: int = 0,
     seed: int = 0,
 ) -> QuantizedGaussians:
     """Return a picture whose Gaussians and codewords are in no particular order, some codewords unused or equal."""
     generator = np.random.default_rng(seed)
 
-    def codebook(minimums: list[float]) -> QuantizedCodebook:
-        quantizers = tuple(UniformQuantizer(minimum, 0.125 if bits else 0.0, bits) for minimum in minimums)
+    def codebook(minimums: list[float], steps: list[float]) -> QuantizedCodebook:
+        quantizers = tuple(
+            UniformQuantizer(minimum, step if bits else 0.0, bits)
+            for minimum, step in zip(minimums, steps, strict=True)
+        )
         num_rows = num_codewords if num_gaussians else 0
         return QuantizedCodebook(generator.integers(0, 1 << bits, (num_rows, len(minimums))), quantizers)
 
-    return QuantizedGaussians(
+    # Ranges of up to 32; amplitudes of normalised blending from exp(-4) to exp(4) at any number of bits.
+    amplitude_range = (-1.0, 2.0 ** (1 - bits)) if blending == "normalized" else (-4.0, 0.125)
+    picture = QuantizedGaussians(
         image_size=image_size,
         background=generator.integers(0, 256, 3).astype(np.uint8),
+        blending=blending,
         grid_size=grid_size,
         cells=generator.integers(0, grid_size, (num_gaussians, 2)),
-        covariance_codebook=codebook([-1.0, -4.0, -4.0]),
+        subdivision=subdivision,
+        offsets=np.zeros((num_gaussians, 2), dtype=np.int64),
+        covariance_codebook=codebook([-1.0, -4.0, -4.0], [0.125] * 3),
         covariance_indices=generator.integers(0, num_codewords, num_gaussians),
-        color_codebook=codebook([-0.5, -0.5, -0.5, -4.0]),
+        color_codebook=codebook([-0.5, -0.5, -0.5, amplitude_range[0]], [0.125] * 3 + [amplitude_range[1]]),
         color_indices=generator.integers(0, num_codewords, num_gaussians),
     )
+    return replace(picture, offsets=generator.integers(0, lattice_of_picture(picture).levels))
 
 
 SIDES = st.one_of(st.integers(1, 40), st.sampled_from([63, 65, 1024, 65535]))
@@ -46,14 +61,17 @@ PICTURES = st.builds(
     bits=st.integers(0, 8),
     image_size=st.tuples(st.integers(1, 20), st.integers(1, 20)),
     grid_size=st.tuples(SIDES, SIDES),
+    blending=st.sampled_from(["alpha", "normalized"]),
+    subdivision=st.one_of(st.just(0), st.integers(1, 300), st.just(65535)),
     seed=st.integers(0, 2**32),
 )
 
 
 def assert_same(one: QuantizedGaussians, other: QuantizedGaussians) -> None:
     """Assert that two pictures are the same integers in the same order."""
-    assert (one.image_size, one.grid_size) == (other.image_size, other.grid_size)
-    for name in ("background", "cells", "covariance_indices", "color_indices"):
+    for name in ("image_size", "blending", "grid_size", "subdivision"):
+        assert getattr(one, name) == getattr(other, name)
+    for name in ("background", "cells", "offsets", "covariance_indices", "color_indices"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     for name in ("covariance_codebook", "color_codebook"):
         assert getattr(one, name).quantizers == getattr(other, name).quantizers

@@ -11,9 +11,10 @@ import struct
 import sys
 import zlib
 from collections import Counter
+from fractions import Fraction
 from functools import cache
 from itertools import accumulate
-from math import comb
+from math import comb, floor, isqrt
 from operator import mul
 from pathlib import Path
 from typing import Any
@@ -134,13 +135,79 @@ def decode_sequence(coder: RangeDecoder, num_symbols: int, num_levels: int) -> l
     return symbols
 
 
+# The section "Lattices". Fixed point is in units of 2**-32.
+
+ONE = 1 << 32
+
+
+def fixed_mul(a: int, b: int) -> int:
+    return a * b // ONE
+
+
+def fixed_exp(x: int) -> int:
+    y, t = x // 256, ONE
+    for k in range(8, 0, -1):
+        t = ONE + fixed_mul(t, y) // k
+    for _ in range(8):
+        t = fixed_mul(t, t)
+    return t
+
+
+def fixed_series(square: int, odd: int) -> int:
+    t = ONE
+    for k in range(24, 0, -1):
+        t = ONE + fixed_mul(t, square) // (2 * k * (2 * k + odd))
+    return t
+
+
+def clamp(value: int, low: int, high: int) -> int:
+    return max(low, min(value, high))
+
+
+def covariance_lattice(codeword: list[Fraction], subdivision: int) -> tuple[int, int, Fraction]:
+    """Return (F_x, F_y, S_xy / S_xx) of a covariance codeword."""
+    m, u, v = (int(value * ONE) for value in codeword)
+    u, v = clamp(u, -8 * ONE, 8 * ONE), clamp(v, -8 * ONE, 8 * ONE)
+    square = fixed_mul(u, u) + fixed_mul(v, v)
+    cosh, sinhc = fixed_series(square, -1), fixed_series(square, 1)
+    s_xx, s_xy = max(1 << 16, cosh + fixed_mul(u, sinhc)), fixed_mul(v, sinhc)
+    root, size = isqrt(s_xx * ONE), fixed_exp(-3 * m // 8)
+    f_x, f_y = Fraction(subdivision * size * ONE, 16 * root), Fraction(subdivision * size * root, 16 * ONE)
+    return min(ONE, floor(f_x / 2**16)), min(ONE, floor(f_y / 2**16)), Fraction(s_xy, s_xx)
+
+
+def lattice(symbols: dict[str, Any], covariance: int, color: int) -> tuple[int, int, int]:
+    """Return (n_x, n_y, k) of a Gaussian with these codewords."""
+    if symbols["subdivision"] == 0:
+        return 1, 1, 0
+    (height, width), (rows, columns) = symbols["image_size"], symbols["grid_size"]
+    f_x, f_y, slope = covariance_lattice(symbols["covariance_codewords"][covariance], symbols["subdivision"])
+    z = int(symbols["color_codewords"][color][3] * ONE)
+    g = fixed_exp(z) >> 16 if symbols["blending"] == "normalized" else 1 << 16
+    n_x, n_y = (clamp(floor(Fraction(f * g, ONE) + Fraction(1, 2)), 1, 4096) for f in (f_x, f_y))
+    shear = floor(256 * slope * Fraction(width * rows, columns * height) + Fraction(1, 2))
+    return n_x, n_y, clamp(shear, -(2**15), 2**15)
+
+
+def position(symbols: dict[str, Any], gaussian: int) -> tuple[float, float]:
+    """Return the mean (x, y) of a Gaussian."""
+    (height, width), (rows, columns) = symbols["image_size"], symbols["grid_size"]
+    (row, column), (j, i) = symbols["cells"][gaussian], symbols["offsets"][gaussian]
+    n_x, n_y, k = symbols["lattices"][gaussian]
+    in_cell_x = Fraction(2 * i + 1, 2 * n_x)
+    in_cell_y = Fraction(2 * j + 1, 2 * n_y) + Fraction(k, 256) * (in_cell_x - Fraction(1, 2))
+    return float((column + in_cell_x) * width / columns), float((row + in_cell_y % 1) * height / rows)
+
+
 # The file.
 
 
 def decode_symbols(data: bytes) -> dict[str, Any]:
     """Return the integers of a .tgs file by name, and the dequantised values [K, channels] of either codebook."""
     body, checksum = data[:-4], struct.unpack("<I", data[-4:])[0]
-    assert body[:10] in (b"\x89TGS\r\n\x1a\n\x01\x00", b"\x89TGS\r\n\x1a\n\x01\x01"), "not a .tgs file of version 1"
+    assert body[:8] == b"\x89TGS\r\n\x1a\n", "not a .tgs file"
+    version, flags = body[8:10]
+    assert (version == 1 and flags < 2) or (version == 2 and flags < 8), "not a .tgs file of version 1 or 2"
     assert zlib.crc32(body) == checksum, "damaged"
     position = 10
 
@@ -155,26 +222,38 @@ def decode_symbols(data: bytes) -> dict[str, Any]:
             if byte < 128:
                 return value
 
-    width, height, n, columns, rows, *codewords = (varint() for _ in range(7))
+    width, height, n, columns, rows = (varint() for _ in range(5))
+    subdivision = varint() if flags & 4 else 0
+    codewords = [varint(), varint()]
     background = list(body[position : position + 3])
     (packed_bits,) = struct.unpack_from("<I", body, position + 3)
     ranges = list(struct.iter_unpack("<ee", body[position + 7 : position + 35]))
     channels = [(packed_bits >> 4 * c & 15, *ranges[c]) for c in range(7)]
     position += 35
-    end = varint() + position if body[9] else len(body)
+    end = varint() + position if flags & 1 else len(body)
     coder = RangeDecoder(body[position:end])
 
     symbols: dict[str, Any] = {"image_size": (height, width), "grid_size": (rows, columns), "background": background}
+    symbols |= {"blending": "normalized" if flags & 2 else "alpha", "subdivision": subdivision}
     symbols["cells"] = decode_points(coder, n, rows, columns)
     for name, k, own in zip(("covariance", "color"), codewords, (channels[:3], channels[3:]), strict=True):
         planes = [
             (decode_sequence if c else decode_multiset)(coder, k, 1 << bits) for c, (bits, _, _) in enumerate(own)
         ]
         symbols[f"{name}_symbols"] = np.array(planes, dtype=np.int64).T
-        symbols[f"{name}_values"] = np.array(
-            [minimum + step * np.array(plane) for plane, (_, minimum, step) in zip(planes, own, strict=True)]
-        ).T
+        exact = [
+            [Fraction(minimum) + Fraction(step) * symbol for symbol in plane]
+            for plane, (_, minimum, step) in zip(planes, own, strict=True)
+        ]
+        symbols[f"{name}_codewords"] = list(zip(*exact, strict=True))
+        symbols[f"{name}_values"] = np.array(exact, dtype=np.float64).T
         symbols[f"{name}_indices"] = decode_sequence(coder, n, k)
+    codewords_of = list(zip(symbols["covariance_indices"], symbols["color_indices"], strict=True))
+    lattice_of = {pair: lattice(symbols, *pair) for pair in set(codewords_of)}
+    symbols["lattices"] = [lattice_of[pair] for pair in codewords_of]
+    i = [coder.decode(uniform(n_x)) if n_x > 1 else 0 for n_x, _, _ in symbols["lattices"]]
+    j = [coder.decode(uniform(n_y)) if n_y > 1 else 0 for _, n_y, _ in symbols["lattices"]]
+    symbols["offsets"] = list(zip(j, i, strict=True))
     coder.finish()
     return symbols
 
@@ -186,52 +265,59 @@ def render(
     means: ArrayLike,
     log_covariances: ArrayLike,
     colors: ArrayLike,
-    opacities: ArrayLike,
+    amplitudes: ArrayLike,
     background: ArrayLike,
     image_size: tuple[int, int],
+    blending: str = "alpha",
 ) -> NDArray[np.float64]:
-    """Blend Gaussians front to back, every one over every pixel; return the unclipped picture [H, W, 3] float64.
+    """Blend Gaussians, front to back, every one over every pixel; return the unclipped picture [H, W, 3] float64.
 
-    Shapes: means [N, 2], log_covariances [N, 3], colors [N, 3], opacities [N], background [3].
+    Shapes: means [N, 2], log_covariances [N, 3], colors [N, 3], amplitudes [N], background [3].
     """
     height, width = image_size
     y, x = np.mgrid[:height, :width] + 0.5
     picture = np.zeros((height, width, 3))
     transmittance = np.ones((height, width))
-    arrays = (np.asarray(array, dtype=np.float64) for array in (means, log_covariances, colors, opacities))
-    for mean, (m, u, v), color, opacity in zip(*arrays, strict=True):
+    total = np.zeros((height, width))
+    arrays = (np.asarray(array, dtype=np.float64) for array in (means, log_covariances, colors, amplitudes))
+    for mean, (m, u, v), color, amplitude in zip(*arrays, strict=True):
         r = np.hypot(u, v)
         sinhc = np.sinh(r) / r if r > 0 else 1.0
         inverse_xx = np.exp(-m) * (np.cosh(r) - sinhc * u)
         inverse_xy = np.exp(-m) * -sinhc * v
         inverse_yy = np.exp(-m) * (np.cosh(r) + sinhc * u)
         dx, dy = x - mean[0], y - mean[1]
-        alpha = opacity * np.exp(-0.5 * (inverse_xx * dx * dx + 2 * inverse_xy * dx * dy + inverse_yy * dy * dy))
-        alpha[alpha < 1 / 255] = 0
-        picture += (alpha * transmittance)[:, :, None] * color
-        transmittance *= 1 - alpha
-    return picture + transmittance[:, :, None] * np.asarray(background, dtype=np.float64)
+        weight = amplitude * np.exp(-0.5 * (inverse_xx * dx * dx + 2 * inverse_xy * dx * dy + inverse_yy * dy * dy))
+        if blending == "normalized":
+            weight = np.maximum(weight - 1 / 64, 0)
+            picture += weight[:, :, None] * color
+            total += weight
+        else:
+            weight[weight < 1 / 255] = 0
+            picture += (weight * transmittance)[:, :, None] * color
+            transmittance *= 1 - weight
+    background = np.asarray(background, dtype=np.float64)
+    if blending == "normalized":
+        return (picture + background / 16) / (total + 1 / 16)[:, :, None]
+    return picture + transmittance[:, :, None] * background
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:
     """Return the picture [H, W, 3] uint8 of a .tgs file."""
     symbols = decode_symbols(data)
-    (height, width), (rows, columns) = symbols["image_size"], symbols["grid_size"]
-    gaussians = sorted(
-        (covariance, row, column, color)
-        for (row, column), covariance, color in zip(
-            symbols["cells"], symbols["covariance_indices"], symbols["color_indices"], strict=True
-        )
-    )
-    covariance, row, column, color = np.array(gaussians, dtype=np.int64).reshape(-1, 4).T
-    luma, orange, green, logit = symbols["color_values"][color].T
+    covariance, color = (np.array(symbols[f"{name}_indices"], dtype=np.int64) for name in ("covariance", "color"))
+    keys = list(zip(symbols["covariance_indices"], symbols["cells"], symbols["color_indices"], strict=True))
+    order = sorted(range(len(keys)), key=lambda gaussian: keys[gaussian])
+    covariance, color = covariance[order], color[order]
+    luma, orange, green, z = symbols["color_values"][color].T
     picture = render(
-        means=np.stack([(column + 0.5) * width / columns, (row + 0.5) * height / rows], axis=1),
+        means=np.array([position(symbols, gaussian) for gaussian in order]).reshape(-1, 2),
         log_covariances=symbols["covariance_values"][covariance],
         colors=np.stack([luma + orange - green, luma + green, luma - orange - green], axis=1),
-        opacities=0.99 / (1 + np.exp(-logit)),
+        amplitudes=np.exp(4 * z) if symbols["blending"] == "normalized" else 0.99 / (1 + np.exp(-z)),
         background=np.array(symbols["background"]) / 255,
-        image_size=(height, width),
+        image_size=symbols["image_size"],
+        blending=symbols["blending"],
     )
     return np.floor(255 * np.clip(picture, 0, 1) + 0.5).astype(np.uint8)
 

@@ -29,6 +29,7 @@ LAYERS = """
     kernels.blend_cpu
     kernels.blend_cuda
     kernels.forms
+    kernels.removal
     kernels.tiles
     quantize
     entropy
@@ -41,13 +42,15 @@ LAYERS = """
     fit.initialize
     fit.target
     fit.densify
-    fit.grow
     fit.precision
+    fit.config
+    fit.free
     fit.pull
     fit.clustered
     fit.optimize
     fit.budget
     decoder
+    fit.quality
     codec
     __init__
 """.split()

@@ -6,7 +6,9 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
+import imageio.v3 as imageio
 import numpy as np
 import pytest
 import reference_decoder
@@ -15,19 +17,34 @@ from hypothesis import strategies as st
 from quantized_pictures import PICTURES, assert_same, quantized_picture
 
 from taichi_gs.bitstream import SIGNATURE, Limits, parse, parse_header, serialize
+from taichi_gs.decoder import decode_bytes
 from taichi_gs.errors import BitstreamError, LimitError, TgsError
+from taichi_gs.quantize import lattice_of_picture
 from taichi_gs.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 
 PICTURE = quantized_picture()
 FILE = serialize(PICTURE)
 TAIL = {b"ICCP": b"a profile", b"EXIF": b"", b"note": b"of no interest"}
 FILE_WITH_TAIL = serialize(PICTURE, TAIL)
+FULL_PICTURE = quantized_picture(blending="normalized", subdivision=40, grid_size=(5, 7))
+FULL_FILE = serialize(FULL_PICTURE, TAIL)
+"""A file with all flags."""
+
+DATA = Path(__file__).parent / "data"
+OLD_FILES = sorted(DATA.glob("v1_*.tgs"))
+"""Files that a program of version 1 has written, each beside the picture that it has decoded from it."""
 
 GOLDEN_FILE = bytes.fromhex(
     "895447530d0a1a0a010008060c100c0303f1a0af3333330300bc003000c4003000c4003000b8003000b8003000b8003000c4"
     "0030099521f21edd879fdff3467ada52a3e39aa91f3997e0471f988a6dcb"
 )
-"""The file of `golden_picture`. If it no longer holds, files in other people's hands no longer decode."""
+"""The file of `golden_picture` in version 1. If it no longer decodes, files in other people's hands do not either."""
+
+GOLDEN_FILE_2 = bytes.fromhex(
+    "895447530d0a1a0a0206503c0604032803020102034444440400bc003800c0003800c0003800b8003800b8003800b8003800"
+    "c0003405fa46f36d21bec53cdbf6a0d05acb5cf3bf30cc5cb95583"
+)
+"""The file of `golden_picture_2`, in version 2."""
 
 
 def golden_picture() -> QuantizedGaussians:
@@ -37,12 +54,34 @@ def golden_picture() -> QuantizedGaussians:
     return QuantizedGaussians(
         image_size=(6, 8),
         background=np.array([241, 160, 175], dtype=np.uint8),
+        blending="alpha",
         grid_size=(12, 16),
         cells=np.array(cells),
+        subdivision=0,
+        offsets=np.zeros((12, 2), dtype=np.int64),
         covariance_codebook=QuantizedCodebook(np.array([[3, 3, 4], [4, 4, 4], [7, 6, 6]]), quantizers[:3]),
         covariance_indices=np.array([0, 1, 2, 1, 0, 0, 2, 0, 2, 1, 2, 1]),
         color_codebook=QuantizedCodebook(np.array([[3, 0, 1, 4], [6, 5, 3, 4], [7, 3, 6, 7]]), quantizers[3:]),
         color_indices=np.array([0, 2, 0, 1, 1, 0, 1, 0, 0, 2, 0, 1]),
+    )
+
+
+def golden_picture_2() -> QuantizedGaussians:
+    """A normalised picture; lattices of (4, 4), (5, 4), (5, 1), (1, 1), (21, 21) and (29, 3) rows and columns."""
+    minimums = [-1.0, -2.0, -2.0, -0.5, -0.5, -0.5]
+    quantizers = (*(UniformQuantizer(minimum, 0.5, 4) for minimum in minimums), UniformQuantizer(-2.0, 0.25, 4))
+    return QuantizedGaussians(
+        image_size=(60, 80),
+        background=np.array([1, 2, 3], dtype=np.uint8),
+        blending="normalized",
+        grid_size=(3, 4),
+        cells=np.array([(0, 0), (0, 0), (0, 3), (1, 2), (2, 1), (2, 3)]),
+        subdivision=40,
+        offsets=np.array([(3, 1), (4, 2), (4, 0), (0, 0), (20, 19), (28, 1)]),
+        covariance_codebook=QuantizedCodebook(np.array([[0, 4, 4], [4, 8, 2], [8, 0, 7]]), quantizers[:3]),
+        covariance_indices=np.array([0, 2, 1, 2, 0, 1]),
+        color_codebook=QuantizedCodebook(np.array([[1, 2, 3, 8], [2, 1, 1, 15]]), quantizers[3:]),
+        color_indices=np.array([0, 1, 0, 0, 1, 1]),
     )
 
 
@@ -56,14 +95,15 @@ def file_of(
     bits: int = 0,
     ranges: Sequence[float] = (0.0, 1.0) * 7,
     rest: bytes = b"",
+    version: int = 2,
 ) -> bytes:
     """A file with a valid checksum, by default a background of 3 x 2 pixels and nothing else.
 
-    `numbers` are width, height, N, columns, rows and the two numbers of codewords, below 2**14; `rest` is all that
-    follows the ranges.
+    `numbers` are width, height, N, columns, rows, the subdivision if flagged, and the two numbers of codewords, below
+    2**14; `rest` is all that follows the ranges.
     """
     varints = b"".join(bytes([n]) if n < 128 else bytes([n & 127 | 128, n >> 7]) for n in numbers)
-    header = SIGNATURE + bytes([1, flags]) + varints + bytes([1, 2, 3])
+    header = SIGNATURE + bytes([version, flags]) + varints + bytes([1, 2, 3])
     return with_checksum(header + struct.pack("<I14e", bits, *ranges) + rest)
 
 
@@ -81,7 +121,11 @@ def test_the_reference_decoder_reads_the_same(picture: QuantizedGaussians) -> No
     assert symbols["image_size"] == parsed.image_size
     assert symbols["grid_size"] == parsed.grid_size
     assert symbols["background"] == parsed.background.tolist()
-    assert symbols["cells"] == list(map(tuple, parsed.cells.tolist()))
+    assert (symbols["blending"], symbols["subdivision"]) == (parsed.blending, parsed.subdivision)
+    for name in ("cells", "offsets"):
+        assert symbols[name] == list(map(tuple, getattr(parsed, name).tolist()))
+    lattice = lattice_of_picture(parsed)
+    assert symbols["lattices"] == list(zip(*lattice.levels.T[::-1].tolist(), lattice.shears.tolist(), strict=True))
     for name in ("covariance", "color"):
         assert symbols[f"{name}_indices"] == getattr(parsed, f"{name}_indices").tolist()
         codebook = getattr(parsed, f"{name}_codebook")
@@ -110,7 +154,7 @@ def test_the_reference_renderer_by_hand() -> None:
         means=[[1.5, 1.0], [2.5, 0.5]],
         log_covariances=[[m, logarithm[0, 0] - m, v], [0.0, 0.0, 0.0]],
         colors=[[1.0, 0.0, 0.5], [0.0, 1.0, 0.0]],
-        opacities=[0.5, 0.8],
+        amplitudes=[0.5, 0.8],
         background=[0.1, 0.2, 0.3],
         image_size=(2, 4),
     )
@@ -122,9 +166,51 @@ def test_the_reference_renderer_by_hand() -> None:
     np.testing.assert_allclose(picture[0, 2], expected, rtol=1e-12)
 
 
-def test_golden_file() -> None:
-    assert serialize(golden_picture()) == GOLDEN_FILE
+def test_the_reference_renderer_by_hand_normalized() -> None:
+    # At the only pixel 2 and 3 exp(-1/2), less 1/64, and one below 1/64 that does not count.
+    picture = reference_decoder.render(
+        means=[[0.5, 0.5], [0.5, 1.5], [0.5, 3.5]],
+        log_covariances=[[0.0, 0.0, 0.0]] * 3,
+        colors=[[1.0, 0.0, 0.5], [0.0, 1.0, 0.0], [9.0, 9.0, 9.0]],
+        amplitudes=[2.0, 3.0, 1.4],
+        background=[0.1, 0.2, 0.3],
+        image_size=(1, 1),
+        blending="normalized",
+    )
+    first, second = 2 - 1 / 64, 3 * np.exp(-0.5) - 1 / 64
+    expected = np.array([first + 0.1 / 16, second + 0.2 / 16, first / 2 + 0.3 / 16]) / (first + second + 1 / 16)
+    np.testing.assert_allclose(picture[0, 0], expected, rtol=1e-12)
+
+
+def test_golden_files() -> None:
     assert_same(parse(GOLDEN_FILE), golden_picture())
+    assert_same(parse(GOLDEN_FILE_2), golden_picture_2())
+    assert serialize(golden_picture_2()) == GOLDEN_FILE_2
+    # Without the new flags, version 2 differs by the version and the checksum.
+    assert serialize(golden_picture()) == with_checksum(SIGNATURE + b"\2" + GOLDEN_FILE[9:-4])
+
+
+@pytest.mark.parametrize("path", OLD_FILES, ids=lambda path: path.stem)
+def test_files_of_version_1_keep_their_pixels(path: Path) -> None:
+    data, expected = path.read_bytes(), imageio.imread(path.with_suffix(".png")).astype(int)
+    assert parse_header(data).version == 1
+    for decode in (decode_bytes, reference_decoder.decode):
+        decoded = decode(data)
+        assert decoded.shape == expected.shape
+        assert np.abs(decoded - expected).max() <= 1
+
+
+@pytest.mark.parametrize("data", [FULL_FILE, GOLDEN_FILE_2], ids=["all flags", "golden 2"])
+def test_files_of_version_2_have_the_references_pixels(data: bytes) -> None:
+    expected = reference_decoder.decode(data).astype(int)
+    assert expected.std() > 10
+    assert np.abs(decode_bytes(data) - expected).max() <= 1
+
+
+def test_there_are_files_of_version_1() -> None:
+    headers = [parse_header(path.read_bytes()) for path in OLD_FILES]
+    assert sorted(header.num_gaussians for header in headers) == [0, 50, 60]
+    assert [tag for header in headers for tag in header.tail] == [b"ICCP"]
 
 
 @pytest.mark.parametrize(
@@ -136,8 +222,14 @@ def test_golden_file() -> None:
         quantized_picture(num_gaussians=500, grid_size=(3, 2)),
         quantized_picture(num_gaussians=3, image_size=(65535, 1), grid_size=(65535, 65535)),
         quantized_picture(num_gaussians=2000, num_codewords=300, bits=4),
+        quantized_picture(num_gaussians=0, blending="normalized", subdivision=9),
+        quantized_picture(num_gaussians=300, blending="normalized", subdivision=65535, grid_size=(1, 1)),
+        quantized_picture(num_gaussians=300, blending="alpha", subdivision=65535, grid_size=(65535, 1)),
     ],
-    ids=["nothing", "one", "all alike", "crowded", "vast", "codewords of four bits"],
+    ids=[
+        *("nothing", "one", "all alike", "crowded", "vast", "codewords of four bits"),
+        *("nothing subdivided", "one cell subdivided", "narrow cells subdivided"),
+    ],
 )
 def test_extremes(picture: QuantizedGaussians) -> None:
     assert_same(parse(serialize(picture)), picture.canonical())
@@ -152,7 +244,8 @@ def test_twelve_bits_and_no_bits_side_by_side() -> None:
 
 def test_header() -> None:
     header = parse_header(FILE_WITH_TAIL)
-    assert (header.version, header.image_size, header.grid_size) == (1, (24, 32), (48, 64))
+    assert (header.version, header.image_size, header.grid_size) == (2, (24, 32), (48, 64))
+    assert (header.blending, header.subdivision) == ("alpha", 0)
     assert header.num_gaussians == 50
     assert header.background == tuple(PICTURE.background.tolist())
     canonical = PICTURE.canonical()
@@ -165,18 +258,26 @@ def test_header() -> None:
     assert plain.header_bytes + plain.payload_bytes + 4 == len(FILE)
     assert dict(plain.tail) == {}
     assert_same(parse(FILE_WITH_TAIL), parse(FILE))
+    full = parse_header(FULL_FILE)
+    assert (full.blending, full.subdivision, full.grid_size, dict(full.tail)) == ("normalized", 40, (5, 7), TAIL)
+    assert parse_header(GOLDEN_FILE).version == 1
 
 
-@pytest.mark.parametrize("data", [FILE, FILE_WITH_TAIL, GOLDEN_FILE], ids=["plain", "tail", "golden"])
+@pytest.mark.parametrize(
+    "data",
+    [FILE, FILE_WITH_TAIL, FULL_FILE, GOLDEN_FILE, GOLDEN_FILE_2],
+    ids=["plain", "tail", "all flags", "golden", "golden 2"],
+)
 def test_every_truncation_raises(data: bytes) -> None:
     for length in range(len(data)):
         with pytest.raises(BitstreamError):
             parse(data[:length])
 
 
-def test_every_bit_flip_raises() -> None:
-    for bit in range(8 * len(GOLDEN_FILE)):
-        damaged = bytearray(GOLDEN_FILE)
+@pytest.mark.parametrize("data", [GOLDEN_FILE, GOLDEN_FILE_2], ids=["golden", "golden 2"])
+def test_every_bit_flip_raises(data: bytes) -> None:
+    for bit in range(8 * len(data)):
+        damaged = bytearray(data)
         damaged[bit // 8] ^= 1 << bit % 8
         with pytest.raises(BitstreamError):
             parse(bytes(damaged))
@@ -188,10 +289,11 @@ def test_trailing_bytes_raise(garbage: bytes) -> None:
         parse(FILE + garbage)
 
 
-def test_every_truncation_with_a_good_checksum_raises() -> None:
-    for length in range(10, len(FILE) - 4):
+@pytest.mark.parametrize("data", [FILE, GOLDEN_FILE_2], ids=["plain", "golden 2"])
+def test_every_truncation_with_a_good_checksum_raises(data: bytes) -> None:
+    for length in range(10, len(data) - 4):
         with pytest.raises(BitstreamError):
-            parse(with_checksum(FILE[:length]))
+            parse(with_checksum(data[:length]))
 
 
 def assert_valid_or_refused(data: bytes) -> None:
@@ -202,6 +304,7 @@ def assert_valid_or_refused(data: bytes) -> None:
     rows, columns = picture.grid_size
     assert ((picture.cells >= 0) & (picture.cells < [rows, columns])).all()
     assert len(picture.blending_order()) == len(picture)
+    assert ((picture.offsets >= 0) & (picture.offsets < lattice_of_picture(picture).levels)).all()
     for codebook, indices in (
         (picture.covariance_codebook, picture.covariance_indices),
         (picture.color_codebook, picture.color_indices),
@@ -215,7 +318,7 @@ def assert_valid_or_refused(data: bytes) -> None:
 MUTATIONS = st.lists(st.tuples(st.integers(10, len(FILE) - 5), st.integers(0, 255)), min_size=1, max_size=4)
 
 
-@given(st.sampled_from([FILE, FILE_WITH_TAIL]), MUTATIONS)
+@given(st.sampled_from([FILE, FILE_WITH_TAIL, FULL_FILE]), MUTATIONS)
 @settings(deadline=None, max_examples=250)
 def test_mutations_with_a_good_checksum_are_valid_or_refused(data: bytes, mutations: list[tuple[int, int]]) -> None:
     body = bytearray(data[:-4])
@@ -229,12 +332,14 @@ def test_mutations_with_a_good_checksum_are_valid_or_refused(data: bytes, mutati
 def test_any_bytes_are_valid_or_refused(data: bytes) -> None:
     assert_valid_or_refused(data)
     assert_valid_or_refused(with_checksum(SIGNATURE + b"\1" + data))
+    assert_valid_or_refused(with_checksum(SIGNATURE + b"\2" + data))
 
 
-@given(st.lists(st.integers(0, 200), min_size=7, max_size=7), st.binary(max_size=100))
-@settings(max_examples=200, deadline=None)
-def test_any_payload_is_valid_or_refused(numbers: list[int], payload: bytes) -> None:
-    assert_valid_or_refused(file_of(numbers, bits=0x5544433, rest=payload))
+@given(st.lists(st.integers(0, 200), min_size=8, max_size=8), st.sampled_from([0, 2, 4, 6]), st.binary(max_size=100))
+@settings(max_examples=300, deadline=None)
+def test_any_payload_is_valid_or_refused(numbers: list[int], flags: int, payload: bytes) -> None:
+    ranges = (-1.0, 0.125) * 7
+    assert_valid_or_refused(file_of(numbers if flags & 4 else numbers[1:], flags, 0x5544433, ranges, payload))
 
 
 @pytest.mark.parametrize(
@@ -246,9 +351,13 @@ def test_any_payload_is_valid_or_refused(numbers: list[int], payload: bytes) -> 
         (b"\x89PNG\r\n\x1a\n", "PNG"),
         (b"\xff\xd8\xff\xe0", "JPEG"),
         (b"something else", r"not a \.tgs file of Gaussians\.$"),
-        (SIGNATURE + b"\2" + FILE[9:], "version 2"),
+        (SIGNATURE + b"\3" + FILE[9:], "version 3 of the format, and only 1 and 2"),
         (FILE[:-1], "checksum"),
-        (file_of(flags=2), "reserved flags"),
+        (file_of(flags=8), "reserved flags 0x08"),
+        (file_of(flags=3, version=1), "reserved flags 0x02"),
+        (file_of(flags=4, version=1), "reserved flags 0x04"),
+        (file_of((3, 2, 0, 5, 4, 0, 0, 0), flags=4), "the subdivision 0"),
+        (with_checksum(SIGNATURE + b"\2\4\3\2\0\5\4\x80\x80\4" + b"\0" * 40), "the subdivision 65536"),
         (with_checksum(SIGNATURE + b"\1\0\3"), "truncated"),
         (with_checksum(SIGNATURE + b"\1\0" + b"\xff" * 9), "shortest form"),
         (with_checksum(SIGNATURE + b"\1\0" + b"\x83\0" + b"\1" * 60), "shortest form"),
@@ -265,6 +374,8 @@ def test_any_payload_is_valid_or_refused(numbers: list[int], payload: bytes) -> 
         (file_of(bits=1 << 24, ranges=(0.0, 0.0) * 7), "Channel 6 has a step that is not positive"),
         (file_of(bits=6, ranges=(0.0, 1.0) * 7), "logarithmic scale"),
         (file_of(ranges=(-33.0, 1.0) * 7), "logarithmic scale"),
+        (file_of(flags=2, ranges=(0.0, 1.0) * 6 + (2.125, 0.0)), "amplitude codes go beyond 2"),
+        (file_of(flags=2, bits=4 << 24, ranges=(0.0, 1.0) * 6 + (-1.0, 0.25)), "amplitude codes go beyond 2"),
         (file_of(rest=b"123"), "multiple of four"),
         (file_of(rest=b"12345678"), "more or less"),
         (file_of(flags=1, rest=b"\5"), "truncated"),
@@ -310,6 +421,9 @@ def test_a_small_payload_cannot_claim_many_gaussians() -> None:
         (replace(PICTURE, image_size=(70000, 1)), "70000 pixels of height"),
         (replace(PICTURE, image_size=(0, 1)), "no pixels of height"),
         (replace(PICTURE, grid_size=(48, 70000)), "70000 columns"),
+        (replace(FULL_PICTURE, image_size=(0, 1)), "no pixels of height"),
+        (replace(PICTURE, subdivision=65536), "the subdivision 65536"),
+        (replace(quantized_picture(bits=8), blending="normalized"), "amplitude codes go beyond 2"),
     ],
 )
 def test_what_cannot_be_read_is_not_written(picture: QuantizedGaussians, message: str) -> None:
@@ -317,11 +431,15 @@ def test_what_cannot_be_read_is_not_written(picture: QuantizedGaussians, message
         serialize(picture)
 
 
-@pytest.mark.parametrize("quantizer", [(0.1, 1.0, 3), (0.0, 1e-9, 3), (0.0, 1e6, 3), (0.0, 1.0, 13), (0.0, 0.0, 3)])
+@pytest.mark.parametrize(
+    "quantizer", [(0.1, 1.0, 3), (0.0, 1e-9, 3), (0.0, 1e6, 3), (0.0, 1.0, 13), (0.0, 0.0, 3), (1e30, 0.0, 0)]
+)
 def test_quantizers_that_a_file_cannot_hold_are_refused(quantizer: tuple[float, float, int]) -> None:
-    quantizers = (UniformQuantizer(*quantizer), *PICTURE.color_codebook.quantizers[1:])
-    with pytest.raises(BitstreamError):
-        serialize(replace(PICTURE, color_codebook=QuantizedCodebook(PICTURE.color_codebook.symbols % 8, quantizers)))
+    quantizers = (*PICTURE.color_codebook.quantizers[:-1], UniformQuantizer(*quantizer))
+    codebook = QuantizedCodebook(PICTURE.color_codebook.symbols % 8, quantizers)
+    for picture in (PICTURE, FULL_PICTURE):
+        with pytest.raises(BitstreamError):
+            serialize(replace(picture, color_codebook=codebook, offsets=np.zeros((50, 2), dtype=np.int64)))
 
 
 def test_inconsistent_pictures_are_refused() -> None:
@@ -336,5 +454,10 @@ def test_inconsistent_pictures_are_refused() -> None:
                 ),
             )
         )
+    for picture in (PICTURE, FULL_PICTURE):
+        levels = lattice_of_picture(picture).levels
+        for offsets in (-np.eye(50, 2, dtype=np.int64), np.where(np.arange(100).reshape(50, 2) == 77, levels, 0)):
+            with pytest.raises(ValueError, match="outside its levels"):
+                serialize(replace(picture, offsets=offsets))
     with pytest.raises(ValueError, match="four bytes"):
         serialize(PICTURE, {b"ICC": b""})

@@ -1,4 +1,4 @@
-"""Where Gaussians are sampled, added, split and removed, against what the density and the error ask for."""
+"""Where Gaussians are sampled, cloned, split and removed, against what the density and the gradient ask for."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from taichi_gs.fit.densify import clone_and_split, grow_from_error, visible_rows
+from taichi_gs.fit.densify import clone_and_split, visible_rows
 from taichi_gs.fit.initialize import detail_density, sample_rows
 from taichi_gs.fit.splats import ROWS, RowAdam
-from taichi_gs.fit.target import Target
+from taichi_gs.gaussians import Blending
 
 RATES = {"means": 1e-3, "log_covariances": 0.0, "color_codes": 0.0, "background": 0.0}
 
@@ -95,46 +95,25 @@ def test_samples_are_smaller_where_they_are_dense() -> None:
     torch.testing.assert_close(sparse.max() / dense.max(), torch.tensor(2.0), rtol=1e-3, atol=0)
 
 
-def adam_with(logits: list[float], size: float = 4.0) -> RowAdam:
-    n = len(logits)
+def adam_with(codes: list[float], size: float = 4.0) -> RowAdam:
+    """Gaussians with these amplitude codes."""
+    n = len(codes)
     rows = {
         "means": torch.rand(n, 2, generator=generator(3)) * 20,
         "log_covariances": torch.tensor([[2 * math.log(size), 0.0, 0.0]]).repeat(n, 1),
-        "color_codes": torch.cat([torch.rand(n, 3, generator=generator(4)), torch.tensor(logits)[:, None]], dim=1),
+        "color_codes": torch.cat([torch.rand(n, 3, generator=generator(4)), torch.tensor(codes)[:, None]], dim=1),
         "background": torch.zeros(3),
     }
     return RowAdam(rows, RATES)
 
 
-def test_visible_rows_are_those_of_an_opacity_of_a_thousandth() -> None:
-    threshold = float(torch.logit(torch.tensor(0.001 / 0.99, dtype=torch.float64)))
+@pytest.mark.parametrize(
+    ("blending", "threshold"),
+    [("alpha", math.log(0.001 / (0.99 - 0.001))), ("normalized", math.log(0.001) / 4)],
+)
+def test_visible_rows_are_those_of_an_amplitude_of_a_thousandth(blending: Blending, threshold: float) -> None:
     adam = adam_with([0.0, threshold - 0.01, threshold + 0.01, -20.0, 20.0])
-    assert visible_rows(adam).tolist() == [0, 2, 4]
-
-
-def test_growing_puts_new_ones_where_the_error_is_and_drops_transparent_ones() -> None:
-    target = Target(edge_picture(), "l2", 50)
-    image = target.coarse.clone()
-    image[:, 15:20, 3:9] += 0.5
-    adam = adam_with([0.0, -9.0, 1.0])
-    old = {name: adam[name].detach().clone() for name in ROWS}
-    grow_from_error(adam, target, image, 40, generator())
-    for name in ROWS:
-        assert len(adam[name]) == 42
-        assert torch.equal(adam[name].detach()[:2], old[name][[0, 2]])
-    means = adam["means"].detach()[2:]
-    assert bool((means >= torch.tensor([1.0, 13.0])).all())
-    assert bool((means <= torch.tensor([11.0, 22.0])).all())
-    torch.testing.assert_close(rgb_of(adam["color_codes"].detach()[2:]), torch.full((40, 3), 0.2))
-
-
-def test_growing_without_any_error_is_uniform() -> None:
-    target = Target(torch.zeros(3, 20, 30), "l2", 50)
-    adam = adam_with([0.0])
-    grow_from_error(adam, target, target.coarse.clone(), 400, generator())
-    for name in ROWS:
-        assert bool(adam[name].isfinite().all())
-    torch.testing.assert_close(adam["means"].detach().mean(dim=0), torch.tensor([15.0, 10.0]), atol=2.2, rtol=0)
+    assert visible_rows(adam, blending).tolist() == [0, 2, 4]
 
 
 def stepped(adam: RowAdam) -> Tensor:
@@ -151,7 +130,7 @@ def test_small_ones_are_cloned_downhill() -> None:
     adam.assign("log_covariances", torch.tensor([[2 * math.log(3.9), 0.4, 0.3]]).repeat(6, 1))
     gradients = stepped(adam)
     old = {name: adam[name].detach().clone() for name in ROWS}
-    clone_and_split(adam, torch.tensor([0.0, 5, 1, 9, 8, 0]), 2, 8.0, generator())
+    clone_and_split(adam, torch.tensor([0.0, 5, 1, 9, 8, 0]), 2, 8.0, "alpha", generator())
     for name in ROWS:
         assert torch.equal(adam[name].detach()[:6], old[name])
     for name in ("log_covariances", "color_codes"):
@@ -168,7 +147,7 @@ def test_large_ones_are_split() -> None:
     adam = adam_with([0.0] * 6, size=4.1)
     stepped(adam)
     old = {name: adam[name].detach().clone() for name in ROWS}
-    clone_and_split(adam, torch.tensor([0.0, 5, 1, 9, 8, 0]), 2, 8.0, generator())
+    clone_and_split(adam, torch.tensor([0.0, 5, 1, 9, 8, 0]), 2, 8.0, "alpha", generator())
     for name in ROWS:
         assert len(adam[name]) == 8
         assert torch.equal(adam[name].detach()[:4], old[name][[0, 1, 2, 5]])
@@ -183,7 +162,7 @@ def test_halves_are_drawn_from_the_gaussian_they_replace() -> None:
     adam.assign("log_covariances", shape.repeat(2 * n, 1))
     stepped(adam)
     old = adam["means"].detach()[:n].clone()
-    clone_and_split(adam, torch.tensor([1.0, 0.0]).repeat_interleave(n), n, 1.0, generator())
+    clone_and_split(adam, torch.tensor([1.0, 0.0]).repeat_interleave(n), n, 1.0, "alpha", generator())
     assert len(adam["means"]) == 3 * n
     first, second = adam["means"].detach()[n:].split(n)
     covariance = torch.linalg.matrix_exp(torch.tensor([[3.0 + 0.9, -0.7], [-0.7, 3.0 - 0.9]]))
@@ -194,12 +173,13 @@ def test_halves_are_drawn_from_the_gaussian_they_replace() -> None:
     assert float(cross.abs().max()) < 0.1 * scale
 
 
-def test_only_visible_ones_above_average_are_chosen() -> None:
-    adam = adam_with([0.0, 0.0, -12.0, 0.0, 0.0], size=1.0)
+@pytest.mark.parametrize(("blending", "invisible"), [("alpha", -7.0), ("normalized", -1.75)])
+def test_only_visible_ones_above_average_are_chosen(blending: Blending, invisible: float) -> None:
+    adam = adam_with([0.0, 0.0, invisible, 0.0, 0.0], size=1.0)
     stepped(adam)
     old = adam["color_codes"].detach().clone()
     # The transparent one is the most active; of the others, only the second is above the mean of 4.2.
-    clone_and_split(adam, torch.tensor([1.0, 6, 10, 4, 0]), 5, 8.0, generator())
+    clone_and_split(adam, torch.tensor([1.0, 6, 10, 4, 0]), 5, 8.0, blending, generator())
     assert torch.equal(adam["color_codes"].detach(), old[[0, 1, 3, 4, 1]])
 
 
@@ -208,5 +188,5 @@ def test_no_more_are_added_than_asked_for(count: int) -> None:
     adam = adam_with([0.0] * 20)
     adam.assign("log_covariances", torch.linspace(0, 5, 20)[:, None] * torch.tensor([1.0, 0, 0]))
     stepped(adam)
-    clone_and_split(adam, torch.arange(20.0), count, 8.0, generator())
+    clone_and_split(adam, torch.arange(20.0), count, 8.0, "alpha", generator())
     assert {len(adam[name]) for name in ROWS} == {20 + count}

@@ -99,6 +99,48 @@ def test_multiset_round_trip(sequence: Sequence) -> None:
     np.testing.assert_array_equal(decoded("multiset", data, len(symbols), num_levels), np.sort(symbols))
 
 
+LEVELS = hnp.arrays(np.int64, st.integers(0, 300), elements=st.one_of(st.integers(1, 9), st.sampled_from([4095, 4096])))
+
+
+def symbols_below(num_levels: IntArray, seed: int) -> IntArray:
+    """Symbols of those levels, the highest of which are as common as all the others."""
+    generator = np.random.default_rng(seed)
+    symbols: IntArray = np.where(
+        generator.random(len(num_levels)) < 0.5, num_levels - 1, generator.integers(num_levels)
+    )
+    return symbols
+
+
+@given(LEVELS, st.integers(0, 2**32))
+@settings(deadline=None, max_examples=60)
+def test_uniform_round_trip(num_levels: IntArray, seed: int) -> None:
+    symbols = symbols_below(num_levels, seed)
+    data = coded("uniform", symbols, num_levels)
+    decoder = SymbolDecoder(data)
+    found = decoder.uniform(num_levels)
+    decoder.finish()
+    assert found.dtype == np.int64
+    np.testing.assert_array_equal(found, symbols)
+    # The information in the symbols, and the last word of the coder.
+    assert 8 * len(data) <= np.log2(num_levels).sum() + 64
+
+
+@given(LEVELS, st.integers(0, 2**32))
+@settings(deadline=None, max_examples=30)
+def test_uniform_is_the_specified_one(num_levels: IntArray, seed: int) -> None:
+    symbols = symbols_below(num_levels, seed)
+    decoder = reference_decoder.RangeDecoder(coded("uniform", symbols, num_levels))
+    found = [decoder.decode(reference_decoder.uniform(n)) if n > 1 else 0 for n in num_levels.tolist()]
+    assert found == symbols.tolist()
+    decoder.finish()
+
+
+@pytest.mark.parametrize("symbols", [[0, 0, 4], [0, 1, 0], [-1, 0, 0]])
+def test_uniform_refuses_symbols_outside_their_levels(symbols: list[int]) -> None:
+    with pytest.raises(ValueError, match="outside its levels"):
+        coded("uniform", np.array(symbols), np.array([2, 1, 4]))
+
+
 @given(st.lists(st.one_of(SEQUENCES, clouds()), max_size=6))
 @settings(deadline=None, max_examples=20)
 def test_one_stream_holds_them_all(parts: list[tuple[IntArray, Any]]) -> None:
@@ -127,6 +169,13 @@ def test_one_stream_holds_them_all(parts: list[tuple[IntArray, Any]]) -> None:
 def test_what_is_certain_costs_nothing(method: str, symbols: IntArray, size: Any) -> None:
     assert coded(method, symbols, size) == b""
     np.testing.assert_array_equal(decoded(method, b"", len(symbols), size), symbols)
+
+
+@pytest.mark.parametrize("num_symbols", [0, 5000])
+def test_one_level_costs_nothing(num_symbols: int) -> None:
+    symbols, num_levels = np.zeros(num_symbols, dtype=np.int64), np.ones(num_symbols, dtype=np.int64)
+    assert coded("uniform", symbols, num_levels) == b""
+    np.testing.assert_array_equal(SymbolDecoder(b"").uniform(num_levels), symbols)
 
 
 @pytest.mark.parametrize("num_points", [100, 1000, 30000])
@@ -207,8 +256,10 @@ def test_any_bytes_decode_to_something_or_raise(data: bytes, cloud: Cloud) -> No
         decoder = SymbolDecoder(data)
         points = decoder.points(len(cells), (rows, columns))
         symbols = decoder.sequence(len(cells), columns)
+        others = decoder.uniform(symbols + 1)
     except BitstreamError:
         return
+    assert ((others >= 0) & (others <= symbols)).all()
     assert points.shape == cells.shape
     assert ((points >= 0) & (points < [rows, columns])).all()
     assert ((symbols >= 0) & (symbols < columns)).all()

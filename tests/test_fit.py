@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -19,12 +19,16 @@ from torch import Tensor
 from taichi_gs.bitstream import serialize
 from taichi_gs.fit.budget import MIN_BYTES, budget_for_bytes, budget_for_count
 from taichi_gs.fit.clustered import ClusteredFit
-from taichi_gs.fit.grow import grow
-from taichi_gs.fit.optimize import FitConfig, fit
+from taichi_gs.fit.config import FitConfig
+from taichi_gs.fit.free import fit_free, num_free
+from taichi_gs.fit.optimize import fit
 from taichi_gs.fit.precision import Precision
 from taichi_gs.fit.pull import VECTORS, pull
 from taichi_gs.fit.target import Target
+from taichi_gs.gaussians import Blending
 from taichi_gs.kernels import runtime
+from taichi_gs.quantize import dequantize_gaussians
+from taichi_gs.quantized import QuantizedGaussians
 
 SIZE = (48, 64)
 
@@ -53,8 +57,8 @@ def channel_bits(bits: int) -> dict[str, tuple[int | None, ...]]:
 
 def config_of(num_gaussians: int = 40, k: int = 10, **options: Any) -> FitConfig:
     precision = {name: options.pop(name) for name in ("position_bits", "channel_bits", "max_bytes") if name in options}
-    defaults: dict[str, Any] = {"loss": "l2", "steps": 20, "density": "error", "seed": 0}
-    return FitConfig(num_gaussians, Precision(dict.fromkeys(VECTORS, k), **precision), **{**defaults, **options})
+    defaults: dict[str, Any] = {"blending": "normalized", "loss": "l2", "steps": 20, "density": "prune", "seed": 0}
+    return FitConfig(num_gaussians, Precision(dict.fromkeys(VECTORS, k), **precision), **(defaults | options))
 
 
 def nothing(*_: object) -> None:
@@ -106,47 +110,57 @@ def test_the_price_of_a_bit() -> None:
 # The last stages
 
 
-def clustered_fit(num_gaussians: int, k: int, seed: int = 0, **precision: Any) -> tuple[ClusteredFit, Target]:
+def clustered_fit(num_gaussians: int, k: int, **options: Any) -> tuple[ClusteredFit, Target]:
     """Gaussians in the state before `reassign`, after few steps."""
-    generator = torch.Generator().manual_seed(seed)
-    target = Target(tensor_of(photograph()), "l2", num_gaussians)
-    spending = Precision(dict.fromkeys(VECTORS, k), **precision)
-    adam = grow(target, num_gaussians, 8, "error", generator, nothing)
-    clusters = pull(adam, target, spending, 8, generator, nothing)
-    return ClusteredFit(adam, clusters, target, spending, generator), target
+    config = config_of(num_gaussians, k, **options)
+    generator = torch.Generator().manual_seed(config.seed)
+    target = Target(tensor_of(photograph()), config.loss, num_free(config, SIZE[0] * SIZE[1]))
+    adam = fit_free(target, config, 8, generator, nothing)
+    clusters = pull(adam, target, config, 8, generator, nothing)
+    return ClusteredFit(adam, clusters, target, config, generator), target
 
 
+@pytest.mark.parametrize("blending", ["alpha", "normalized"])
 @pytest.mark.parametrize(
     ("num_gaussians", "k", "precision"),
     [
         (40, 10, {}),
+        (60, 20, {"max_bytes": 300}),
         (30, 10, {"position_bits": 6, "channel_bits": channel_bits(8)}),
         (60, 8, {"position_bits": 10, "channel_bits": channel_bits(10), "max_bytes": 200}),
         (60, 60, {"position_bits": 3, "channel_bits": channel_bits(2)}),
     ],
 )
-def test_what_training_sees_is_what_a_decoder_sees(num_gaussians: int, k: int, precision: dict[str, Any]) -> None:
-    clustered, target = clustered_fit(num_gaussians, k, **precision)
+def test_what_training_sees_is_what_a_decoder_sees(
+    num_gaussians: int, k: int, precision: dict[str, Any], blending: Blending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clustered, target = clustered_fit(num_gaussians, k, blending=blending, **precision)
     clustered.reassign(5, nothing)
+    rounding = clustered._choose_rounding()
+    monkeypatch.setattr(clustered, "_choose_rounding", lambda: rounding)
     quantized = clustered.refine(8, nothing)
-    splats, order = clustered._view()
+    splats, order = clustered._view(rounding)
     image = target.render(splats, order, coarse=False).detach().cpu().numpy().transpose(1, 2, 0)
     expected = reference_decoder.decode(serialize(quantized))
     assert float(np.abs(255 * image.clip(0, 1) - expected).max()) < 1.51  # half a level is the decoder's rounding
 
-    # The positions in training lie on the centres of the cells, each exactly its own.
-    (height, width), (rows, columns) = quantized.image_size, quantized.grid_size
-    cells = quantized.cells
-    assert bool(((cells >= 0) & (cells < (rows, columns))).all())
-    centers = np.stack([(cells[:, 1] + 0.5) * width / columns, (cells[:, 0] + 0.5) * height / rows], axis=1)
-    np.testing.assert_allclose(splats.means.detach().cpu().numpy(), centers, rtol=0, atol=1e-4)
+    # The positions in training are those of the file.
+    symbols = reference_decoder.decode_symbols(serialize(quantized))
+    positions = np.array([reference_decoder.position(symbols, gaussian) for gaussian in range(len(quantized))])
+    means = splats.means.detach().cpu().numpy()
+    assert means.shape == positions.shape
+    distances = np.abs(means[:, None] - positions).max(axis=2)
+    assert max(distances.min(axis=0).max(), distances.min(axis=1).max()) < 1e-4
+    # Without a fixed number of bits they stand on lattices in the cells.
+    assert (quantized.subdivision > 0) == ("position_bits" not in precision)
+    assert bool(quantized.offsets.any()) == (quantized.subdivision > 0)
 
 
 def test_refining_obeys_the_bits_it_is_given() -> None:
     clustered, _ = clustered_fit(30, 8, position_bits=5, channel_bits=channel_bits(4))
     clustered.reassign(2, nothing)
     quantized = clustered.refine(2, nothing)
-    assert quantized.grid_size == (32, 32)
+    assert (quantized.grid_size, quantized.subdivision) == ((32, 32), 0)
     codebooks = (quantized.covariance_codebook, quantized.color_codebook)
     assert {quantizer.bits for codebook in codebooks for quantizer in codebook.quantizers} <= {0, 4}
     assert max(len(codebook) for codebook in codebooks) <= 8
@@ -160,23 +174,51 @@ def test_reassigning_improves_the_picture() -> None:
     assert np.mean(history[-5:]) > np.mean(history[:5]) + 1.0
 
 
-def test_gaussians_that_go_are_the_least_useful() -> None:
-    """Under a limit, the picture loses less than with as many Gaussians dropped at random."""
-    clustered, _ = clustered_fit(60, 20)
-    clustered.reassign(20, nothing)
-    whole = clustered.refine(1, nothing)
-    limited, _ = clustered_fit(60, 20, max_bytes=len(serialize(whole)) - 20)
-    limited.reassign(20, nothing)
-    kept = limited.refine(1, nothing)
-    assert len(kept) < len(whole)
+@pytest.mark.parametrize("blending", ["alpha", "normalized"])
+@pytest.mark.parametrize("saved", [4, 20, 60])
+def test_under_a_limit_the_least_useful_go(blending: Blending, saved: int) -> None:
+    """What is left are Gaussians of the larger file as they are, those that the picture would miss most."""
+    whole = quantized_after(20, blending)
+    limited = quantized_after(20, blending, max_bytes=len(serialize(whole)) - saved)
+    assert len(serialize(limited)) <= len(serialize(whole)) - saved
+    assert 0 < len(limited) < len(whole)
 
-    def drop(generator: np.random.Generator) -> float:
-        rows = generator.choice(len(whole), len(kept), replace=False)
-        fields = {name: getattr(whole, name)[rows] for name in ("cells", "covariance_indices", "color_indices")}
-        return psnr(reference_decoder.decode(serialize(replace(whole, **fields))) / 255, photograph())
+    # Both files hold the same Gaussians but for the removed ones: cells, offsets and codewords.
+    kept, all_of_them = Counter(rows_of(limited)), Counter(rows_of(whole))
+    assert kept <= all_of_them
+    picture = photograph().astype(np.float64)
+    gaussians = dequantize_gaussians(whole)
+    columns = [getattr(gaussians, name) for name in ("means", "log_covariances", "colors", "amplitudes")]
 
-    by_chance = [drop(np.random.default_rng(seed)) for seed in range(5)]
-    assert psnr(reference_decoder.decode(serialize(kept)) / 255, photograph()) > max(by_chance)
+    def squared_error(rows: NDArray[np.integer]) -> float:
+        arrays = (column[rows] for column in columns)
+        drawn = reference_decoder.render(*arrays, gaussians.background, SIZE, blending)
+        return float(np.square(drawn - picture).sum())
+
+    n = len(whole)
+    errors = np.array([squared_error(np.delete(np.arange(n), i)) for i in range(n)]) - squared_error(np.arange(n))
+    # `dequantize_gaussians` has them front to back.
+    front_to_back = [rows_of(whole)[i] for i in whole.blending_order()]
+    is_kept = []
+    for row in front_to_back:
+        is_kept.append(kept[row] > 0)
+        kept[row] -= 1
+    assert errors[is_kept].min() >= errors[~np.array(is_kept)].max() - 1e-3
+
+
+def quantized_after(steps: int, blending: Blending, **precision: Any) -> QuantizedGaussians:
+    """What `refine` makes, without a step of training, of the same fit each time."""
+    clustered, _ = clustered_fit(60, 20, blending=blending, **precision)
+    clustered.reassign(steps, nothing)
+    return clustered.refine(0, nothing).canonical()
+
+
+def rows_of(quantized: QuantizedGaussians) -> list[tuple[int, ...]]:
+    """All that a file says of each Gaussian; one that stands for several alike is named several times."""
+    shapes = quantized.covariance_codebook.symbols[quantized.covariance_indices]
+    colors = quantized.color_codebook.symbols[quantized.color_indices]
+    rows = np.concatenate([quantized.cells, quantized.offsets, shapes, colors], axis=1)
+    return list(map(tuple, rows.tolist()))
 
 
 # The whole
@@ -191,7 +233,7 @@ def test_a_file_never_exceeds_its_limit(max_bytes: int, seed: int) -> None:
     quantized = fit(tensor_of(photograph()), config, nothing)
     data = serialize(quantized)
     assert len(data) <= max_bytes
-    assert len(data) > 0.75 * max_bytes
+    assert len(data) >= 0.95 * max_bytes
     assert 1 <= len(quantized) < config.num_gaussians
     assert_same(quantized, quantized.canonical())
 
@@ -202,18 +244,36 @@ def test_the_limit_holds_when_the_last_steps_make_the_file_larger(monkeypatch: p
     assert len(serialize(quantized)) <= 140
 
 
-def test_a_limit_that_leaves_room_removes_nothing() -> None:
-    free = fit(tensor_of(photograph()), config_of(), nothing)
-    limited = fit(tensor_of(photograph()), config_of(max_bytes=10_000), nothing)
-    assert_same(free, limited)
-    assert len(free) == 40
+def test_a_limit_that_leaves_room_removes_nothing_and_is_spent_on_precision() -> None:
+    free, limited = (
+        fit(tensor_of(photograph()), config_of(**options), nothing) for options in ({}, {"max_bytes": 10_000})
+    )
+    assert len(free) == len(limited) == 40
+    assert len(serialize(free)) < len(serialize(limited)) <= 10_000
+    assert limited.subdivision > 4 * free.subdivision
+    for name in ("covariance_codebook", "color_codebook"):
+        bits = [[quantizer.bits for quantizer in getattr(one, name).quantizers] for one in (free, limited)]
+        assert all(few < many for few, many in zip(*bits, strict=True))
+    drawn = [reference_decoder.decode(serialize(quantized)) / 255 for quantized in (free, limited)]
+    assert psnr(drawn[0], photograph()) < psnr(drawn[1], photograph())
 
 
+def test_numbers_of_bits_that_are_given_stay_where_a_limit_leaves_room() -> None:
+    config = config_of(position_bits=6, channel_bits=channel_bits(5), max_bytes=10_000)
+    quantized = fit(tensor_of(photograph()), config, nothing)
+    assert (quantized.grid_size, quantized.subdivision) == ((64, 64), 0)
+    codebooks = (quantized.covariance_codebook, quantized.color_codebook)
+    assert {quantizer.bits for codebook in codebooks for quantizer in codebook.quantizers} == {5}
+
+
+@pytest.mark.parametrize("blending", ["alpha", "normalized"])
 @pytest.mark.parametrize("loss", ["l2", "l1-ssim"])
-@pytest.mark.parametrize("density", ["error", "gradient"])
-def test_fitting_improves_on_the_mean_colour(loss: str, density: str) -> None:
+@pytest.mark.parametrize("density", ["prune", "gradient"])
+def test_fitting_improves_on_the_mean_colour(blending: Blending, loss: str, density: str) -> None:
     picture = photograph()
-    quantized = fit(tensor_of(picture), config_of(loss=loss, density=density, steps=60), nothing)
+    config = config_of(blending=blending, loss=loss, density=density, steps=60)
+    quantized = fit(tensor_of(picture), config, nothing)
+    assert quantized.blending == blending
     flat = np.broadcast_to(picture.mean(axis=(0, 1)), picture.shape)
     assert psnr(reference_decoder.decode(serialize(quantized)) / 255, picture) > psnr(flat, picture) + 9
     assert 30 <= len(quantized) <= 40
@@ -236,10 +296,11 @@ def test_every_step_is_reported(steps: int) -> None:
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, 0.3])
-@pytest.mark.parametrize("density", ["error", "gradient"])
-def test_constant_pictures(value: float, density: str) -> None:
+@pytest.mark.parametrize("density", ["prune", "gradient"])
+@pytest.mark.parametrize("blending", ["alpha", "normalized"])
+def test_constant_pictures(value: float, density: str, blending: Blending) -> None:
     picture = np.full((20, 30, 3), value, dtype=np.float32)
-    quantized = fit(tensor_of(picture), config_of(9, 4, density=density), nothing)
+    quantized = fit(tensor_of(picture), config_of(9, 4, density=density, blending=blending), nothing)
     assert np.abs(reference_decoder.decode(serialize(quantized)) / 255 - picture).max() < 12 / 255
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from taichi_gs.gaussians import MAX_OPACITY, MIN_ALPHA, Gaussians
+from taichi_gs.gaussians import BACKGROUND_WEIGHT, CUTOFFS, MAX_OPACITY, Gaussians
 
 
 def from_factors(scales: NDArray[np.float32], rotations: NDArray[np.float32]) -> Gaussians:
@@ -19,9 +19,10 @@ def from_factors(scales: NDArray[np.float32], rotations: NDArray[np.float32]) ->
         scales=scales,
         rotations=rotations,
         colors=generator.uniform(0, 1, (n, 3)).astype(np.float32),
-        opacities=generator.uniform(0.1, 0.9, n).astype(np.float32),
+        amplitudes=generator.uniform(0.1, 0.9, n).astype(np.float32),
         background=np.array([0.1, 0.2, 0.3], np.float32),
         image_size=(20, 30),
+        blending="normalized",
     )
 
 
@@ -83,20 +84,22 @@ def test_resized() -> None:
     # The area grows as the picture's does, and neither shape nor direction changes.
     np.testing.assert_allclose(larger.scales, gaussians.scales * np.sqrt(6), rtol=1e-5)
     np.testing.assert_array_equal(larger.rotations, gaussians.rotations)
-    for name in ("colors", "opacities", "background"):
+    for name in ("colors", "amplitudes", "background", "blending"):
         assert getattr(larger, name) is getattr(gaussians, name)
     np.testing.assert_allclose(larger.resized((20, 30)).log_covariances, gaussians.log_covariances, atol=1e-5)
     assert {larger.means.dtype, larger.log_covariances.dtype} == {np.dtype(np.float32)}
 
 
-def test_shapes_are_checked() -> None:
+def test_fields_are_checked() -> None:
     gaussians = from_factors(*random_factors(4))
     assert len(gaussians) == 4
-    for name in ("means", "log_covariances", "colors", "opacities", "background"):
+    for name in ("means", "log_covariances", "colors", "amplitudes", "background"):
         array = getattr(gaussians, name)
         for wrong in (array[:-1], array[..., None]):
             with pytest.raises(ValueError, match=r"has shape .*, expected"):
                 replace(gaussians, **{name: wrong})
+    with pytest.raises(ValueError, match="unknown blending 'normal'"):
+        replace(gaussians, blending="normal")  # type: ignore[arg-type]
     with pytest.raises(FrozenInstanceError):
         gaussians.image_size = (1, 1)  # type: ignore[misc]
 
@@ -107,5 +110,5 @@ def test_no_gaussians() -> None:
 
 
 def test_constants() -> None:
-    assert pytest.approx(1 / 255) == MIN_ALPHA
-    assert MAX_OPACITY == 0.99
+    assert {"alpha": pytest.approx(1 / 255), "normalized": 1 / 64} == CUTOFFS
+    assert (MAX_OPACITY, BACKGROUND_WEIGHT) == (0.99, 1 / 16)

@@ -10,9 +10,10 @@ import pytest
 import taichi as ti
 import torch
 from numpy.typing import NDArray
-from twins import random_splats, render_densely, taichi_gradients
+from twins import CUTOFFS, random_splats, render_densely, taichi_gradients
 
 from taichi_gs.errors import DeviceError, OptionError, TgsError
+from taichi_gs.gaussians import Blending
 from taichi_gs.kernels import blend, runtime
 from taichi_gs.kernels.forms import DTYPES, blend_kernels
 from taichi_gs.kernels.project import make_project
@@ -29,10 +30,15 @@ def device() -> str:
 # Projection.
 
 
-def projected(log_covariances: NDArray[Any], opacities: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    conics = np.full((len(opacities), 4), np.nan, opacities.dtype)
-    extents = np.full((len(opacities), 2), np.nan, opacities.dtype)
-    make_project(DTYPES[opacities.dtype.name])(log_covariances, opacities, conics, extents)
+BLENDINGS: list[Blending] = ["alpha", "normalized"]
+
+
+def projected(
+    log_covariances: NDArray[Any], amplitudes: NDArray[Any], blending: Blending
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    conics = np.full((len(amplitudes), 4), np.nan, amplitudes.dtype)
+    extents = np.full((len(amplitudes), 2), np.nan, amplitudes.dtype)
+    make_project(DTYPES[amplitudes.dtype.name], blending)(log_covariances, amplitudes, conics, extents)
     return conics, extents
 
 
@@ -52,12 +58,17 @@ SHAPES = np.array(
         *np.random.default_rng(1).normal(0, 2, (30, 3)),
     ]
 )
-OPACITIES = np.random.default_rng(2).uniform(0.01, 0.99, len(SHAPES))
+AMPLITUDES = {
+    "alpha": np.random.default_rng(2).uniform(0.01, 0.99, len(SHAPES)),
+    "normalized": np.exp(np.random.default_rng(3).uniform(-4, 8, len(SHAPES))),
+}
 
 
+@pytest.mark.parametrize("blending", BLENDINGS)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-5), (np.float64, 1e-7)])
-def test_conics_are_the_inverse_covariance(dtype: type, tolerance: float) -> None:
-    conics, _ = projected(SHAPES.astype(dtype), OPACITIES.astype(dtype))
+def test_conics_are_the_inverse_covariance(dtype: type, tolerance: float, blending: Blending) -> None:
+    amplitudes = AMPLITUDES[blending]
+    conics, _ = projected(SHAPES.astype(dtype), amplitudes.astype(dtype), blending)
     factors = np.zeros((len(SHAPES), 2, 2))
     factors[:, 0, 0], factors[:, 0, 1], factors[:, 1, 1] = conics[:, :3].T.astype(np.float64)
     inverses = np.einsum("nki,nkj->nij", factors, factors) / (np.log2(np.e) / 2)
@@ -65,51 +76,57 @@ def test_conics_are_the_inverse_covariance(dtype: type, tolerance: float) -> Non
     axes = np.exp(np.hypot(SHAPES[:, 1], SHAPES[:, 2]))
     error = np.abs(inverses @ covariances_of(SHAPES) - np.eye(2)).max(axis=(1, 2))
     assert (error / axes).max() < tolerance
-    np.testing.assert_allclose(conics[:, 3], np.log2(OPACITIES), rtol=0, atol=10 * tolerance)
+    np.testing.assert_allclose(conics[:, 3], np.log2(amplitudes), rtol=0, atol=10 * tolerance)
 
 
+@pytest.mark.parametrize("blending", BLENDINGS)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 3e-6), (np.float64, 1e-7)])
-def test_extents_are_where_alpha_falls_to_the_threshold(dtype: type, tolerance: float) -> None:
-    _, extents = projected(SHAPES.astype(dtype), OPACITIES.astype(dtype))
+def test_extents_are_where_weights_fall_to_the_cutoff(dtype: type, tolerance: float, blending: Blending) -> None:
+    amplitudes = AMPLITUDES[blending]
+    _, extents = projected(SHAPES.astype(dtype), amplitudes.astype(dtype), blending)
     covariances = covariances_of(SHAPES)
     deviations = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
-    expected = np.sqrt(2 * np.log(255 * OPACITIES))[:, None] * deviations
+    reaches = np.sqrt(2 * np.log(amplitudes / CUTOFFS[blending]))
+    expected = reaches[:, None] * deviations
     np.testing.assert_allclose(extents, expected, rtol=tolerance)
-    # By brute force: of the points on the contour alpha = 1/255, the one farthest along either axis.
+    # By brute force: of the points on the contour of that weight, the one farthest along either axis.
     turn = np.linspace(0, 2 * np.pi, 20001)
     circle = np.stack([np.cos(turn), np.sin(turn)])
-    for covariance, opacity, extent in zip(covariances, OPACITIES, extents, strict=True):
-        contour = np.sqrt(2 * np.log(255 * opacity)) * np.linalg.cholesky(covariance) @ circle
+    for covariance, reach, extent in zip(covariances, reaches, extents, strict=True):
+        contour = reach * np.linalg.cholesky(covariance) @ circle
         np.testing.assert_allclose(contour.max(axis=1), extent, rtol=1e-5)
 
 
-def test_extents_of_invisible_gaussians_are_negative() -> None:
-    opacities = np.array([0.999 / 255, 1.001 / 255, 1e-9], np.float32)
-    _, extents = projected(np.zeros((3, 3), np.float32), opacities)
+@pytest.mark.parametrize("blending", BLENDINGS)
+def test_extents_of_invisible_gaussians_are_negative(blending: Blending) -> None:
+    amplitudes = np.array([0.999 * CUTOFFS[blending], 1.001 * CUTOFFS[blending], 1e-9], np.float32)
+    _, extents = projected(np.zeros((3, 3), np.float32), amplitudes, blending)
     assert np.sign(extents).tolist() == [[-1, -1], [1, 1], [-1, -1]]
 
 
-def exact_projection(log_covariances: torch.Tensor, opacities: torch.Tensor) -> torch.Tensor:
+def exact_projection(log_covariances: torch.Tensor, amplitudes: torch.Tensor) -> torch.Tensor:
     """The conics [N, 4] by PyTorch in float64, differentiable also where the Gaussian is round."""
     m, u, v = log_covariances.unbind(dim=1)
     logarithms = torch.stack([torch.stack([m + u, v], 1), torch.stack([v, m - u], 1)], dim=1)
     factors = torch.linalg.cholesky(torch.linalg.matrix_exp(-logarithms) * (np.log2(np.e) / 2)).mT
-    return torch.stack([factors[:, 0, 0], factors[:, 0, 1], factors[:, 1, 1], opacities.log2()], dim=1)
+    return torch.stack([factors[:, 0, 0], factors[:, 0, 1], factors[:, 1, 1], amplitudes.log2()], dim=1)
 
 
+@pytest.mark.parametrize("blending", BLENDINGS)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.float64, 1e-5)])
-def test_gradients_of_the_projection(dtype: torch.dtype, tolerance: float, device: str) -> None:
+def test_gradients_of_the_projection(dtype: torch.dtype, tolerance: float, blending: Blending, device: str) -> None:
+    inputs = (SHAPES, AMPLITUDES[blending])
     grad = torch.randn(len(SHAPES), 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    exact = [torch.from_numpy(a).requires_grad_() for a in (SHAPES, OPACITIES)]
+    exact = [torch.from_numpy(a).requires_grad_() for a in inputs]
     exact_projection(*exact).backward(grad)
 
-    leaves = [torch.from_numpy(a).to(device, dtype).requires_grad_() for a in (SHAPES, OPACITIES)]
+    leaves = [torch.from_numpy(a).to(device, dtype).requires_grad_() for a in inputs]
     conics = torch.zeros(len(SHAPES), 4, dtype=dtype, device=device, requires_grad=True)
     extents = torch.zeros(len(SHAPES), 2, dtype=dtype, device=device)
     for leaf in leaves:
         leaf.grad = torch.zeros_like(leaf)
     conics.grad = grad.to(conics)
-    make_project(DTYPES[str(dtype).removeprefix("torch.")]).grad(*leaves, conics, extents)
+    make_project(DTYPES[str(dtype).removeprefix("torch.")], blending).grad(*leaves, conics, extents)
     for leaf, other in zip(leaves, exact, strict=True):
         assert leaf.grad is not None
         assert other.grad is not None
@@ -139,30 +156,41 @@ def test_exp2() -> None:
     assert values.max() <= 1
 
 
+def test_exp2_at_the_cutoff_of_normalized_blending() -> None:
+    """Of all numbers from there to twice that, in units of 2**16: no weight is negative, and the first is 0."""
+    powers = np.arange(-22, -21, 2.0**-19).astype(np.float32)
+    values = np.zeros_like(powers)
+    exp2_of(powers, values)
+    assert (powers[0], values.min()) == (-22, values[0])
+
+
+@pytest.mark.parametrize("blending", BLENDINGS)
 @pytest.mark.parametrize("form", ["cpu", "cuda"])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-5), (torch.float64, 1e-6)])
-def test_backward_is_taichis_own(form: str, dtype: torch.dtype, tolerance: float, device: str) -> None:
+def test_backward_is_taichis_own(
+    form: str, dtype: torch.dtype, tolerance: float, blending: Blending, device: str
+) -> None:
     if device == "cuda" and form == "cpu":
         pytest.skip("Taichi runs on CUDA in this process")
     size, num_gaussians = (32, 48), 40
     splats = random_splats(num_gaussians, size, seed=20)
     order = np.arange(num_gaussians)
-    conics, extents = projected(splats.log_covariances.numpy(), splats.opacities.numpy())
+    conics, extents = projected(splats.log_covariances.numpy(), splats.amplitudes.numpy(), blending)
     grad_image = torch.randn(3, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     picture, expected = taichi_gradients(
-        splats.means, torch.from_numpy(conics), splats.colors, splats.background, grad_image
+        splats.means, torch.from_numpy(conics), splats.colors, splats.background, grad_image, blending
     )
     # The oracle is right about the picture, at least.
-    torch.testing.assert_close(picture, render_densely(splats, order, size), rtol=0, atol=1e-7)
+    torch.testing.assert_close(picture, render_densely(splats, order, size, blending), rtol=0, atol=1e-7)
 
     lists = list_tiles(splats.means.numpy(), extents, order, size)
     tile_offsets, tile_indices, *by_gaussian = (torch.from_numpy(array).to(device) for array in lists)
     floats = (splats.means, torch.from_numpy(conics), torch.from_numpy(extents), splats.colors)
     inputs = [*(t.to(device, dtype) for t in floats), tile_offsets, tile_indices]
-    kernels = blend_kernels(DTYPES[str(dtype).removeprefix("torch.")], form)
-    image = torch.empty(3, *size, dtype=dtype, device=device)
+    kernels = blend_kernels(DTYPES[str(dtype).removeprefix("torch.")], form, blending)
+    image = torch.empty(blend.PLANES[blending], *size, dtype=dtype, device=device)
     kernels.forward(*inputs[:4], splats.background.to(device, dtype), *inputs[4:], image)
-    torch.testing.assert_close(image.cpu().double(), picture, rtol=0, atol=tolerance)
+    torch.testing.assert_close(image[:3].cpu().double(), picture, rtol=0, atol=tolerance)
 
     grad_pairs, grad_background = kernels.backward(*inputs, image, grad_image.to(image))
     found = [torch.full((num_gaussians, k), np.nan, dtype=dtype, device=device) for k in (2, 4, 3)]

@@ -78,7 +78,7 @@ def test_more_bits_than_pixels_can_use(rate: float, picture: Bytes) -> None:
         ({"position_bits": 16}, "position_bits"),
         ({"covariance_bits": 0}, "covariance_bits"),
         ({"color_bits": 13}, "color_bits"),
-        ({"opacity_bits": -1}, "opacity_bits"),
+        ({"amplitude_bits": -1}, "amplitude_bits"),
         ({"loss": "l3"}, "unknown loss 'l3'"),
         ({"loss": None}, "unknown loss"),
         ({"density": "everywhere"}, "unknown density 'everywhere'"),
@@ -112,7 +112,7 @@ def test_sizes_of_the_codebooks(
 ) -> None:
     """`k` sets both, and the separate options override it; a codebook shrinks where codewords go unused."""
     data = taichi_gs.encode(
-        picture, preset="fast", steps=10, covariance_bits=10, color_bits=10, opacity_bits=10, **options
+        picture, preset="fast", steps=10, covariance_bits=10, color_bits=10, amplitude_bits=10, **options
     )
     info = taichi_gs.info(data)
     assert info.num_gaussians == num_gaussians
@@ -121,7 +121,7 @@ def test_sizes_of_the_codebooks(
 
 
 def test_options_reach_the_file(picture: Bytes) -> None:
-    bits = {"position_bits": 7, "covariance_bits": 5, "color_bits": 6, "opacity_bits": 4}
+    bits = {"position_bits": 7, "covariance_bits": 5, "color_bits": 6, "amplitude_bits": 4}
     header = bitstream.parse_header(taichi_gs.encode(picture, **QUICK, **bits))
     assert header.grid_size == (128, 128)
     assert {q.bits for q in header.covariance_quantizers} == {5}

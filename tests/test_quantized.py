@@ -14,10 +14,10 @@ from taichi_gs.quantized import QuantizedCodebook, QuantizedGaussians, UniformQu
 
 
 def as_multiset(quantized: QuantizedGaussians) -> list[list[int]]:
-    """The Gaussians as sorted rows of cell and codewords, free of any numbering."""
+    """The Gaussians as sorted rows of cell, offset and codewords, free of any numbering."""
     covariances = quantized.covariance_codebook.symbols[quantized.covariance_indices]
     colors = quantized.color_codebook.symbols[quantized.color_indices]
-    rows: list[list[int]] = np.concatenate([quantized.cells, covariances, colors], axis=1).tolist()
+    rows: list[list[int]] = np.concatenate([quantized.cells, quantized.offsets, covariances, colors], axis=1).tolist()
     return sorted(rows)
 
 
@@ -30,6 +30,7 @@ def shuffled(quantized: QuantizedGaussians, seed: int) -> QuantizedGaussians:
     return replace(
         quantized,
         cells=quantized.cells[order],
+        offsets=quantized.offsets[order],
         covariance_codebook=QuantizedCodebook(codebook.symbols[codewords], codebook.quantizers),
         covariance_indices=np.argsort(codewords)[quantized.covariance_indices[order]],
         color_indices=quantized.color_indices[order],
@@ -41,7 +42,8 @@ def shuffled(quantized: QuantizedGaussians, seed: int) -> QuantizedGaussians:
 def test_canonical_keeps_the_picture(quantized: QuantizedGaussians) -> None:
     canonical = quantized.canonical()
     assert as_multiset(canonical) == as_multiset(quantized)
-    assert (canonical.image_size, canonical.grid_size) == (quantized.image_size, quantized.grid_size)
+    for name in ("image_size", "blending", "grid_size", "subdivision"):
+        assert getattr(canonical, name) == getattr(quantized, name)
     np.testing.assert_array_equal(canonical.background, quantized.background)
 
 
@@ -49,7 +51,8 @@ def test_canonical_keeps_the_picture(quantized: QuantizedGaussians) -> None:
 @settings(deadline=None)
 def test_canonical_is_sorted_and_without_waste(quantized: QuantizedGaussians) -> None:
     canonical = quantized.canonical()
-    rows = np.column_stack([canonical.cells, canonical.covariance_indices, canonical.color_indices]).tolist()
+    indices = (canonical.covariance_indices, canonical.color_indices)
+    rows = np.column_stack([canonical.cells, *indices, canonical.offsets[:, ::-1]]).tolist()
     assert rows == sorted(rows)
     for codebook, indices in (
         (canonical.covariance_codebook, canonical.covariance_indices),
@@ -90,5 +93,13 @@ def test_shapes_must_agree() -> None:
         replace(picture, color_indices=picture.color_indices[1:])
     with pytest.raises(ValueError, match="disagree"):
         replace(picture, cells=picture.cells[:, :1])
+    for offsets in (picture.offsets[1:], picture.offsets[:, :1]):
+        with pytest.raises(ValueError, match="disagree"):
+            replace(picture, offsets=offsets)
     with pytest.raises(ValueError, match="quantisers"):
         QuantizedCodebook(np.zeros((2, 3), dtype=np.int64), (UniformQuantizer(0.0, 1.0, 1),))
+
+
+def test_a_blending_is_one_of_two() -> None:
+    with pytest.raises(ValueError, match="unknown blending 'additive'"):
+        replace(quantized_picture(), blending="additive")  # type: ignore[arg-type]

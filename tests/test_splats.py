@@ -8,7 +8,8 @@ import torch
 import twins
 from torch import Tensor
 
-from taichi_gs.fit.splats import RowAdam, Splats, principal_axes
+from taichi_gs.fit.splats import ROWS, RowAdam, Splats, principal_axes
+from taichi_gs.gaussians import Blending
 from taichi_gs.kernels import runtime
 
 RATES = {"rows": 0.03, "background": 0.002}
@@ -126,29 +127,61 @@ def test_rows_can_be_replaced_before_the_first_step() -> None:
     assert_equal((adam["rows"] - start["rows"][2:3]).abs(), torch.full((1, 2), 0.03, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("image_size", [(40, 48), (20, 24), (20, 48), (13, 60)])
-def test_rendering_at_another_size_is_rendering_scaled_gaussians(image_size: tuple[int, int]) -> None:
-    full_size = (40, 48)
-    twin = twins.random_splats(25, full_size, scales=(3.0, 8.0), opacities=(0.2, 0.9))
+def test_keeping_rows_drops_the_others_with_their_moments() -> None:
+    """Of all tensors that have a row a Gaussian, or of those that are named; they continue as if on their own."""
+    start = {name: random_tensors(seed, n=5)["rows"] for seed, name in enumerate(ROWS)}
+    start["background"] = random_tensors(9)["background"]
+    kept = torch.tensor([3, 0, 4])
+    for arguments in ((), (("means",),)):
+        names = arguments[0] if arguments else ROWS
+        adam = RowAdam(start, dict.fromkeys(start, 0.1))
+        alone = RowAdam({**start, **{name: start[name][kept] for name in names}}, dict.fromkeys(start, 0.1))
+        gradients = {name: random_tensors(seed, n=5)["rows"] for seed, name in enumerate(ROWS, start=20)}
+        gradients["background"] = random_tensors(29)["background"]
+        own = {**gradients, **{name: gradients[name][kept] for name in names}}
+        step_rows(adam, gradients, 1.0)
+        step_rows(alone, own, 1.0)
+        adam.keep_rows(kept, *arguments)
+        for _ in range(2):
+            for name in start:
+                assert_equal(adam[name], alone[name])
+                assert_equal(adam.momentum(name), alone.momentum(name))
+            step_rows(adam, own, 0.5)
+            step_rows(alone, own, 0.5)
+
+
+def random_picture_of(num_gaussians: int, size: tuple[int, int], blending: Blending) -> tuple[Splats, twins.Splats]:
+    """Random Gaussians as leaves for the package, and the same for the twin in float64."""
+    twin = twins.random_splats(num_gaussians, size, scales=(3.0, 8.0))
     generator = torch.Generator().manual_seed(1)
-    codes = torch.randn(25, 4, generator=generator, dtype=torch.float64) * torch.tensor([0.4, 0.2, 0.2, 2.0])
-    device = runtime.start()
-    leaves = [t.float().to(device) for t in (twin.means, twin.log_covariances, codes, twin.background)]
-    splats = Splats(*(t.requires_grad_() for t in leaves))
+    spread = torch.tensor([0.4, 0.2, 0.2, 2.0 if blending == "alpha" else 0.5])
+    codes = torch.randn(num_gaussians, 4, generator=generator, dtype=torch.float64) * spread
+    leaves = [t.float().to(runtime.start()) for t in (twin.means, twin.log_covariances, codes, twin.background)]
+    y, co, cg, z = codes.unbind(dim=1)
+    colors = torch.stack([y + co - cg, y + cg, y - co - cg], dim=1)
+    amplitudes = 0.99 / (1 + torch.exp(-z)) if blending == "alpha" else torch.exp(4 * z)
+    twin = twin._replace(colors=colors, amplitudes=amplitudes)
+    return Splats(*(t.requires_grad_() for t in leaves), blending), twin
+
+
+@pytest.mark.parametrize("blending", ["alpha", "normalized"])
+@pytest.mark.parametrize("image_size", [(40, 48), (20, 24), (20, 48), (13, 60)])
+def test_rendering_at_another_size_is_rendering_scaled_gaussians(
+    image_size: tuple[int, int], blending: Blending
+) -> None:
+    full_size = (40, 48)
+    splats, twin = random_picture_of(25, full_size, blending)
+    generator = torch.Generator().manual_seed(4)
     order = np.random.default_rng(2).permutation(25)
 
     factor_y, factor_x = image_size[0] / full_size[0], image_size[1] / full_size[1]
-    y, co, cg, logit = codes.unbind(dim=1)
-    scaled = twins.Splats(
-        twin.means * torch.tensor([factor_x, factor_y]),
-        scaled_shapes(twin.log_covariances, factor_x * factor_y),
-        torch.stack([y + co - cg, y + cg, y - co - cg], dim=1),
-        0.99 / (1 + torch.exp(-logit)),
-        twin.background,
+    scaled = twin._replace(
+        means=twin.means * torch.tensor([factor_x, factor_y]),
+        log_covariances=scaled_shapes(twin.log_covariances, factor_x * factor_y),
     )
-    expected = twins.render_densely(scaled, order, image_size)
+    expected = twins.render_densely(scaled, order, image_size, blending)
     image = splats.render(full_size, image_size, order)
-    near = twins.near_threshold(scaled, image_size, 1e-5)
+    near = twins.near_threshold(scaled, image_size, 1e-5, blending)
     assert near.float().mean() < 0.1
     error = (image.detach().cpu() - expected).abs().amax(dim=0)
     assert float(error[~near].max()) < 3e-5
@@ -157,7 +190,7 @@ def test_rendering_at_another_size_is_rendering_scaled_gaussians(image_size: tup
     weights = torch.randn(expected.shape, generator=generator, dtype=torch.float64) * ~near
     (image * weights.to(image)).sum().backward()
     doubles = scaled.leaves(torch.float64)
-    (twins.render_densely(doubles, order, image_size) * weights).sum().backward()
+    (twins.render_densely(doubles, order, image_size, blending) * weights).sum().backward()
     assert doubles.means.grad is not None
     assert splats.means.grad is not None
     expected_gradient = doubles.means.grad * torch.tensor([factor_x, factor_y])
@@ -190,7 +223,32 @@ def test_principal_axes_are_the_eigenvectors() -> None:
     torch.testing.assert_close(axes @ covariances, deviations.square()[:, :, None] * axes, rtol=1e-8, atol=1e-8)
 
 
-def test_opacities_stay_below_their_maximum() -> None:
-    codes = torch.tensor([[0.0, 0, 0, -100], [0, 0, 0, 0], [0, 0, 0, 100]])
-    opacities = Splats(torch.zeros(3, 2), torch.zeros(3, 3), codes, torch.zeros(3)).opacities
-    torch.testing.assert_close(opacities, torch.tensor([0.0, 0.495, 0.99]))
+def test_amplitudes() -> None:
+    """Opacities stay below their maximum; weights are exponentials, in units of e^4."""
+
+    def amplitudes(codes: list[float], blending: Blending) -> Tensor:
+        rows = torch.cat([torch.rand(3, 3), torch.tensor(codes)[:, None]], dim=1)
+        return Splats(torch.zeros(3, 2), torch.zeros(3, 3), rows, torch.zeros(3), blending).amplitudes
+
+    torch.testing.assert_close(amplitudes([-100.0, 0, 100], "alpha"), torch.tensor([0.0, 0.495, 0.99]))
+    expected = torch.tensor([0.01831564, 1.0, 7.3890561])  # exp(-4), 1 and exp(2)
+    torch.testing.assert_close(amplitudes([-1.0, 0, 0.5], "normalized"), expected)
+
+
+@pytest.mark.parametrize("blending", ["alpha", "normalized"])
+def test_what_a_removal_costs_is_what_rendering_without_it_costs(blending: Blending) -> None:
+    size, n = (20, 24), 12
+    splats, twin = random_picture_of(n, size, blending)
+    order = np.random.default_rng(2).permutation(n)
+    picture = torch.rand(3, *size, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
+
+    def squared_error(rows: list[int]) -> float:
+        drawn = twins.render_densely(twin, np.array(rows), size, blending)
+        return float((drawn - picture).square().sum())
+
+    whole = squared_error(order.tolist())
+    expected = torch.tensor([squared_error([i for i in order if i != removed]) - whole for removed in range(n)])
+    errors = splats.removal_errors(picture.to(splats.means), order)
+    assert not errors.requires_grad
+    torch.testing.assert_close(errors.cpu(), expected, rtol=1e-4, atol=1e-4)
+    assert float(expected.abs().max()) > 1

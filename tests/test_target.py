@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from taichi_gs.fit import losses
-from taichi_gs.fit.grow import clamp_shapes, decay
+from taichi_gs.fit.free import clamp_rows, decay
 from taichi_gs.fit.losses import l1_ssim, l2
-from taichi_gs.fit.splats import RowAdam, Splats
+from taichi_gs.fit.pull import row_curvatures
+from taichi_gs.fit.splats import ROWS, RowAdam, Splats
 from taichi_gs.fit.target import Target
+from taichi_gs.gaussians import Blending
 from taichi_gs.kernels import runtime
 
 
@@ -74,22 +77,23 @@ def test_squared_error() -> None:
 # Gradients and curvatures
 
 
-def small_splats(n: int, size: tuple[int, int]) -> tuple[Splats, Tensor]:
-    """Leaves for the package, and their YCoCg and logits in float64 for the twin."""
+def small_splats(n: int, size: tuple[int, int], blending: Blending = "alpha") -> Splats:
+    """Leaves for the package."""
     twin = twins.random_splats(n, size, scales=(1.5, 4.0), margin=0.0, seed=2)
     generator = torch.Generator().manual_seed(3)
-    codes = torch.randn(n, 4, generator=generator, dtype=torch.float64) * torch.tensor([0.5, 0.3, 0.3, 1.0])
+    spread = torch.tensor([0.5, 0.3, 0.3, 1.0 if blending == "alpha" else 0.3])
+    codes = torch.randn(n, 4, generator=generator, dtype=torch.float64) * spread
     device = runtime.start()
     tensors = (twin.means, twin.log_covariances, codes, twin.background)
-    return Splats(*(t.float().to(device).requires_grad_() for t in tensors)), codes
+    return Splats(*(t.float().to(device).requires_grad_() for t in tensors), blending)
 
 
-def twin_picture(leaves: list[Tensor], order: NDArray[np.integer], size: tuple[int, int]) -> Tensor:
+def twin_picture(leaves: list[Tensor], order: NDArray[np.integer], size: tuple[int, int], blending: Blending) -> Tensor:
     means, shapes, codes, background = leaves
-    y, co, cg, logit = codes.unbind(dim=1)
+    y, co, cg, z = codes.unbind(dim=1)
     colors = torch.stack([y + co - cg, y + cg, y - co - cg], dim=1)
-    opacities = 0.99 * torch.sigmoid(logit)
-    return twins.render_densely(twins.Splats(means, shapes, colors, opacities, background), order, size)
+    amplitudes = 0.99 * torch.sigmoid(z) if blending == "alpha" else torch.exp(4 * z)
+    return twins.render_densely(twins.Splats(means, shapes, colors, amplitudes, background), order, size, blending)
 
 
 def doubles_of(splats: Splats) -> list[Tensor]:
@@ -97,16 +101,17 @@ def doubles_of(splats: Splats) -> list[Tensor]:
     return [t.detach().cpu().double().requires_grad_() for t in tensors]
 
 
-def test_backward_adds_the_gradients_of_the_loss() -> None:
+@pytest.mark.parametrize("blending", ["alpha", "normalized"])
+def test_backward_adds_the_gradients_of_the_loss(blending: Blending) -> None:
     size = (14, 18)
-    splats, _ = small_splats(6, size)
+    splats = small_splats(6, size, blending)
     order = np.array([3, 1, 0, 5, 2, 4])
     target = Target(random_picture(*size).to(runtime.start()), "l2", 6)
     image = target.backward(splats, order, coarse=False)
     assert not image.requires_grad
 
     leaves = doubles_of(splats)
-    expected = twin_picture(leaves, order, size)
+    expected = twin_picture(leaves, order, size, blending)
     (expected - target.full.cpu()).square().mean().backward()
     assert float((image.cpu() - expected.detach()).abs().max()) < 1 / 255
     for tensor, leaf in zip(
@@ -125,20 +130,28 @@ def test_backward_counts_the_steps_for_the_loss(monkeypatch: pytest.MonkeyPatch)
         return l2(image, target, step)
 
     monkeypatch.setitem(losses.LOSSES, "l2", recorder)
-    splats, _ = small_splats(3, (64, 64))
+    splats = small_splats(3, (64, 64))
     target = Target(random_picture(64, 64).to(runtime.start()), "l2", 3)
     for coarse in (True, True, False):
         target.backward(splats, np.arange(3), coarse=coarse)
     assert steps == [(0, (32, 32)), (1, (32, 32)), (2, (64, 64))]
 
 
-def test_curvatures_estimate_the_diagonal_of_the_gauss_newton_matrix() -> None:
+def jacobians_of(splats: Splats, order: NDArray[np.integer], size: tuple[int, int]) -> list[Tensor]:
+    """The exact derivatives [3, H, W, ...] of the picture by means, log_covariances, color_codes and background."""
+
+    def picture(*leaves: Tensor) -> Tensor:
+        return twin_picture(list(leaves), order, size, splats.blending)
+
+    return list(torch.autograd.functional.jacobian(picture, tuple(doubles_of(splats))))
+
+
+@pytest.mark.parametrize("blending", ["alpha", "normalized"])
+def test_curvatures_estimate_the_diagonal_of_the_gauss_newton_matrix(blending: Blending) -> None:
     size, num_probes = (12, 10), 1500
-    splats, _ = small_splats(4, size)
+    splats = small_splats(4, size, blending)
     order = np.array([2, 0, 3, 1])
-    leaves = doubles_of(splats)
-    jacobians = torch.autograd.functional.jacobian(lambda *p: twin_picture(list(p), order, size), tuple(leaves))
-    exact = [j.square().sum(dim=(0, 1, 2)) for j in jacobians]
+    exact = [j.square().sum(dim=(0, 1, 2)) for j in jacobians_of(splats, order, size)]
 
     target = Target(random_picture(*size).to(runtime.start()), "l2", 4)
     parameters = [splats.means, splats.log_covariances, splats.color_codes, splats.background]
@@ -150,6 +163,58 @@ def test_curvatures_estimate_the_diagonal_of_the_gauss_newton_matrix() -> None:
     assert float((ratios - 1).abs().max()) < 5 * math.sqrt(2 / num_probes)
     assert float(ratios.mean()) == pytest.approx(1.0, abs=0.03)
     assert splats.means.grad is None
+
+
+@pytest.mark.parametrize(("blending", "along_steps"), [("normalized", False), ("normalized", True), ("alpha", True)])
+def test_row_curvatures_are_by_what_a_mean_is_moved_along(
+    blending: Blending, along_steps: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size, num_probes = (12, 10), 500
+    monkeypatch.setattr("taichi_gs.fit.pull.NUM_PROBES", num_probes)
+    splats = small_splats(4, size, blending)
+    order = np.array([2, 0, 3, 1])
+    means, shapes, codes, _ = jacobians_of(splats, order, size)
+    steps = None
+    if along_steps:
+        steps = torch.randn(4, 2, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+        # Gaussian by Gaussian, the derivative by x and y times either vector.
+        means = torch.stack([torch.stack([means[:, :, :, n] @ steps[n, k] for k in (0, 1)], -1) for n in range(4)], -2)
+        steps = steps.to(splats.means)
+    target = Target(random_picture(*size).to(runtime.start()), "l2", 4)
+    found = row_curvatures(target, splats, order, torch.Generator().manual_seed(0), steps)
+    assert list(found) == list(ROWS)
+    for name, jacobian in zip(ROWS, (means, shapes, codes), strict=True):
+        diagonal = jacobian.square().sum(dim=(0, 1, 2))
+        expected = diagonal + 0.1 * diagonal.mean(dim=0)
+        ratios = found[name].cpu().double() / expected
+        assert float((ratios - 1).abs().max()) < 5 * math.sqrt(2 / num_probes)
+        assert float(ratios.mean()) == pytest.approx(1.0, abs=0.05)
+    assert splats.means.grad is None
+
+
+def test_row_curvatures_are_positive_where_nothing_is_drawn() -> None:
+    """Weights of k-means and divisors of Newton steps, which far outside the picture have nothing to go by."""
+    splats = small_splats(3, (12, 10), "normalized")
+    splats = replace(splats, means=splats.means.detach() + 1e4)
+    target = Target(random_picture(12, 10).to(runtime.start()), "l2", 3)
+    found = row_curvatures(target, splats, np.arange(3), torch.Generator().manual_seed(0))
+    assert all(bool(((values > 0) & values.isfinite()).all()) for values in found.values())
+
+
+def test_removal_errors_are_those_of_the_full_picture() -> None:
+    """The squared error, whatever the loss, at full resolution."""
+    size, order = (64, 96), np.arange(3)
+    splats = small_splats(3, size, "normalized")
+    target = Target(random_picture(*size).to(runtime.start()), "l1-ssim", 1)
+    assert target.coarse.shape != target.full.shape
+    leaves = [t.detach() for t in doubles_of(splats)]
+
+    def squared_error(rows: list[int]) -> float:
+        picture = twin_picture([*(t[rows] for t in leaves[:3]), leaves[3]], np.arange(len(rows)), size, "normalized")
+        return float((picture - target.full.cpu()).square().sum())
+
+    expected = [squared_error([i for i in range(3) if i != removed]) - squared_error([0, 1, 2]) for removed in range(3)]
+    np.testing.assert_allclose(target.removal_errors(splats, order).cpu().numpy(), expected, rtol=1e-4, atol=1e-4)
 
 
 # Losses
@@ -236,11 +301,18 @@ def test_decay_goes_from_one_to_its_final_value(start: float, final: float) -> N
     assert factors == sorted(factors, reverse=True)
 
 
-def test_shapes_are_clamped() -> None:
+@pytest.mark.parametrize("blending", ["alpha", "normalized"])
+def test_shapes_and_weights_are_clamped(blending: Blending) -> None:
     shapes = torch.tensor([[-9.0, 7, -7], [99, 0, 0], [1, 2, -3]])
-    rows = {"means": torch.zeros(3, 2), "log_covariances": shapes, "color_codes": torch.zeros(3, 4)}
-    adam = RowAdam({**rows, "background": torch.zeros(3)}, dict.fromkeys([*rows, "background"], 0.1))
-    clamp_shapes(adam)
+    codes = torch.tensor([[-9.0, 9, -9, 9], [-9, 9, 9, -9], [1, 1, 1, 1]])
+    rows = {"means": torch.full((3, 2), 1e5), "log_covariances": shapes, "color_codes": codes}
+    adam = RowAdam({**rows, "background": torch.full((3,), 9.0)}, dict.fromkeys([*rows, "background"], 0.1))
+    clamp_rows(adam, blending)
+    assert torch.equal(adam["means"].detach(), rows["means"])
+    assert torch.equal(adam["background"].detach(), torch.full((3,), 9.0))
+    # Opacities need no bounds; weights stay within what a file's codes, at most 2, reach with any rounding.
+    expected = torch.tensor([9.0, -9, 1] if blending == "alpha" else [1.9, -1.9, 1])
+    assert torch.equal(adam["color_codes"].detach(), torch.cat([codes[:, :3], expected[:, None]], dim=1))
     expected = torch.tensor([[-2.5, 6, -6], [24, 0, 0], [1, 2, -3]])
     assert torch.equal(adam["log_covariances"].detach(), expected)
     # The narrowest: a standard deviation of about 0.3 pixels.

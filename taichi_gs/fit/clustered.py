@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,22 +19,23 @@ from torch import Tensor
 
 from taichi_gs.bitstream import serialize
 from taichi_gs.codebook import lloyd
-from taichi_gs.fit.grow import decay, learning_rates
-from taichi_gs.fit.precision import Precision
-from taichi_gs.fit.pull import VECTORS, Clusters, row_curvatures
+from taichi_gs.fit.config import FitConfig
+from taichi_gs.fit.free import area_order, clamp_rows, decay, learning_rates
+from taichi_gs.fit.pull import VECTORS, Clusters, most_useful, row_curvatures
 from taichi_gs.fit.splats import ROWS, RowAdam, Splats
 from taichi_gs.fit.target import Target
 from taichi_gs.quantize import (
     MAX_GRID,
+    MAX_SUBDIVISION,
+    Lattice,
     bits_for_distortion,
-    cell_centers,
-    cell_of,
     dequantize_codebook,
     fit_quantizer,
+    lattice_of,
     quantize,
     step_for_distortion,
 )
-from taichi_gs.quantized import IntArray, QuantizedCodebook, QuantizedGaussians, UniformQuantizer
+from taichi_gs.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 
 REASSIGN_EVERY = 25
 REASSIGN_RATE = 1.0
@@ -47,8 +48,32 @@ NEWTON_DAMPING = 4.0
 MAX_NEWTON_STEP = 0.5
 """In the vectors' own units."""
 
+CELLS_PER_GAUSSIAN = 16
+"""Of the grid whose cells are subdivided. Fewer would leave several Gaussians in a cell, and their order costs bits."""
+
+TRIAL_SUBDIVISION = 4096
+"""The subdivision at which the curvatures of positions are measured."""
+
+POSITION_PRICE = 0.5
+"""Positions are charged this part of a bit's price: moving a Gaussian moves borders, which curvatures underrate."""
+
+REFINEMENT, MAX_REFINEMENTS = 0.7, 16
+"""Where bytes would be left unused, a bit's price is lowered by this factor, so many times at most."""
+
 SIZE_MARGIN = 0.997
 """The part of the byte limit that is aimed at before the last training steps move positions between cells."""
+
+SINGLE_TRIALS = 16
+"""Where a PSNR is wanted and no more Gaussians can go together, so many are tried one by one."""
+
+
+@dataclass(frozen=True)
+class _Rounding:
+    """How a file will round: the quantisers of the codebooks' channels by name in VECTORS, the grid, the subdivision."""
+
+    quantizers: dict[str, tuple[UniformQuantizer, ...]]
+    grid_size: tuple[int, int]
+    subdivision: int
 
 
 class ClusteredFit:
@@ -58,156 +83,236 @@ class ClusteredFit:
     """
 
     def __init__(
-        self, adam: RowAdam, clusters: Clusters, target: Target, precision: Precision, generator: torch.Generator
+        self, adam: RowAdam, clusters: Clusters, target: Target, config: FitConfig, generator: torch.Generator
     ) -> None:
         spacing = math.sqrt(target.full[0].numel() / len(adam["means"]))
         tensors = {"means": adam["means"], "background": adam["background"], **clusters.codewords}
         self._adam = RowAdam(tensors, learning_rates(spacing))
         self._indices = clusters.indices
-        self._target, self._precision, self._generator = target, precision, generator
-        # Fine enough to change nothing, until the curvatures say how fine it has to be.
-        self._grid_size = (MAX_GRID, MAX_GRID)
-        self._quantizers: dict[str, tuple[UniformQuantizer, ...]] = {}
+        self._target, self._precision, self._blending = target, config.precision, config.blending
+        self._generator = generator
+        self._min_psnr = config.min_psnr
 
     def reassign(self, steps: int, report: Callable[[float], None]) -> None:
         """Train codewords and positions, and give the Gaussians new codewords every REASSIGN_EVERY steps."""
         for step in range(steps):
-            if step % REASSIGN_EVERY == 0:
-                curvatures, gradients, price = self._derivatives()
-                self._choose_grid(curvatures["means"], price)
-                if step > 0:
-                    self._recluster(curvatures, gradients, price)
-            splats, order = self._view()
-            image = self._target.backward(splats, order, coarse=False)
-            self._adam.step(REASSIGN_RATE)
-            report(self._target.psnr(image, coarse=False))
+            if step > 0 and step % REASSIGN_EVERY == 0:
+                self._recluster()
+            self._step(REASSIGN_RATE, report)
 
     def refine(self, steps: int, report: Callable[[float], None]) -> QuantizedGaussians:
         """Train what the file will hold, indices frozen."""
-        curvatures, _, price = self._derivatives()
-        self._choose_grid(curvatures["means"], price)
-        self._choose_quantizers(curvatures, price)
-        # What removing a Gaussian adds to the squared error: the picture is linear in its opacity o, and the
-        # curvature is by the logit, of which the derivative of o is o (1 - o / MAX_OPACITY).
-        headroom = 1.0 - torch.sigmoid(self._vectors("color_codes")[:, 3])
-        usefulness = curvatures["color_codes"][:, 3] / headroom.square()
-        usefulness = self._shrink(usefulness, SIZE_MARGIN)
+        rounding = self._choose_rounding()
+        splats, order = self._view(rounding)
+        usefulness = self._shrink(rounding, self._target.removal_errors(splats, order), SIZE_MARGIN)
         for step in range(steps):
-            splats, order = self._view()
-            image = self._target.backward(splats, order, coarse=False)
-            self._adam.step(REFINE_RATE * decay(step / steps, final=0.05))
-            report(self._target.psnr(image, coarse=False))
-        self._shrink(usefulness, 1.0)
-        return self._quantized()
+            self._step(REFINE_RATE * decay(step / steps, final=0.05), report, rounding)
+        self._shrink(rounding, usefulness, 1.0)
+        self._trim(rounding)
+        return self._round(rounding)[0]
 
-    def _vectors(self, name: str) -> Tensor:
-        return self._adam[name].detach()[self._indices[name]]
+    def _step(self, rate: float, report: Callable[[float], None], rounding: _Rounding | None = None) -> None:
+        splats, order = self._view(rounding)
+        image = self._target.backward(splats, order, coarse=False)
+        self._adam.step(rate)
+        clamp_rows(self._adam, self._blending)
+        report(self._target.psnr(image, coarse=False))
 
-    def _cells(self) -> IntArray:
-        return cell_of(self._adam["means"].detach().cpu().numpy(), self._grid_size, self._target.size)
+    def _view(self, rounding: _Rounding | None = None) -> tuple[Splats, np.ndarray]:
+        """The picture as a file would hold it, with gradients straight through all rounding, and its blending order.
 
-    def _view(self) -> tuple[Splats, np.ndarray]:
-        """The picture as a file would hold it, with gradients straight through all rounding, and its blending order."""
-        cells = self._cells()
-        means = self._adam["means"]
-        codewords = {name: self._adam[name] for name in VECTORS}
-        rounded = {name: codewords[name].detach().cpu().numpy() for name in VECTORS}
-        for name, quantizers in self._quantizers.items():
-            rounded[name] = dequantize_codebook(self._codebook(name, quantizers))
-            codewords[name] = _straight_through(codewords[name], rounded[name])
+        Without a rounding, positions and codewords are not rounded.
+        """
+        means, vectors = self._adam["means"], {name: self._adam[name] for name in VECTORS}
+        if rounding is not None:
+            quantized, lattice = self._round(rounding)
+            codebooks = (quantized.covariance_codebook, quantized.color_codebook)
+            for name, codebook in zip(VECTORS, codebooks, strict=True):
+                vectors[name] = _straight_through(vectors[name], dequantize_codebook(codebook))
+            means = _straight_through(means, lattice.positions(quantized.cells, quantized.offsets))
         splats = Splats(
-            means=_straight_through(means, cell_centers(cells, self._grid_size, self._target.size)),
-            log_covariances=codewords["log_covariances"][self._indices["log_covariances"]],
-            color_codes=codewords["color_codes"][self._indices["color_codes"]],
+            means=means,
+            log_covariances=vectors["log_covariances"][self._indices["log_covariances"]],
+            color_codes=vectors["color_codes"][self._indices["color_codes"]],
             background=_straight_through(self._adam["background"], self._background() / np.float32(255)),
+            blending=self._blending,
         )
+        if rounding is None or self._blending == "normalized":
+            return splats, area_order(splats.log_covariances)
         # The order of the file, in which codewords that round to the same symbols are one.
         shapes, colors = (
-            np.unique(rounded[name], axis=0, return_inverse=True)[1].reshape(-1)[self._indices[name].cpu().numpy()]
-            for name in VECTORS
+            np.unique(codebook.symbols, axis=0, return_inverse=True)[1].reshape(-1)[self._index(name)]
+            for name, codebook in zip(VECTORS, codebooks, strict=True)
         )
-        order = np.lexsort((colors, cells[:, 1], cells[:, 0], shapes))
-        return splats, order
+        return splats, np.lexsort((colors, quantized.cells[:, 1], quantized.cells[:, 0], shapes))
+
+    def _index(self, name: str) -> np.ndarray:
+        index: np.ndarray = self._indices[name].cpu().numpy()
+        return index
 
     def _background(self) -> np.ndarray:
         background: np.ndarray = np.rint(self._adam["background"].detach().cpu().numpy().clip(0.0, 1.0) * 255)
         return background
 
-    def _derivatives(self) -> tuple[dict[str, Tensor], dict[str, Tensor], float]:
-        """Curvatures and gradients of the squared error by each Gaussian's own parameters, and the price of a bit."""
+    def _recluster(self) -> None:
+        """Move each Gaussian's vectors a Newton step from their codewords, and cluster them anew."""
         splats, order = self._view()
         leaves = {name: getattr(splats, name).detach().requires_grad_() for name in ROWS}
         splats = replace(splats, **leaves, background=splats.background.detach())
         error = self._target.squared_error(self._target.render(splats, order, coarse=False))
-        gradients = torch.autograd.grad(error, list(leaves.values()))
+        gradients = dict(zip(ROWS, torch.autograd.grad(error, list(leaves.values())), strict=True))
         curvatures = row_curvatures(self._target, splats, order, self._generator)
         price = self._precision.bit_price(float(error.detach()), len(splats))
-        return curvatures, dict(zip(ROWS, gradients, strict=True)), price
-
-    def _recluster(self, curvatures: dict[str, Tensor], gradients: dict[str, Tensor], price: float) -> None:
         for name in VECTORS:
             weights = NEWTON_DAMPING * curvatures[name]
             newton = (-0.5 * gradients[name] / weights).clamp(-MAX_NEWTON_STEP, MAX_NEWTON_STEP)
-            vectors = self._vectors(name) + newton
+            vectors = leaves[name].detach() + newton
             codewords, self._indices[name] = lloyd(vectors, weights, self._adam[name].detach(), price)
             self._adam.assign(name, codewords)
 
-    def _choose_grid(self, curvatures: Tensor, price: float) -> None:
-        bits = self._precision.position_bits
-        if bits is not None:
-            self._grid_size = (1 << bits, 1 << bits)
-            return
-        step = step_for_distortion(float(curvatures.sum()), price, curvatures.numel())
-        rows, columns = (min(max(round(side / step), 1), MAX_GRID) for side in self._target.size)
-        self._grid_size = (rows, columns)
+    def _choose_rounding(self) -> _Rounding:
+        """Choose how to round by the price of a bit, and more finely where that would leave bytes unused."""
+        splats, order = self._view()
+        splats = replace(splats, **{name: getattr(splats, name).detach().requires_grad_() for name in ROWS})
+        error = self._target.squared_error(self._target.render(splats, order, coarse=False).detach())
+        price = self._precision.bit_price(float(error), len(splats))
+        rows = row_curvatures(self._target, splats, order, self._generator)
+        curvatures = {name: rows[name].sum(dim=0) for name in VECTORS}
+        trial = self._rounding_for(curvatures, None, price)
+        steps = torch.from_numpy(self._round(trial)[1].steps()).to(splats.means)
+        along_steps = float(row_curvatures(self._target, splats, order, self._generator, steps)["means"].sum())
+        rounding = self._rounding_for(curvatures, along_steps, price)
+        for _ in range(MAX_REFINEMENTS):
+            if self._precision.max_bytes is None or self._num_bytes(rounding) >= SIZE_MARGIN * self._precision.max_bytes:
+                break
+            price *= REFINEMENT
+            rounding = self._rounding_for(curvatures, along_steps, price)
+        return rounding
 
-    def _choose_quantizers(self, curvatures: dict[str, Tensor], price: float) -> None:
+    def _num_bytes(self, rounding: _Rounding) -> int:
+        return len(serialize(self._round(rounding)[0].canonical()))
+
+    def _rounding_for(
+        self, vector_curvatures: dict[str, Tensor], position_curvature: float | None, price: float
+    ) -> _Rounding:
+        """The rounding that is worth its bits at `price`; with TRIAL_SUBDIVISION if that is without a curvature."""
+        quantizers = {}
         for name in VECTORS:
             codewords = self._adam[name].detach().cpu().numpy()
             fixed = self._precision.channel_bits.get(name, (None,) * codewords.shape[1])
-            self._quantizers[name] = tuple(
+            quantizers[name] = tuple(
                 fit_quantizer(
                     channel,
                     bits_for_distortion(channel, float(curvature), price, len(channel)) if bits is None else bits,
                 )
-                for channel, curvature, bits in zip(codewords.T, curvatures[name].sum(dim=0), fixed, strict=True)
+                for channel, curvature, bits in zip(codewords.T, vector_curvatures[name], fixed, strict=True)
             )
+        count = len(self._adam["means"])
+        bits = self._precision.position_bits
+        if bits is not None:
+            return _Rounding(quantizers, (1 << bits, 1 << bits), 0)
+        height, width = self._target.size
+        side = math.sqrt(height * width / (CELLS_PER_GAUSSIAN * count))
+        grid_size = tuple(min(max(round(length / side), 1), MAX_GRID) for length in (height, width))
+        subdivision = TRIAL_SUBDIVISION
+        if position_curvature is not None:
+            step = step_for_distortion(position_curvature, POSITION_PRICE * price, 2 * count)
+            subdivision = min(max(round(TRIAL_SUBDIVISION / step), 1), MAX_SUBDIVISION)
+        return _Rounding(quantizers, (grid_size[0], grid_size[1]), subdivision)
+
+    def _round(self, rounding: _Rounding) -> tuple[QuantizedGaussians, Lattice]:
+        """The integers of a file, and the lattices on which its positions stand."""
+        covariance_codebook, color_codebook = (self._codebook(name, rounding.quantizers[name]) for name in VECTORS)
+        covariance_indices, color_indices = (self._index(name) for name in VECTORS)
+        lattice = lattice_of(
+            covariance_codebook,
+            covariance_indices,
+            color_codebook,
+            color_indices,
+            rounding.grid_size,
+            self._target.size,
+            rounding.subdivision,
+            self._blending,
+        )
+        cells, offsets = lattice.nearest(self._adam["means"].detach().cpu().numpy())
+        quantized = QuantizedGaussians(
+            image_size=self._target.size,
+            background=self._background().astype(np.uint8),
+            blending=self._blending,
+            grid_size=rounding.grid_size,
+            cells=cells,
+            subdivision=rounding.subdivision,
+            offsets=offsets,
+            covariance_codebook=covariance_codebook,
+            covariance_indices=covariance_indices,
+            color_codebook=color_codebook,
+            color_indices=color_indices,
+        )
+        return quantized, lattice
 
     def _codebook(self, name: str, quantizers: tuple[UniformQuantizer, ...]) -> QuantizedCodebook:
         codewords = self._adam[name].detach().cpu().numpy()
         symbols = [quantize(channel, q) for channel, q in zip(codewords.T, quantizers, strict=True)]
         return QuantizedCodebook(np.stack(symbols, axis=1), quantizers)
 
-    def _quantized(self) -> QuantizedGaussians:
-        covariance_codebook, color_codebook = (self._codebook(name, self._quantizers[name]) for name in VECTORS)
-        covariance_indices, color_indices = (self._indices[name].cpu().numpy() for name in VECTORS)
-        return QuantizedGaussians(
-            image_size=self._target.size,
-            background=self._background().astype(np.uint8),
-            grid_size=self._grid_size,
-            cells=self._cells(),
-            covariance_codebook=covariance_codebook,
-            covariance_indices=covariance_indices,
-            color_codebook=color_codebook,
-            color_indices=color_indices,
-        )
-
-    def _shrink(self, usefulness: Tensor, margin: float) -> Tensor:
+    def _shrink(self, rounding: _Rounding, usefulness: Tensor, margin: float) -> Tensor:
         """Remove the least useful Gaussians until the file fits `margin` of its limit; return the usefulness left."""
         while self._precision.max_bytes is not None and len(usefulness) > 1:
-            num_bytes = len(serialize(self._quantized()))
+            num_bytes = self._num_bytes(rounding)
             excess = num_bytes - math.floor(margin * self._precision.max_bytes)
             if excess <= 0:
                 break
             # A little less than the excess's share of the Gaussians, so as not to remove too many; then look again.
             count = max(1, int(0.9 * excess / num_bytes * len(usefulness)))
-            kept = usefulness.argsort(descending=True, stable=True)[: max(1, len(usefulness) - count)].sort().values
+            kept = most_useful(usefulness, max(1, len(usefulness) - count))
             usefulness = usefulness[kept]
-            self._adam.replace_rows(kept, {"means": self._adam["means"].detach()[:0]})
+            self._adam.keep_rows(kept, ["means"])
             self._indices = {name: indices[kept] for name, indices in self._indices.items()}
         return usefulness
+
+    def _trim(self, rounding: _Rounding) -> None:
+        """Remove the least useful Gaussians, as many as go while the 8-bit picture has the PSNR that is wanted, if any.
+
+        They go in portions, halved where one is too many; in the end a few are tried one by one, because with few
+        Gaussians each one counts.
+        """
+        if self._min_psnr is None:
+            return
+        splats, order = self._view(rounding)
+        picture = _as_levels(self._target.full)
+        most_error: float = 255.0**2 * 10.0 ** (-0.1 * self._min_psnr)
+
+        def is_good(kept: np.ndarray) -> bool:
+            rows = {name: getattr(splats, name)[torch.from_numpy(kept).to(picture.device)] for name in ROWS}
+            new_order = (np.cumsum(kept) - 1)[order[kept[order]]]
+            with torch.no_grad():
+                image = self._target.render(replace(splats, **rows), new_order, coarse=False)
+            return float((_as_levels(image) - picture).square().mean(dtype=torch.float64)) <= most_error
+
+        kept = np.ones(len(splats), dtype=bool)
+        if not is_good(kept):
+            return
+        ranking = self._target.removal_errors(splats, order).argsort(stable=True).cpu().numpy()
+        tried, portion, singles = 0, max(1, len(splats) // 2), SINGLE_TRIALS
+        while tried < len(splats) and singles > 0:
+            trial = kept.copy()
+            trial[ranking[tried : tried + portion]] = False
+            if trial.any() and is_good(trial):
+                kept, tried = trial, tried + portion
+            elif portion > 1:
+                portion //= 2
+            else:
+                tried, singles = tried + 1, singles - 1
+        rows = torch.from_numpy(kept.nonzero()[0]).to(picture.device)
+        self._adam.keep_rows(rows, ["means"])
+        self._indices = {name: indices[rows] for name, indices in self._indices.items()}
 
 
 def _straight_through(values: Tensor, rounded: np.ndarray) -> Tensor:
     """`rounded` in value, with the gradient of `values`."""
     return values + (torch.from_numpy(rounded).to(values) - values).detach()
+
+
+def _as_levels(image: Tensor) -> Tensor:
+    """A picture in levels from 0 to 255, rounded as a decoder does."""
+    return torch.floor(255.0 * image.clamp(0.0, 1.0) + 0.5)

@@ -1,4 +1,4 @@
-"""Adaptive density control: where Gaussians are added, split and removed while fitting."""
+"""Adaptive density control: where Gaussians are cloned, split and removed while fitting."""
 
 from __future__ import annotations
 
@@ -8,41 +8,25 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from taichi_gs.fit.initialize import sample_rows
-from taichi_gs.fit.splats import ROWS, RowAdam, principal_axes
-from taichi_gs.fit.target import Target
-from taichi_gs.gaussians import MAX_OPACITY
+from taichi_gs.fit.splats import ROWS, RowAdam, amplitudes, principal_axes
+from taichi_gs.gaussians import Blending
 
-MIN_OPACITY = 0.001
+MIN_AMPLITUDE = 0.001
 """A Gaussian less opaque than this is removed (paper section 3.4)."""
 
 SPLIT_SHRINK = 1.6
 """The factor by which the halves of a split Gaussian are smaller, as in 3D Gaussian splatting."""
 
-NEW_SIZE = 0.4
+
+def visible_rows(adam: RowAdam, blending: Blending) -> Tensor:
+    """The rows of Gaussians whose amplitude is at least MIN_AMPLITUDE."""
+    visible = amplitudes(adam["color_codes"].detach()[:, 3], blending) >= MIN_AMPLITUDE
+    return visible.nonzero().squeeze(1)
 
 
-def grow_from_error(adam: RowAdam, target: Target, image: Tensor, count: int, generator: torch.Generator) -> None:
-    """Add `count` Gaussians at pixels drawn by the squared error of `image`, a rendered copy of the coarse picture.
-
-    Transparent ones are dropped.
-    """
-    # The small number keeps this a density where the picture is perfect already.
-    error = (image - target.coarse).square().sum(dim=0) + 1e-12
-    density = functional.avg_pool2d(error[None, None], 5, stride=1, padding=2, count_include_pad=False)[0, 0]
-    if not density.any():  # a constant picture, exactly met
-        density = torch.ones_like(density)
-    added = sample_rows(target.coarse, density / density.sum(), count, NEW_SIZE, target.size, generator)
-    adam.replace_rows(visible_rows(adam), added)
-
-
-def visible_rows(adam: RowAdam) -> Tensor:
-    """The rows of Gaussians whose opacity is at least MIN_OPACITY."""
-    opacities = MAX_OPACITY * torch.sigmoid(adam["color_codes"].detach()[:, 3])
-    return (opacities >= MIN_OPACITY).nonzero().squeeze(1)
-
-
-def clone_and_split(adam: RowAdam, activity: Tensor, count: int, spacing: float, generator: torch.Generator) -> None:
+def clone_and_split(
+    adam: RowAdam, activity: Tensor, count: int, spacing: float, blending: Blending, generator: torch.Generator
+) -> None:
     """Add up to `count` Gaussians where the positional gradient is high, and drop transparent ones (paper section 3.4).
 
     Of the visible Gaussians whose `activity` [N], the mean norm of the positional gradient, is above average, the
@@ -50,7 +34,7 @@ def clone_and_split(adam: RowAdam, activity: Tensor, count: int, spacing: float,
     scale and is moved by half a standard deviation down the gradient. Large ones are replaced by two that are drawn
     from the Gaussian itself and scaled down by SPLIT_SHRINK.
     """
-    visible = visible_rows(adam)
+    visible = visible_rows(adam, blending)
     ranked = visible[activity[visible].argsort(descending=True, stable=True)]
     chosen = ranked[activity[ranked] > activity.mean()][:count]
     rows = {name: adam[name].detach()[chosen] for name in ROWS}

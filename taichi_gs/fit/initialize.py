@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-INITIAL_LOGIT = 0.0
+INITIAL_CODE = 0.25
+"""The first amplitude code: a weight of e with normalised blending, an opacity of a half with alpha blending."""
 
 
 def detail_density(image: Tensor) -> Tensor:
@@ -48,5 +49,5 @@ def sample_rows(
     return {
         "means": means,
         "log_covariances": torch.stack([2.0 * deviations.log(), zeros, zeros], dim=1),
-        "color_codes": torch.stack([y, co, cg, torch.full_like(y, INITIAL_LOGIT)], dim=1),
+        "color_codes": torch.stack([y, co, cg, torch.full_like(y, INITIAL_CODE)], dim=1),
     }

@@ -3,41 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from taichi_gs.fit.clustered import ClusteredFit
-from taichi_gs.fit.grow import grow
-from taichi_gs.fit.precision import Precision
+from taichi_gs.fit.config import FitConfig
+from taichi_gs.fit.free import fit_free, num_free
 from taichi_gs.fit.pull import pull
 from taichi_gs.fit.target import Target
 from taichi_gs.quantized import QuantizedGaussians
 
-GROW, PULL, REASSIGN = 0.3, 0.35, 0.15
+FREE, PULL, REASSIGN = 0.3, 0.35, 0.15
 """The stages' shares of the steps; refining has the rest."""
-
-
-@dataclass(frozen=True)
-class FitConfig:
-    """How to fit.
-
-    Attributes:
-        num_gaussians: N, the budget; fewer may remain.
-        precision: what the file may spend on what.
-        loss: a name in `losses.LOSSES`.
-        steps: optimisation steps, all stages together.
-        density: "error" or "gradient", see `grow`.
-        seed: of every random choice.
-    """
-
-    num_gaussians: int
-    precision: Precision
-    loss: str
-    steps: int
-    density: str
-    seed: int
 
 
 def fit(image: Tensor, config: FitConfig, report: Callable[[int, float], None]) -> QuantizedGaussians:
@@ -46,7 +24,6 @@ def fit(image: Tensor, config: FitConfig, report: Callable[[int, float], None]) 
     `report(step, psnr)` is called after every step, with the PSNR in dB at the resolution of that step.
     """
     generator = torch.Generator().manual_seed(config.seed)
-    target = Target(image, config.loss, config.num_gaussians)
     done = 0
 
     def tick(psnr: float) -> None:
@@ -54,9 +31,10 @@ def fit(image: Tensor, config: FitConfig, report: Callable[[int, float], None]) 
         done += 1
         report(done, psnr)
 
-    growing, pulling, reassigning = (max(1, round(share * config.steps)) for share in (GROW, PULL, REASSIGN))
-    adam = grow(target, config.num_gaussians, growing, config.density, generator, tick)
-    clusters = pull(adam, target, config.precision, pulling, generator, tick)
-    clustered = ClusteredFit(adam, clusters, target, config.precision, generator)
+    free, pulling, reassigning = (max(1, round(share * config.steps)) for share in (FREE, PULL, REASSIGN))
+    target = Target(image, config.loss, num_free(config, image[0].numel()))
+    adam = fit_free(target, config, free, generator, tick)
+    clusters = pull(adam, target, config, pulling, generator, tick)
+    clustered = ClusteredFit(adam, clusters, target, config, generator)
     clustered.reassign(reassigning, tick)
-    return clustered.refine(config.steps - growing - pulling - reassigning, tick).canonical()
+    return clustered.refine(config.steps - free - pulling - reassigning, tick).canonical()

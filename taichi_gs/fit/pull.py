@@ -1,6 +1,7 @@
-"""The second stage of a fit: codebooks grow into the parameters.
+"""The second stage of a fit: Gaussians beyond the budget go, and codebooks grow into the parameters.
 
-The parameters stay free, while k-means codebooks follow them and pull each Gaussian's vectors towards its codeword,
+The parameters stay free, while the least useful Gaussians are removed a few at a time, so that the others can take
+their place. Meanwhile k-means codebooks follow the parameters and pull each Gaussian's vectors towards its codeword,
 ever more strongly, until vector and codeword are nearly one: the picture has time to make good for what the codebooks
 cost.
 """
@@ -8,15 +9,15 @@ cost.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from taichi_gs.codebook import centroids, lloyd, seed_codewords
-from taichi_gs.fit.grow import area_order, clamp_shapes
-from taichi_gs.fit.precision import Precision
+from taichi_gs.fit.config import FitConfig
+from taichi_gs.fit.free import area_order, clamp_rows
 from taichi_gs.fit.splats import ROWS, RowAdam, Splats
 from taichi_gs.fit.target import Target
 
@@ -25,6 +26,10 @@ VECTORS = ("log_covariances", "color_codes")
 
 PULL_FIRST, PULL_LAST = 0.003, 0.5
 """The part of the way to its codeword that a vector is pulled after each step, at the beginning and at the end."""
+
+PRUNE_EVERY = 20
+PRUNE_END = 0.7
+"""The fraction of this stage in which the number of Gaussians falls, by equal factors, to the budget."""
 
 LLOYD_EVERY = 10
 CURVATURES_EVERY = 100
@@ -45,20 +50,35 @@ class Clusters:
 def pull(
     adam: RowAdam,
     target: Target,
-    precision: Precision,
+    config: FitConfig,
     steps: int,
     generator: torch.Generator,
     report: Callable[[float], None],
 ) -> Clusters:
-    """Draw the vectors of the Gaussians in `adam` towards codebooks while fitting them; return the codebooks."""
+    """Thin out the Gaussians in `adam` and draw their vectors towards codebooks, while fitting them.
+
+    At most the budget of `config` is left. Returns the codebooks.
+    """
+    precision = config.precision
     clusters = Clusters({}, {})
     weights_of: dict[str, Tensor] = {}
+    surplus = len(adam["means"]) / config.num_gaussians
+    last_pruning = int(PRUNE_END * steps)
     for step in range(steps):
-        splats = adam.splats()
+        splats = adam.splats(config.blending)
         order = area_order(splats.log_covariances)
+        if surplus > 1.0 and step <= last_pruning and (step % PRUNE_EVERY == 0 or step == last_pruning):
+            left = 1.0 - step / last_pruning if last_pruning else 0.0
+            count = round(config.num_gaussians * surplus**left)
+            kept = most_useful(target.removal_errors(splats, order), count)
+            adam.keep_rows(kept)
+            weights_of = {name: weights[kept] for name, weights in weights_of.items()}
+            clusters.indices = {name: indices[kept] for name, indices in clusters.indices.items()}
+            splats = adam.splats(config.blending)
+            order = area_order(splats.log_covariances)
         image = target.backward(splats, order, coarse=False)
         adam.step(1.0)
-        clamp_shapes(adam)
+        clamp_rows(adam, config.blending)
         if step % CURVATURES_EVERY == 0:
             weights_of = row_curvatures(target, splats, order, generator)
         clustering = step % LLOYD_EVERY == 0 or step == steps - 1
@@ -79,9 +99,22 @@ def pull(
     return clusters
 
 
-def row_curvatures(target: Target, splats: Splats, order: np.ndarray, generator: torch.Generator) -> dict[str, Tensor]:
-    """The curvature of the squared error in each Gaussian's parameters, by name in ROWS, kept away from zero."""
-    parameters = [getattr(splats, name) for name in ROWS]
-    values = target.curvatures(splats, order, parameters, generator, NUM_PROBES)
+def most_useful(removal_errors: Tensor, count: int) -> Tensor:
+    """The rows of the `count` Gaussians whose removal would hurt most, ascending."""
+    return removal_errors.argsort(descending=True, stable=True)[:count].sort().values
+
+
+def row_curvatures(
+    target: Target, splats: Splats, order: np.ndarray, generator: torch.Generator, steps: Tensor | None = None
+) -> dict[str, Tensor]:
+    """The curvature of the squared error in each Gaussian's parameters, by name in ROWS, kept away from zero.
+
+    `steps` [N, 2, 2] holds two vectors (x, y) in pixels for each Gaussian; curvatures of its mean are by multiples of
+    them, or by x and y without them.
+    """
+    moves = torch.zeros_like(splats.means).requires_grad_()
+    moved = splats.means.detach() + (moves if steps is None else (moves[:, :, None] * steps).sum(dim=1))
+    parameters = [moves, splats.log_covariances, splats.color_codes]
+    values = target.curvatures(replace(splats, means=moved), order, parameters, generator, NUM_PROBES)
     tiny = torch.finfo(torch.float32).tiny
     return {name: value + CURVATURE_FLOOR * value.mean(dim=0) + tiny for name, value in zip(ROWS, values, strict=True)}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from taichi_gs.gaussians import MAX_OPACITY
-from taichi_gs.render import render
+from taichi_gs.gaussians import MAX_OPACITY, Blending
+from taichi_gs.quantize import AMPLITUDE_UNIT
+from taichi_gs.render import removal_errors, render
 
 ROWS = ("means", "log_covariances", "color_codes")
 """The tensors of `Splats` that have one row a Gaussian."""
@@ -26,36 +27,53 @@ class Splats:
     Attributes:
         means: [N, 2].
         log_covariances: [N, 3], (m, u, v) as in `gaussians.py`.
-        color_codes: [N, 4], Y, Co, Cg and the opacity's logit.
+        color_codes: [N, 4], Y, Co, Cg and the code of the amplitude.
         background: [3], RGB.
+        blending: "alpha" or "normalized".
     """
 
     means: Tensor
     log_covariances: Tensor
     color_codes: Tensor
     background: Tensor
+    blending: Blending
 
     def __len__(self) -> int:
         return len(self.means)
 
     @property
-    def opacities(self) -> Tensor:
-        """[N], in (0, MAX_OPACITY)."""
-        return MAX_OPACITY * torch.sigmoid(self.color_codes[:, 3])
+    def amplitudes(self) -> Tensor:
+        """[N], the opacities, or for normalised blending the weights at the means."""
+        return amplitudes(self.color_codes[:, 3], self.blending)
+
+    @property
+    def colors(self) -> Tensor:
+        """[N, 3], RGB."""
+        return self.color_codes[:, :3] @ self.means.new_tensor(RGB_FROM_YCOCG).T
 
     def render(self, full_size: tuple[int, int], image_size: tuple[int, int], order: np.ndarray) -> Tensor:
         """Render [3, height, width] at `image_size` what is described for `full_size`, differentiably."""
         scale_y, scale_x = image_size[0] / full_size[0], image_size[1] / full_size[1]
-        matrix = self.means.new_tensor(RGB_FROM_YCOCG)
         return render(
             self.means * self.means.new_tensor([scale_x, scale_y]),
             self.log_covariances + self.means.new_tensor([math.log(scale_x * scale_y), 0.0, 0.0]),
-            self.color_codes[:, :3] @ matrix.T,
-            self.opacities,
+            self.colors,
+            self.amplitudes,
             self.background,
             order,
             image_size,
+            self.blending,
         )
+
+    def removal_errors(self, picture: Tensor, order: np.ndarray) -> Tensor:
+        """How much removing each Gaussian alone adds [N] to the squared error against `picture` [3, H, W]."""
+        splats = (self.means, self.log_covariances, self.colors, self.amplitudes, self.background)
+        return removal_errors(*splats, order, picture, self.blending)
+
+
+def amplitudes(codes: Tensor, blending: Blending) -> Tensor:
+    """The amplitudes [N] that codes [N] stand for, differentiably; `quantize.amplitudes_of` is the decoder's form."""
+    return (AMPLITUDE_UNIT * codes).exp() if blending == "normalized" else MAX_OPACITY * torch.sigmoid(codes)
 
 
 def principal_axes(log_covariances: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,9 +105,9 @@ class RowAdam:
             fused=True,
         )
 
-    def splats(self) -> Splats:
+    def splats(self, blending: Blending) -> Splats:
         """The Gaussians whose fields are the tensors of this optimiser."""
-        return Splats(self["means"], self["log_covariances"], self["color_codes"], self["background"])
+        return Splats(self["means"], self["log_covariances"], self["color_codes"], self["background"], blending)
 
     def step(self, factor: float) -> None:
         """Take a step with every learning rate multiplied by `factor`, then clear the gradients."""
@@ -106,6 +124,10 @@ class RowAdam:
     def assign(self, name: str, values: Tensor) -> None:
         """Overwrite a tensor's values [same shape] and keep its moments."""
         self._tensors[name].data.copy_(values)
+
+    def keep_rows(self, kept: Tensor, names: Sequence[str] = ROWS) -> None:
+        """Keep only the rows `kept` [M] of the tensors `names`."""
+        self.replace_rows(kept, {name: self[name].detach()[:0] for name in names})
 
     def replace_rows(self, kept: Tensor, added: Mapping[str, Tensor]) -> None:
         """Keep the rows `kept` [M] of every tensor named in `added`, and append its new rows with zero moments."""

@@ -12,7 +12,7 @@ from torch.nn import functional
 from taichi_gs.fit.losses import LOSSES
 from taichi_gs.fit.splats import Splats
 
-MIN_COARSE_SPACING = 6.0
+MIN_COARSE_SPACING = 3.0
 """Pixels between neighbouring Gaussians, on average, that the reduced resolution leaves: it shows all they can."""
 
 MIN_COARSE_SIDE = 32
@@ -63,6 +63,10 @@ class Target:
         At least what rounding to 8 bits makes of a perfect picture: below that, nothing is worth a bit.
         """
         return (image - self.full).square().sum().clamp_min(self.full.numel() / (12.0 * 255.0**2))
+
+    def removal_errors(self, splats: Splats, order: np.ndarray) -> Tensor:
+        """How much removing each Gaussian alone would add [N] to the squared error of the full picture."""
+        return splats.removal_errors(self.full, order)
 
     def psnr(self, image: Tensor, coarse: bool) -> float:
         """The peak signal-to-noise ratio in dB of a rendered picture, clipped to black and white."""

@@ -1,54 +1,114 @@
-"""Alpha blending of tiles of 16 x 16 pixels (paper eq. 4-6): what its CPU and its CUDA form have in common.
+"""Blending of tiles of 16 x 16 pixels (paper eq. 4-6): what its CPU and its CUDA form have in common.
 
 A conic is the exponent of one Gaussian in base two: `conics [N, 4] = (a, b, c, l)` with
 
-    alpha = 2**(l - (a dx + b dy)**2 - (c dy)**2),   (dx, dy) = pixel centre - mean,
+    e = 2**(l - (a dx + b dy)**2 - (c dy)**2),   (dx, dy) = pixel centre - mean,
 
-so [[a, b], [0, c]] is the Cholesky factor of the inverse covariance times log2(e)/2, and l = log2(opacity). A sum of
+so [[a, b], [0, c]] is the Cholesky factor of the inverse covariance times log2(e)/2, and l = log2(amplitude). A sum of
 squares and not the quadratic form's three coefficients, for as many operations: rounding cannot make it negative, and
 however thin the Gaussian, its terms do not cancel each other.
 
-`extents [N, 2]` are the half sides of the box outside which alpha is below 1/255. Images are planar, [3, H', W'], with
-both sides padded to whole tiles. `tile_offsets [T + 1]` and `tile_indices [P]` list each tile's Gaussians front to
-back, see `tiles.py`.
+In alpha blending the weight is e, or 0 below the cut-off; in normalised blending it is max(e - cut-off, 0).
 
-With v = dL/d(ln alpha) at one pixel,
+`extents [N, 2]` are the half sides of the box outside which e is below the cut-off. Images are planar,
+[PLANES[blending], H', W'], with both sides padded to whole tiles. `tile_offsets [T + 1]` and `tile_indices [P]` list
+each tile's Gaussians front to back, see `tiles.py`.
 
-    v = w (g . color) - alpha / (1 - alpha) S,
+Let g be the gradient at one pixel, s the share that a Gaussian has in its colour C, and v = dL/d(ln e). In alpha
+blending the weight is an alpha and s = alpha T, with the transmittance T in front of this Gaussian, and
 
-where g is the pixel's gradient, w = alpha T the blending weight, T the transmittance in front of this Gaussian and
-S = g . (the colour still to come behind it, the background included). The gradients of a Gaussian are sums of v, v dx,
-v dy, v dx dx, v dx dy, v dy dy and w g over pixels. `grad_pairs [P, 9]` holds them for every (tile, Gaussian) pair:
-mean x, y; conic a, b, c, l; colour r, g, b. `grad_backgrounds [T, 3]` holds the background's, a tile a row.
+    v = s (g . color) - alpha / (1 - alpha) S,
+
+where S = g . (the colour still to come behind it, the background included). In normalised blending s = weight / W,
+where W is the sum of all weights, the background's included, and
+
+    v = slope / W (g . color - g . C),   slope = dweight/d(ln e) = e, or 0 where the weight is 0.
+
+The gradients of a Gaussian are sums of v, v dx, v dy, v dx dx, v dx dy, v dy dy and s g over pixels. `grad_pairs
+[P, 9]` holds them for every (tile, Gaussian) pair: mean x, y; conic a, b, c, l; colour r, g, b. `grad_backgrounds [T,
+3]` holds the background's, a tile a row.
 """
 
 import functools
+import math
 
 import taichi as ti
+
+from taichi_gs.gaussians import BACKGROUND_WEIGHT, CUTOFFS
 
 TILE = 16
 NUM_PIXELS = TILE * TILE
 NUM_GRADS = 9
 
-LOG2_MIN_ALPHA = -7.994353436858858
+PLANES = {"alpha": 3, "normalized": 4}
+"""Planes of an image: red, green and blue, and after them 1 / W in normalised blending, which `backward` reads."""
+
 LN2 = 0.6931471805599453
+
+# Amplitudes of normalised blending may be as large as 2**16, and `exp2_f32` takes no positive powers. So all weights
+# are counted in units of 2**16 there; only their ratios matter.
+_LOG2_UNITS = {"alpha": 0.0, "normalized": 16.0}
+
+FIRST_STATES = {"alpha": 1.0, "normalized": BACKGROUND_WEIGHT * 2.0 ** -_LOG2_UNITS["normalized"]}
+"""What a pixel starts from: the transmittance in alpha blending, the background's weight in normalised blending."""
+
+NORMALIZED_CUTOFF = CUTOFFS["normalized"] * 2.0 ** -_LOG2_UNITS["normalized"]
+"""The cut-off of normalised blending in the units of its weights."""
 
 
 @functools.cache
-def make_alpha(dtype):
-    """The Taichi function from a base-two exponent, at most 0, to alpha: 2**power, and 0 below 1/255."""
+def make_weight(dtype, blending):
+    """The Taichi function from the base-two exponent of e to the weight, in units of the blending."""
     exp2 = exp2_f32 if dtype == ti.f32 else exp2_f64
+    log2_cutoff, log2_unit = math.log2(CUTOFFS[blending]), _LOG2_UNITS[blending]
+    lowest = log2_cutoff - log2_unit if blending == "normalized" else -126.0
 
     @ti.func
-    def alpha_of(power):
-        return ti.select(power >= LOG2_MIN_ALPHA, exp2(ti.max(power, -126.0)), 0.0)
+    def weight_of(power):
+        # `ti.max` would take three instructions, because of NaN.
+        weight = exp2(ti.select(power - log2_unit > lowest, power - log2_unit, lowest))
+        if ti.static(blending == "normalized"):
+            # `exp2` rounds, and what it makes of the cut-off is no more than what it makes of larger exponents: the
+            # difference is never negative, and 0 outside.
+            weight -= exp2(ti.cast(lowest, dtype))
+        else:
+            weight = ti.select(power >= log2_cutoff, weight, 0.0)
+        return weight
 
-    return alpha_of
+    return weight_of
+
+
+@ti.func
+def normalized_slope(weight):
+    """dweight/d(ln e) of normalised blending, in the units of the weight."""
+    return ti.select(weight > 0.0, weight + NORMALIZED_CUTOFF, 0.0)
+
+
+@functools.cache
+def make_store_pixel(dtype, blending):
+    """The Taichi function that adds the background to a pixel and writes it to an image.
+
+    `red`, `green`, `blue` are the sums over the Gaussians, `state` the transmittance behind all of them in alpha
+    blending and W in normalised blending.
+    """
+    background_weight = FIRST_STATES[blending]
+
+    @ti.func
+    def store_pixel(image: ti.template(), y, x, red, green, blue, state, background: ti.template()):
+        rest, scale = state, ti.cast(1.0, dtype)
+        if ti.static(blending == "normalized"):
+            rest, scale = background_weight, 1.0 / state
+            image[3, y, x] = scale
+        image[0, y, x] = (red + rest * background[0]) * scale
+        image[1, y, x] = (green + rest * background[1]) * scale
+        image[2, y, x] = (blue + rest * background[2]) * scale
+
+    return store_pixel
 
 
 @ti.func
 def store_gradients(grad_pairs: ti.template(), pair, a, b, c, moments, sums):
-    """Write a row of `grad_pairs`; moments: sums of v, v dx, v dy, v dx dx, v dx dy, v dy dy; sums: those of w g."""
+    """Write a row of `grad_pairs`; moments: sums of v, v dx, v dy, v dx dx, v dx dy, v dy dy; sums: those of s g."""
     shift = a * moments[1] + b * moments[2]
     grad_pairs[pair, 0] = 2.0 * LN2 * a * shift
     grad_pairs[pair, 1] = 2.0 * LN2 * (b * shift + c * c * moments[2])

@@ -13,13 +13,22 @@ from types import SimpleNamespace
 
 import taichi as ti
 
-from taichi_gs.kernels.blend import NUM_GRADS, NUM_PIXELS, TILE, make_alpha, store_gradients
+from taichi_gs.kernels.blend import (
+    FIRST_STATES,
+    NUM_GRADS,
+    NUM_PIXELS,
+    TILE,
+    make_store_pixel,
+    make_weight,
+    normalized_slope,
+    store_gradients,
+)
 
 
 @functools.cache
-def make_kernels(dtype):
+def make_kernels(dtype, blending):
     """Return `forward` and `backward` for `dtype`, ti.f32 or ti.f64; Taichi compiles them when first called."""
-    backward_tiles = _make_backward_tiles(dtype)
+    backward_tiles = _make_backward_tiles(dtype, blending)
 
     def backward(means, conics, extents, colors, tile_offsets, tile_indices, image, grad_image):
         """Take detached tensors; return grad_pairs [P, 9] and the background's gradient [3], tensors as well."""
@@ -31,7 +40,7 @@ def make_kernels(dtype):
         backward_tiles(*(t.numpy() for t in (*splats, tile_offsets, tile_indices, *images)))
         return grad_pairs, grad_backgrounds.sum(dim=0)
 
-    return SimpleNamespace(forward=_make_forward(dtype), backward=backward)
+    return SimpleNamespace(forward=_make_forward(dtype, blending), backward=backward)
 
 
 @ti.func
@@ -43,8 +52,9 @@ def _rows_within(y0, extent):
     )
 
 
-def _make_forward(dtype):
-    alpha_of = make_alpha(dtype)
+def _make_forward(dtype, blending):
+    weight_of, store_pixel = make_weight(dtype, blending), make_store_pixel(dtype, blending)
+    normalized, first_state = blending == "normalized", FIRST_STATES[blending]
     array1 = ti.types.ndarray(dtype=dtype, ndim=1)
     array2 = ti.types.ndarray(dtype=dtype, ndim=2)
     array3 = ti.types.ndarray(dtype=dtype, ndim=3)
@@ -65,7 +75,7 @@ def _make_forward(dtype):
         tiles_x = image.shape[2] // TILE
         for tile in range(tile_offsets.shape[0] - 1):
             left, top = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
-            transmittance = pixels(1.0)
+            state = pixels(first_state)  # see `make_store_pixel`
             red, green, blue = pixels(0.0), pixels(0.0), pixels(0.0)
             for pair in range(tile_offsets[tile], tile_offsets[tile + 1]):
                 i = tile_indices[pair]
@@ -82,24 +92,26 @@ def _make_forward(dtype):
                         dx = x0 + x
                         along = a * dx + linear
                         power = constant - along * along
-                        alpha = alpha_of(power)
-                        weight = alpha * transmittance[j]
+                        weight = weight_of(power)
+                        if ti.static(normalized):
+                            state[j] += weight
+                        else:
+                            weight *= state[j]
+                            state[j] -= weight
                         red[j] += weight * r
                         green[j] += weight * g
                         blue[j] += weight * bl
-                        transmittance[j] -= weight
             for y in range(TILE):
                 for x in range(TILE):
                     j = y * TILE + x
-                    image[0, top + y, left + x] = red[j] + transmittance[j] * background[0]
-                    image[1, top + y, left + x] = green[j] + transmittance[j] * background[1]
-                    image[2, top + y, left + x] = blue[j] + transmittance[j] * background[2]
+                    store_pixel(image, top + y, left + x, red[j], green[j], blue[j], state[j], background)
 
     return forward
 
 
-def _make_backward_tiles(dtype):
-    alpha_of = make_alpha(dtype)
+def _make_backward_tiles(dtype, blending):
+    weight_of = make_weight(dtype, blending)
+    normalized, first_state = blending == "normalized", FIRST_STATES[blending]
     array2 = ti.types.ndarray(dtype=dtype, ndim=2)
     array3 = ti.types.ndarray(dtype=dtype, ndim=3)
     index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
@@ -122,14 +134,21 @@ def _make_backward_tiles(dtype):
         tiles_x = image.shape[2] // TILE
         for tile in range(tile_offsets.shape[0] - 1):
             left, top = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
-            transmittance, behind = pixels(1.0), pixels(0.0)
-            red, green, blue = pixels(0.0), pixels(0.0), pixels(0.0)
+            # The background's weight or, in alpha blending, the transmittance.
+            rest = pixels(first_state)
+            # The pixel's gradient, and its product with the colour, or with the part of it that is still to come in
+            # alpha blending. Normalised, both are divided by W here, and so need not be for each Gaussian.
+            red, green, blue, behind = pixels(0.0), pixels(0.0), pixels(0.0), pixels(0.0)
             for y in range(TILE):
                 for x in range(TILE):
                     j = y * TILE + x
                     red[j] = grad_image[0, top + y, left + x]
                     green[j] = grad_image[1, top + y, left + x]
                     blue[j] = grad_image[2, top + y, left + x]
+                    if ti.static(normalized):
+                        red[j] *= image[3, top + y, left + x]
+                        green[j] *= image[3, top + y, left + x]
+                        blue[j] *= image[3, top + y, left + x]
                     behind[j] = (
                         red[j] * image[0, top + y, left + x]
                         + green[j] * image[1, top + y, left + x]
@@ -152,12 +171,17 @@ def _make_backward_tiles(dtype):
                         dx = x0 + x
                         along = a * dx + linear
                         power = constant - along * along
-                        alpha = alpha_of(power)
-                        weight = alpha * transmittance[j]
-                        own = weight * (red[j] * r + green[j] * g + blue[j] * bl)
-                        behind[j] -= own
-                        transmittance[j] -= weight
-                        v = own - alpha / (1.0 - alpha) * behind[j]
+                        weight = weight_of(power)
+                        v = red[j] * r + green[j] * g + blue[j] * bl
+                        if ti.static(normalized):
+                            v = normalized_slope(weight) * (v - behind[j])
+                        else:
+                            alpha = weight
+                            weight *= rest[j]
+                            v *= weight
+                            behind[j] -= v
+                            rest[j] -= weight
+                            v -= alpha / (1.0 - alpha) * behind[j]
                         v_1[x] += v
                         v_y[x] += v * dy
                         v_yy[x] += v * dy * dy
@@ -172,12 +196,12 @@ def _make_backward_tiles(dtype):
                     moments += ti.Vector([v_1[x], v_1[x] * dx, v_y[x], v_1[x] * dx * dx, v_y[x] * dx, v_yy[x]], dtype)
                     sums += ti.Vector([w_r[x], w_g[x], w_b[x]], dtype)
                 store_gradients(grad_pairs, pair, a, b, c, moments, sums)
-            rest = ti.Vector([0.0, 0.0, 0.0], dtype)
+            total = ti.Vector([0.0, 0.0, 0.0], dtype)
             for j in range(NUM_PIXELS):
-                rest[0] += transmittance[j] * red[j]
-                rest[1] += transmittance[j] * green[j]
-                rest[2] += transmittance[j] * blue[j]
+                total[0] += rest[j] * red[j]
+                total[1] += rest[j] * green[j]
+                total[2] += rest[j] * blue[j]
             for channel in ti.static(range(3)):
-                grad_backgrounds[tile, channel] = rest[channel]
+                grad_backgrounds[tile, channel] = total[channel]
 
     return backward_tiles

@@ -5,13 +5,14 @@ from typing import Any
 
 import taichi as ti
 
+from taichi_gs.gaussians import Blending
 from taichi_gs.kernels import blend_cpu, blend_cuda
 
 DTYPES = {"float32": ti.f32, "float64": ti.f64}
 """Taichi's types by the names that NumPy and PyTorch give them."""
 
 
-def blend_kernels(dtype: Any, arch: str) -> SimpleNamespace:
-    """The functions `forward` and `backward` for a Taichi dtype on `arch`, "cpu" or "cuda"."""
-    kernels: SimpleNamespace = (blend_cuda if arch == "cuda" else blend_cpu).make_kernels(dtype)
+def blend_kernels(dtype: Any, arch: str, blending: Blending) -> SimpleNamespace:
+    """The functions `forward` and `backward` for a Taichi dtype on `arch`, "cpu" or "cuda"; see `blend.py`."""
+    kernels: SimpleNamespace = (blend_cuda if arch == "cuda" else blend_cpu).make_kernels(dtype, blending)
     return kernels

@@ -1,4 +1,4 @@
-"""The first stage of a fit: free parameters, and from few Gaussians to the budget."""
+"""The first stage of a fit: free parameters."""
 
 from __future__ import annotations
 
@@ -9,63 +9,73 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from taichi_gs.fit.densify import clone_and_split, grow_from_error
+from taichi_gs.fit.config import FitConfig
+from taichi_gs.fit.densify import clone_and_split
 from taichi_gs.fit.initialize import detail_density, sample_rows
 from taichi_gs.fit.splats import RowAdam
 from taichi_gs.fit.target import Target
+from taichi_gs.gaussians import Blending
+
+OVERGROWTH = 6.0
+MIN_PIXELS_PER_FREE = 30
+"""With density "prune", how many times the budget's Gaussians are fitted at first, unless they would crowd."""
 
 INITIAL_FRACTION = 0.5
-INITIAL_SIZE = 0.5
 GROWTH_EVENTS = 5
 GROWTH_END = 0.5
-"""The fraction of this stage after which no Gaussians are added."""
+"""With density "gradient": the part of the budget at the start, and the fraction of this stage that adds the rest."""
 
-MEANS_RATE = 0.02
+INITIAL_SIZE = 0.5
+
+MEANS_RATE = 0.04
 """Adam's step for positions, in mean distances between Gaussians."""
 
 MIN_LOG_AREA, MAX_LOG_AREA = -2.5, 24.0
+MAX_AMPLITUDE_CODE = 1.9
 
-RATES = {"log_covariances": 0.03, "color_codes": 0.01, "background": 0.003}
+RATES = {"log_covariances": 0.07, "color_codes": 0.01, "background": 0.003}
 """Adam's steps for the other parameters, in their own units."""
 
 
-def grow(
-    target: Target,
-    num_gaussians: int,
-    steps: int,
-    density: str,
-    generator: torch.Generator,
-    report: Callable[[float], None],
+def num_free(config: FitConfig, num_pixels: int) -> int:
+    """How many Gaussians are fitted freely: with density "prune" more than the budget, where there is room for them."""
+    if config.density != "prune":
+        return config.num_gaussians
+    return max(config.num_gaussians, min(round(OVERGROWTH * config.num_gaussians), num_pixels // MIN_PIXELS_PER_FREE))
+
+
+def fit_free(
+    target: Target, config: FitConfig, steps: int, generator: torch.Generator, report: Callable[[float], None]
 ) -> RowAdam:
     """Fit free Gaussians and return them in their optimiser, under the names of `Splats`' fields.
 
-    Half of them are sampled from the picture, the rest are added in GROWTH_EVENTS portions, by `density`: "error"
-    puts new ones where the squared error is, "gradient" clones and splits where the positional gradient is high
-    (paper section 3.4). The blending order is that of the areas, small ones in front, which is how the decoder will
-    order them.
+    With density "prune" they are `num_free` from the start, from which the next stage keeps the best. With "gradient"
+    half of the budget is sampled from the picture, and the rest is cloned and split off in GROWTH_EVENTS portions where
+    the positional gradient is high (paper section 3.4). The blending order is that of the areas, small ones in front,
+    which is how the decoder will order them.
     """
-    spacing = math.sqrt(target.full[0].numel() / num_gaussians)
-    first = max(1, round(INITIAL_FRACTION * num_gaussians))
-    rows = sample_rows(target.coarse, detail_density(target.coarse), first, INITIAL_SIZE, target.size, generator)
+    count = num_free(config, target.full[0].numel())
+    growing = config.density == "gradient"
+    spacing = math.sqrt(target.full[0].numel() / count)
+    first = max(1, round(INITIAL_FRACTION * count)) if growing else count
+    density = detail_density(target.coarse)
+    rows = sample_rows(target.coarse, density, first, INITIAL_SIZE, target.size, generator)
     adam = RowAdam({**rows, "background": target.coarse.mean(dim=(1, 2))}, learning_rates(spacing))
     # Fewer events than GROWTH_EVENTS where there are too few steps for them.
     events = sorted({max(1, round(steps * GROWTH_END * (i + 1) / GROWTH_EVENTS)) for i in range(GROWTH_EVENTS)})
     activity, since = torch.zeros(first, device=target.full.device), 0
     for step in range(steps):
-        splats = adam.splats()
+        splats = adam.splats(config.blending)
         image = target.backward(splats, area_order(splats.log_covariances), coarse=True)
         activity += _gradient_norms(adam["means"])
         since += 1
         adam.step(decay(step / steps, start=GROWTH_END))
-        clamp_shapes(adam)
+        clamp_rows(adam, config.blending)
         report(target.psnr(image, coarse=True))
-        if step + 1 in events:
+        if growing and step + 1 in events:
             left = len(events) - events.index(step + 1)
-            count = -(-(num_gaussians - len(splats)) // left)
-            if density == "gradient":
-                clone_and_split(adam, activity / since, count, spacing, generator)
-            else:
-                grow_from_error(adam, target, image, count, generator)
+            portion = -(-(count - len(splats)) // left)
+            clone_and_split(adam, activity / since, portion, spacing, config.blending, generator)
             activity, since = torch.zeros(len(adam["means"]), device=target.full.device), 0
     return adam
 
@@ -81,11 +91,16 @@ def decay(progress: float, start: float = 0.0, final: float = 0.1) -> float:
     return final + (1.0 - final) * 0.5 * (1.0 + math.cos(math.pi * phase))
 
 
-def clamp_shapes(adam: RowAdam) -> None:
-    """Keep covariances within what is worth drawing: no thinner than about a third of a pixel, axes at most e^6 : 1."""
+def clamp_rows(adam: RowAdam, blending: Blending) -> None:
+    """Keep Gaussians within what is worth drawing, and amplitudes within what a file can hold.
+
+    No thinner than about a third of a pixel, axes at most e^6 : 1.
+    """
     shapes = adam["log_covariances"].detach()
     low, high = shapes.new_tensor([MIN_LOG_AREA, -6.0, -6.0]), shapes.new_tensor([MAX_LOG_AREA, 6.0, 6.0])
     adam.assign("log_covariances", torch.minimum(torch.maximum(shapes, low), high))
+    if blending == "normalized":
+        adam["color_codes"].detach()[:, 3].clamp_(-MAX_AMPLITUDE_CODE, MAX_AMPLITUDE_CODE)
 
 
 def area_order(log_covariances: Tensor) -> np.ndarray:

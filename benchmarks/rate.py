@@ -1,0 +1,121 @@
+"""Measure rate and distortion next to other codecs on a folder of PNG files, Kodak's 24 pictures for one.
+
+    python -m benchmarks.rate FOLDER [--bpp 0.042,0.066] [--preset NAME] [--jobs N] [--anchors FILE.json]
+    python -m benchmarks.compare --document docs/results.md --plot docs/rate.svg
+
+The first command measures and the second draws. The output folder gets three kinds of files:
+
+    taichi_gs-PRESET.tsv    what `python -m benchmarks.kodak` measures at these rates
+    peers.tsv               JPEG, JPEG 2000, WebP and AVIF, as Pillow writes them; rows that are there are kept
+    published.tsv           curves that others have published, copied from the file of anchors
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from benchmarks import kodak, peers
+from benchmarks.provenance import ROOT, command_line, write_lines
+from benchmarks.tables import MEAN, ResultsError, format_value
+from taichi_gs.errors import TgsError
+
+OUTPUT = ROOT / "benchmarks" / "results" / "rate"
+
+RATES = (0.042, 0.066, 0.125, 0.183, 0.4)
+"""The four rates of the paper's Table 1, and one above them."""
+
+MIN_RATE, MAX_RATE = 0.03, 0.6
+"""What is drawn, in bits per pixel."""
+
+PUBLISHED_COLUMNS = ("image", "codec", "bpp", "psnr", "source")
+PUBLISHED = {
+    "VTM": "VVC (VTM)",
+    "BPG 4:4:4": "BPG 4:4:4",
+    "Cool-Chic 5.0": "Cool-Chic 5.0",
+    "Minnen2018 (MSE)": "Minnen 2018",
+    "COIN": "COIN",
+    "GaussianImage (ECCV 2024)": "GaussianImage (approximate)",
+    "Zhang et al. 2024 (the method implemented here)": "Zhang et al. 2024",
+}
+"""The curves that are worth a line, and their labels: a few of each kind, and what is done with Gaussians."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmark and return its exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    arguments = _parser().parse_args(argv)
+    command = command_line("benchmarks.rate", argv)
+    try:
+        paths = _pictures(arguments.folder, arguments.images)
+        arguments.output.mkdir(parents=True, exist_ok=True)
+        if arguments.anchors:
+            write_published(arguments.anchors, arguments.output / "published.tsv", command)
+        peers.run(paths, arguments.output / "peers.tsv", command)
+    except (ResultsError, TgsError) as error:
+        print(f"rate: error: {error}", file=sys.stderr)
+        return 1
+    return 0 if arguments.peers_only else kodak.main(_kodak_arguments(arguments))
+
+
+def write_published(anchors: Path, out: Path, command: str) -> None:
+    """Copy the published curves to draw, as far as they are to be seen, and where they are from."""
+    lines = [f"# command: {command}", "\t".join(PUBLISHED_COLUMNS)]
+    try:
+        curves = json.loads(anchors.read_text(encoding="utf-8"))["published"]
+        for name, label in PUBLISHED.items():
+            points = sorted((float(rate), float(psnr)) for rate, psnr in curves[name]["points"])
+            inside = [rate for rate, _ in points if MIN_RATE <= rate <= MAX_RATE]
+            if len(inside) < 2:
+                continue
+            # The first point beyond keeps a line from ending before the border.
+            last = next((rate for rate, _ in points if rate > MAX_RATE), MAX_RATE)
+            for rate, psnr in points:
+                if MIN_RATE <= rate <= last:
+                    cells = (format_value("bpp", rate), format_value("psnr", psnr), curves[name]["source"])
+                    lines.append("\t".join([MEAN, label, *cells]))
+    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+        raise ResultsError(f"{anchors.name} does not hold the published curves") from error
+    write_lines(lines, out)
+
+
+def _pictures(folder: Path, names: list[str] | None) -> list[Path]:
+    paths = [path for path in sorted(folder.glob("*.png")) if names is None or path.stem in names]
+    missing = sorted(set(names or []) - {path.stem for path in paths})
+    if missing or not paths:
+        raise ResultsError(f"there is no picture {missing[0]} in {folder}" if missing else f"no PNG files in {folder}")
+    return paths
+
+
+def _kodak_arguments(arguments: argparse.Namespace) -> list[str]:
+    out = arguments.output / f"taichi_gs-{arguments.preset}.tsv"
+    options = ["--preset", arguments.preset, "--bpp", *map(str, arguments.bpp), "--jobs", str(arguments.jobs)]
+    images = ["--images", *arguments.images] if arguments.images else []
+    resume = ["--resume"] if arguments.resume else []
+    return [str(arguments.folder), *options, *images, "--out", str(out), *resume]
+
+
+def _rates(text: str) -> list[float]:
+    return [float(rate) for rate in text.split(",")]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.rate", description="Compare with other codecs.")
+    add = parser.add_argument
+    add("folder", type=Path, metavar="FOLDER", help="a folder of PNG files")
+    listed = ",".join(map(str, RATES))
+    add("--bpp", type=_rates, default=list(RATES), metavar="RATE,...", help=f"not to be exceeded [default: {listed}]")
+    add("--preset", default="default", help="preset of the encoder [default: default]")
+    add("--images", nargs="+", metavar="NAME", help="only these pictures, as in kodim01 kodim05")
+    add("--jobs", type=int, default=1, help="pictures this encoder has in work at a time [default: 1]")
+    add("--anchors", type=Path, metavar="FILE.json", help="copy published curves from this file")
+    add("--output", type=Path, default=OUTPUT, metavar="DIR", help="folder [default: benchmarks/results/rate]")
+    add("--peers-only", action="store_true", help="measure the other codecs alone")
+    add("--resume", action="store_true", help="go on with this encoder's results where they end")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,201 @@
+"""Fitting to a quality: a short search for the size of file that has the PSNR which is asked for.
+
+Over x, log2 of the bits per pixel without the header, the PSNR of one picture is close to
+
+    psnr(x) = A + B x + C x^2
+
+where C is about the same for all photographs, B is guessed until two fits tell, and A comes from any fit. Pilot fits
+with few steps find the neighbourhood. Then a whole fit is made with a few more bytes than the curve says, and drops
+Gaussians in the end until the PSNR is just what was asked for (`FitConfig.min_psnr`). If it falls short, or is so much
+too good that dropping Gaussians wastes bytes, the curve is corrected and another fit made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from taichi_gs.bitstream import serialize
+from taichi_gs.decoder import rasterize
+from taichi_gs.errors import QualityError
+from taichi_gs.fit.budget import HEADER_BITS
+from taichi_gs.fit.config import FitConfig
+from taichi_gs.fit.optimize import fit
+from taichi_gs.images import as_byte_image
+from taichi_gs.metrics import psnr as measure_psnr
+from taichi_gs.quantize import dequantize_gaussians
+
+CURVATURE = 0.09
+"""C, in dB."""
+
+TYPICAL_RATE, TYPICAL_PSNR, TYPICAL_SLOPE = 0.18, 28.0, 2.0
+"""Bits per pixel of a photograph, its PSNR there in dB, and the curve's slope there in dB a doubling: a first guess."""
+
+MIN_SLOPE, MAX_SLOPE = 0.5, 4.0
+"""In dB a doubling."""
+
+MIN_BASE = 0.3
+"""In doublings: fits that are nearer to each other than that tell nothing of the slope."""
+
+PILOT_STEPS = 300
+"""Fits of fewer than twice as many steps do without pilots."""
+
+PILOT_LOSS = 0.05
+"""By how many dB a pilot is worse than a whole fit, at least; at high rates it is up to 0.4."""
+
+MAX_PILOTS = 3
+NEAR = 0.7
+"""A pilot is near enough if the curve leads no more than so many doublings away from it."""
+
+MARGIN = 0.2
+"""In dB, aimed at above what is asked for."""
+
+ENOUGH = 0.5
+"""A fit may have so many dB more than asked for before Gaussians are dropped; 0.7 were found to waste 10 % of the bytes."""
+
+MAX_FITS = 5
+"""Whole ones. If all others fall short the last has all the bytes that there may be."""
+
+MIN_CHANGE = 1.02
+"""The factor by which a file has to be larger than one that fell short."""
+
+ROUNDING_ERROR = 0.002
+"""In dB: a decoder may round single pixels in another way than the fit."""
+
+
+def fit_to_psnr(
+    image: Tensor,
+    psnr: float,
+    plan: Callable[[int], FitConfig],
+    sizes: tuple[int, int],
+    report: Callable[[int, int, float], None],
+) -> bytes:
+    """Return a .tgs file of a picture that has a PSNR, and hardly more bytes than that takes.
+
+    Args:
+        image: [3, H, W], RGB from 0 to 1.
+        psnr: in dB, of the decoded file against the picture rounded to 8 bits.
+        plan: how to fit with a limit in bytes.
+        sizes: the smallest and the largest such limit.
+        report: called after every step with the number of steps done, the number planned so far, and the PSNR in dB at
+            the resolution of that step.
+
+    Raises:
+        QualityError: if no file reaches that PSNR.
+    """
+    return _Search(image, psnr, plan, sizes, report).run()
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What a fit has come to.
+
+    Attributes:
+        data: the file.
+        psnr: in dB, measured by decoding it.
+        untrimmed: in dB, before Gaussians were dropped; if some were, that of the last step.
+    """
+
+    data: bytes
+    psnr: float
+    untrimmed: float
+
+
+class _Search:
+    """The curve, by its points (x, psnr) and its slope B, and the fits that correct it."""
+
+    def __init__(
+        self,
+        image: Tensor,
+        psnr: float,
+        plan: Callable[[int], FitConfig],
+        sizes: tuple[int, int],
+        report: Callable[[int, int, float], None],
+    ) -> None:
+        self._image, self._psnr, self._plan, self._report = image, psnr, plan, report
+        self._low, self._high = sizes
+        self._picture = as_byte_image(image.permute(1, 2, 0).cpu().numpy())
+        self._num_pixels: int = image[0].numel()
+        self._done = 0
+        self._points = [(math.log2(TYPICAL_RATE), TYPICAL_PSNR)]
+        self._slope = TYPICAL_SLOPE - 2.0 * CURVATURE * math.log2(TYPICAL_RATE)
+
+    def run(self) -> bytes:
+        """Search; see `fit_to_psnr`."""
+        size = self._start()
+        self._points = []
+        results: list[_Result] = []
+        best: _Result | None = None
+        for left in reversed(range(MAX_FITS)):
+            result = self._fit(replace(self._plan(size), min_psnr=self._psnr + ROUNDING_ERROR))
+            self._add(size, result.untrimmed)
+            results.append(result)
+            if result.psnr >= self._psnr:
+                best = result if best is None or len(result.data) < len(best.data) else best
+                if result.untrimmed < self._psnr + ENOUGH or size == self._low:
+                    break
+                self._high = size - 1
+            else:
+                if size == self._high:
+                    break
+                self._low = min(math.ceil(MIN_CHANGE * size), self._high)
+            size = self._high if left == 1 and best is None else self._size_for(self._psnr + MARGIN)
+        if best is None:
+            best = max(results, key=lambda result: result.psnr)
+            message = f"the best that this preset reaches is {best.psnr:.2f} dB, not {self._psnr:g}"
+            raise QualityError(message, best.data)
+        return best.data
+
+    def _start(self) -> int:
+        """Follow the curve from pilot to pilot; return the size that it leads a whole fit to."""
+        size = self._size_for(self._psnr)
+        self._points = []
+        for _ in range(MAX_PILOTS):
+            config = self._plan(size)
+            if config.steps < 2 * PILOT_STEPS:
+                break
+            result = self._fit(replace(config, steps=PILOT_STEPS), config.steps)
+            self._add(size, result.psnr + PILOT_LOSS)
+            last, size = size, self._size_for(self._psnr + MARGIN)
+            if abs(math.log2(size / last)) <= NEAR:
+                break
+        return size
+
+    def _fit(self, config: FitConfig, later_steps: int = 0) -> _Result:
+        """Fit and measure; `later_steps` are planned after it."""
+        before, last = self._done, 0.0
+
+        def tick(step: int, psnr: float) -> None:
+            nonlocal last
+            self._done, last = before + step, psnr
+            self._report(self._done, before + config.steps + later_steps, psnr)
+
+        quantized = fit(self._image, config, tick)
+        psnr = measure_psnr(self._picture, rasterize(dequantize_gaussians(quantized)))
+        was_trimmed = config.min_psnr is not None and psnr >= config.min_psnr
+        return _Result(serialize(quantized), psnr, max(last, psnr) if was_trimmed else psnr)
+
+    def _add(self, size: int, psnr: float) -> None:
+        """Put a point on the curve; one that is not too near tells the slope between them."""
+        x = self._rate(size)
+        others = [point for point in self._points if abs(point[0] - x) >= MIN_BASE]
+        if others:
+            other_x, other_psnr = min(others, key=lambda point: abs(point[0] - x))
+            secant = min(max((psnr - other_psnr) / (x - other_x), MIN_SLOPE), MAX_SLOPE)
+            self._slope = secant - CURVATURE * (x + other_x)
+        self._points.append((x, psnr))
+
+    def _size_for(self, psnr: float) -> int:
+        """The bytes at which the curve through the point nearest to `psnr` reaches it, within the bounds."""
+        x, known = min(self._points, key=lambda point: abs(point[1] - psnr))
+        slope = min(max(self._slope + 2.0 * CURVATURE * x, MIN_SLOPE), MAX_SLOPE)
+        squared = slope**2 + 4.0 * CURVATURE * (psnr - known)
+        x += (math.sqrt(max(squared, 0.0)) - slope) / (2.0 * CURVATURE)
+        size = round((math.pow(2.0, min(x, 64.0)) * self._num_pixels + HEADER_BITS) / 8.0)
+        return min(max(size, self._low), self._high)
+
+    def _rate(self, size: int) -> float:
+        return math.log2((8.0 * size - HEADER_BITS) / self._num_pixels)

@@ -1,0 +1,384 @@
+"""The comparison with other codecs: files against Pillow's own, figures against curves whose differences are known."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from numpy.typing import NDArray
+from PIL import Image
+
+import taichi_gs
+from benchmarks import compare, kodak, peers, rate
+from benchmarks.curves import Curve, bd_quality, bd_rate, decibels
+from benchmarks.summary import find_results
+from benchmarks.tables import MEAN, NONE, Row, format_head, format_row, format_value, read_table, settings_comment
+
+RATES = (0.05, 0.1, 0.2, 0.4)
+
+
+# Curves
+
+
+def line(rates: tuple[float, ...], quality: float, slope: float = 3.0) -> Curve:
+    """A curve straight in the logarithm of the rate: `quality` dB at 0.1 bits per pixel, `slope` more per doubling."""
+    return Curve.through((rate, quality + slope * math.log2(rate / 0.1)) for rate in rates)
+
+
+def test_a_curve_is_read_off_in_the_logarithm_of_the_rate() -> None:
+    curve = Curve.through([(0.4, 30.0), (0.1, 20.0)])
+    assert curve.at(0.2) == pytest.approx(25.0)
+    assert (curve.at(0.1), curve.at(0.4)) == (20.0, 30.0)
+    assert curve.at(0.0999) is None
+    assert curve.at(0.4001) is None
+    assert Curve.through([]).at(0.1) is None
+
+
+def test_a_curve_leaves_out_what_is_beaten_in_both() -> None:
+    points = [(0.1, 20.0), (0.2, 19.0), (0.3, 22.0), (0.3, 21.0), (0.4, 22.0)]
+    assert Curve.through(points) == Curve((0.1, 0.3), (20.0, 22.0))
+
+
+def test_bjontegaard_differences_of_shifted_curves() -> None:
+    anchor = line((0.03, 0.08, 0.15, 0.3, 0.7), 25.0)
+    better = line(RATES, 26.0)
+    assert bd_quality(anchor, better) == pytest.approx(1.0)
+    # A dB is worth a third of a doubling.
+    assert bd_rate(anchor, better) == pytest.approx(100 * (2 ** (-1 / 3) - 1))
+    assert bd_rate(better, anchor) == pytest.approx(100 * (2 ** (1 / 3) - 1))
+    assert bd_rate(anchor, anchor) == pytest.approx(0.0)
+
+
+def test_bjontegaard_differences_are_integrals() -> None:
+    """Curves of different shapes, against the trapezoidal rule on points that Akima's splines pass through densely."""
+    rates = np.geomspace(0.05, 0.4, 60)
+    logs = np.log10(rates)
+    anchor, test = 20 + 3 * logs + logs**2 / 4 + 10, 31 + 4 * logs + logs**2 / 3
+    expected = float(np.trapezoid(test - anchor, logs) / (logs[-1] - logs[0]))
+    curves = [Curve.through(zip(rates.tolist(), values.tolist(), strict=True)) for values in (anchor, test)]
+    assert bd_quality(*curves) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("other", [line((0.4, 0.8), 60.0), line((0.5, 0.8), 60.0), line((0.2,), 24.0)])
+def test_curves_that_do_not_overlap_have_no_difference(other: Curve) -> None:
+    assert bd_quality(line(RATES, 25.0), other) is None
+    assert bd_rate(line(RATES, 25.0), other) is None
+
+
+def test_ms_ssim_in_decibels() -> None:
+    assert decibels(0.9) == pytest.approx(10.0)
+    assert decibels(0.99) == pytest.approx(20.0)
+    assert math.isfinite(decibels(1.0))
+
+
+# Measuring
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of two pictures that do not compress to nothing, a.png and b.png."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    with Image.open(ROOT / "examples" / "photo.png") as photo:
+        photo.crop((100, 100, 300, 280)).save(folder / "a.png")
+        photo.crop((400, 200, 592, 328)).save(folder / "b.png")
+    return folder
+
+
+@pytest.fixture
+def few_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "PEERS", tuple(replace(peer, settings=peer.settings[3:5]) for peer in peers.PEERS))
+
+
+def run(*arguments: object) -> int:
+    return rate.main([str(argument) for argument in arguments])
+
+
+def pillow_options(codec: str, setting: int) -> tuple[str, dict[str, Any]]:
+    """What the plot's captions say, spelt out once more."""
+    return {
+        "JPEG": ("JPEG", {"quality": setting, "optimize": True, "progressive": True, "subsampling": 2}),
+        "JPEG 2000": (
+            "JPEG2000",
+            {"quality_mode": "rates", "quality_layers": (setting,), "irreversible": True, "mct": 1},
+        ),
+        "WebP": ("WEBP", {"quality": setting, "method": 6, "lossless": False}),
+        "AVIF": ("AVIF", {"quality": setting, "speed": 4, "max_threads": 1, "autotiling": False}),
+    }[codec]
+
+
+@pytest.mark.usefixtures("few_settings")
+def test_the_other_codecs_files_are_those_of_pillow(folder: Path, tmp_path: Path) -> None:
+    assert run(folder, "--peers-only", "--output", tmp_path / "results") == 0
+    table = read_table(tmp_path / "results" / "peers.tsv")
+    assert table.columns == peers.COLUMNS
+    assert table.comment("command") == "python -m benchmarks.rate pictures --peers-only --output results"
+    assert all(map(table.comment, ["commit", "date", "cpu", "cores", "versions", "libraries"]))
+    assert len(table.rows) == 4 * 2 * 2
+    for row in table.rows:
+        with Image.open(folder / f"{row['image']}.png") as image:
+            picture = np.asarray(image)
+        name, options = pillow_options(row["codec"], int(row["setting"]))
+        file = io.BytesIO()
+        Image.fromarray(picture).save(file, name, **options)
+        assert int(row["bytes"]) == len(file.getvalue()), row
+        assert float(row["bpp"]) == pytest.approx(8 * len(file.getvalue()) / picture[..., 0].size, abs=1e-5)
+        with Image.open(file) as image:
+            decoded = np.asarray(image.convert("RGB"), dtype=np.float64)
+        mean_square = np.mean((decoded - picture) ** 2)
+        assert float(row["psnr"]) == pytest.approx(10 * math.log10(255**2 / mean_square), abs=1e-4)
+        assert 0.3 < float(row["ms_ssim"]) < 1
+
+
+def test_settings_go_from_small_files_to_large_ones(folder: Path) -> None:
+    for peer in peers.PEERS:
+        sizes = [int(peers.measure(peer, setting, folder / "a.png")["bytes"]) for setting in peer.settings]
+        assert sizes == sorted(sizes), peer.name
+        assert sizes[-1] > 4 * sizes[0]
+
+
+@pytest.mark.usefixtures("few_settings")
+def test_rows_of_other_codecs_are_kept_and_missing_ones_added(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "peers.tsv"
+    arguments = (folder, "--peers-only", "--output", tmp_path)
+    assert run(*arguments, "--images", "a") == 0
+    first = read_table(out)
+    with out.open("a") as file:
+        file.write("b\tJPEG\t3")  # what a process that is killed can leave
+    assert run(*arguments) == 0
+    table = read_table(out)
+    assert table.rows[: len(first.rows)] == first.rows
+    assert len(table.rows) == 2 * len(first.rows)
+    assert len({(row["image"], row["codec"], row["setting"]) for row in table.rows}) == len(table.rows)
+    assert sum(comment.startswith("resumed, commit: ") for comment in table.comments) == 1
+
+    complete = out.read_bytes()
+    assert run(*arguments) == 0
+    assert out.read_bytes() == complete
+
+    out.write_bytes(complete.replace(b'"method": 6', b'"method": 5'))
+    assert run(*arguments) == 1
+    assert "other options" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("few_settings")
+def test_a_run_measures_this_codec_too(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encode, rates = taichi_gs.encode, []
+
+    def encode_quickly(image: NDArray[np.float32], **options: Any) -> bytes:
+        rates.append(options["bits_per_pixel"])
+        return encode(image, **options, steps=10)
+
+    monkeypatch.setitem(vars(taichi_gs), "encode", encode_quickly)
+    arguments = (folder, "--preset", "fast", "--bpp", "0.2,0.4", "--images", "b", "--output", tmp_path)
+    assert run(*arguments) == 0
+    table = read_table(tmp_path / "taichi_gs-fast.tsv")
+    assert table.columns == kodak.COLUMNS
+    assert [(row["image"], row["target_bpp"]) for row in table.rows] == [
+        *(("b", "0.20000"), ("b", "0.40000")),
+        *((MEAN, "0.20000"), (MEAN, "0.40000")),
+    ]
+    assert all(0 < float(row["bpp"]) <= float(row["target_bpp"]) for row in table.rows)
+    assert rates == [0.2, 0.4]
+
+    assert run(*arguments) == 1, "results are not overwritten"
+    assert run(*arguments, "--resume") == 0
+    assert rates == [0.2, 0.4]
+    text = compare.summarize(compare.read_results(tmp_path))
+    assert f"| 0.2 | {float(table.means[0]['bpp']):.4f} | {float(table.means[0]['psnr']):.2f} |" in text
+
+
+def test_published_curves_are_copied_as_far_as_they_are_seen(tmp_path: Path) -> None:
+    points = [[0.8, 40], [0.7, 39], [0.5, 35], [0.01, 10], [0.1, 20]]
+    curves = {name: {"source": f"from {label}", "points": points} for name, label in rate.PUBLISHED.items()}
+    curves["COIN"]["points"] = points[:3]  # a single one within the range
+    anchors, out = tmp_path / "anchors.json", tmp_path / "published.tsv"
+    anchors.write_text(json.dumps({"published": curves}))
+    rate.write_published(anchors, out, "command")
+    rows = read_table(out).rows
+    assert {row["codec"] for row in rows} == set(rate.PUBLISHED.values()) - {"COIN"}
+    first = [row for row in rows if row["codec"] == "VVC (VTM)"]
+    assert [(float(row["bpp"]), float(row["psnr"])) for row in first] == [(0.1, 20), (0.5, 35), (0.7, 39)]
+    assert {row["source"] for row in first} == {"from VVC (VTM)"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing"], "no PNG files in missing"),
+        (["pictures", "--images", "a", "c"], "no picture c in pictures"),
+        (["pictures", "--anchors", "other.json"], "other.json does not hold the published curves"),
+        (["pictures", "--anchors", "missing.json"], "missing.json does not hold the published curves"),
+    ],
+)
+def test_what_cannot_be_measured(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("other.json").write_text("{}")
+    assert run(*arguments, "--output", "results") == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+# Tables and plot
+
+
+def write_rows(path: Path, settings: dict[str, Any], columns: tuple[str, ...], rows: list[Row]) -> None:
+    comments = ["cpu: a machine", "cores: 2", settings_comment(settings)]
+    path.write_text(format_head(comments, columns) + "".join(format_row(columns, row) for row in rows))
+
+
+def point(image: str, rate: float, quality: float, **cells: object) -> Row:
+    values = {"image": image, "bpp": rate, "psnr": quality, "ms_ssim": quality / 40, **cells}
+    row = dict.fromkeys((*kodak.COLUMNS, *peers.COLUMNS), NONE)
+    return row | {column: format_value(column, value) for column, value in values.items()}
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Two pictures' results: this codec is 1 dB above "Even", and "High" and "Low" reach part of its rates or none."""
+    ours: list[Row] = []
+    for target in RATES:
+        reached = 0.9 * target
+        psnrs = {image: quality + 3 * math.log2(reached / 0.1) for image, quality in (("a", 24.0), ("b", 28.0))}
+        ours += [point(image, reached, psnr, preset="fast", target_bpp=target) for image, psnr in psnrs.items()]
+        ours.append(point(MEAN, reached, sum(psnrs.values()) / 2, preset="fast", target_bpp=target))
+    ours.sort(key=lambda row: row["image"] == MEAN)
+    write_rows(tmp_path / "taichi_gs-fast.tsv", {"preset": "fast"}, kodak.COLUMNS, ours)
+
+    others: list[Row] = []
+    for name, rates in {
+        "Even": {"a": (0.02, 0.1, 1), "b": (0.01, 0.2, 0.5)},
+        "High": {"a": (0.08, 1), "b": (2, 3)},
+    }.items():
+        for image, quality in (("a", 23.0), ("b", 27.0)):
+            curve = line(rates[image], quality)
+            others += [
+                point(image, rate, psnr, codec=name, setting=index)
+                for index, (rate, psnr) in enumerate(zip(curve.rates, curve.qualities, strict=True))
+            ]
+    others += [
+        point(image, rate, 20 + rate, codec="Low", setting=index)
+        for image in "ab"
+        for index, rate in enumerate((0.01, 0.02))
+    ]
+    write_rows(tmp_path / "peers.tsv", {}, peers.COLUMNS, others)
+    published = [point(MEAN, rate, 20 + 10 * rate, codec="Somebody", source="there") for rate in (0.1, 0.3, 0.7)]
+    write_rows(tmp_path / "published.tsv", {}, rate.PUBLISHED_COLUMNS, published)
+    return tmp_path
+
+
+def cells(text: str) -> list[list[str]]:
+    """The rows of the tables in a Markdown text."""
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in text.splitlines() if row.startswith("|")]
+
+
+def test_tables_show_known_differences(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert compare.main([str(results)]) == 0
+    text = capsys.readouterr().out
+    rows = cells(text)
+    means, gains, differences = rows[:6], rows[6:12], rows[18:]
+    assert means[0] == ["at most, bpp", "bpp", "taichi_gs", "Even", "High", "Low"]
+    assert gains[0] == ["at most, bpp", "bpp", "Even", "High", "Low"]
+    # At 0.18 bits per pixel both pictures have 3 log2 1.8 dB more than at 0.1.
+    ours = 26 + 3 * math.log2(1.8)
+    assert means[4] == ["0.2", "0.1800", f"{ours:.2f}", f"{ours - 1:.2f}", "–", "–"]
+    assert gains[2] == ["0.05", "0.0450", "+1.00", "–", "–"]
+    assert gains[4] == ["0.2", "0.1800", "+1.00", "+1.00 (1)", "–"]
+    assert differences[0] == ["against", "BD-rate, %", "BD-PSNR, dB", "BD-rate by MS-SSIM, %"]
+    assert differences[2][:3] == ["Even", "-20.6", "+1.00"]
+    assert differences[3][:3] == ["High", "-20.6 (1)", "+1.00 (1)"]
+    assert differences[4][1:] == ["no overlap"] * 3
+    assert "2 pictures: [taichi_gs-fast.tsv]" in text
+    assert text.endswith("Measured on a machine, 2 cores.\n")
+
+
+def test_the_tables_go_into_a_document(results: Path) -> None:
+    document = results / "document.md"
+    document.write_text("before\n<!-- results -->\nold\n<!-- /results -->\nafter\n")
+    assert compare.main([str(results), "--document", str(document)]) == 0
+    text = document.read_text(encoding="utf-8")
+    assert find_results(text) == compare.summarize(compare.read_results(results))
+    assert text.startswith("before\n<!-- results -->\n###")
+    assert text.endswith("<!-- /results -->\nafter\n")
+
+
+def test_published_means_are_shown_next_to_those_of_the_same_pictures(results: Path) -> None:
+    assert compare.read_results(results).published == ()
+
+
+def test_the_plot_is_the_same_whenever_it_is_drawn(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare, "KODAK_PICTURES", 2)
+    plots = [results / "one.svg", results / "two.svg"]
+    for plot in plots:
+        assert compare.main([str(results), "--plot", str(plot)]) == 0
+    one, two = (plot.read_text(encoding="utf-8") for plot in plots)
+    assert one == two
+    for label in ("taichi_gs, fast", "Even", "High", "Low", "Somebody, published", "PSNR, dB", "MS-SSIM"):
+        assert f">{label}</text>" in one, label
+    assert "<image" not in one
+    assert "dc:date" not in one
+
+
+def test_what_cannot_be_compared(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ours, others = results / "taichi_gs-fast.tsv", results / "peers.tsv"
+    whole = ours.read_text(), others.read_text()
+
+    def failure() -> str:
+        assert compare.main([str(results)]) == 1
+        ours.write_text(whole[0])
+        others.write_text(whole[1])
+        return capsys.readouterr().err
+
+    ours.write_text(whole[0].split(f"\n{MEAN}")[0] + "\n")
+    assert "taichi_gs-fast.tsv has no mean row" in failure()
+    others.write_text("\n".join(whole[1].splitlines()[:-1]) + "\n")
+    assert "peers.tsv does not have all pictures" in failure()
+    others.write_text("\n".join(whole[1].splitlines()[:4]) + "\n")
+    assert "peers.tsv does not have all pictures" in failure()
+    (results / "taichi_gs-best.tsv").write_text(whole[0].replace("\nb\t", "\nc\t"))
+    assert "are not of the same pictures" in failure()
+    ours.unlink()
+    (results / "taichi_gs-best.tsv").unlink()
+    assert "run benchmarks.rate first" in failure()
+
+
+# docs/results.md
+
+
+def test_the_document_has_the_figures_of_the_results_files() -> None:
+    text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    assert find_results(text) == compare.summarize(compare.read_results(rate.OUTPUT))
+
+
+def test_the_documents_links_lead_to_files() -> None:
+    text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)
+    assert "rate.svg" in targets
+    for target in targets:
+        assert target.startswith("https://") or (ROOT / "docs" / target).exists(), target
+
+
+def test_the_documents_plot_shows_what_was_measured() -> None:
+    plot = (ROOT / "docs" / "rate.svg").read_text(encoding="utf-8")
+    found = compare.read_results(rate.OUTPUT)
+    labels = [name.removesuffix(".tsv").replace("-", ", ", 1) for name in found.ours]
+    for label in (*labels, *found.codecs):
+        assert f">{label}</text>" in plot, label
