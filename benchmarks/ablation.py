@@ -1,4 +1,4 @@
-"""What single choices of the encoder are worth: encode with one constant changed, everything else as committed.
+"""What single choices of the encoder are worth: encode with one of them changed, everything else as committed.
 
     python -m benchmarks.ablation FOLDER --images NAME ... [--bpp RATE] [--steps N] [--out FILE.tsv]
 
@@ -19,15 +19,20 @@ from benchmarks.provenance import command_line, provenance, write_lines
 
 VARIATIONS: dict[str, dict[str, Any]] = {
     "as committed": {},
-    "all Gaussians at the start": {"grow.INITIAL_FRACTION": 1.0},
+    "alpha blending": {"blending": "alpha"},
+    "clone and split": {"density": "gradient"},
+    "no Gaussians but the budget's": {"free.OVERGROWTH": 1.0},
+    "three times the budget's Gaussians": {"free.OVERGROWTH": 3.0},
+    "pruned in half the time": {"pull.PRUNE_END": 0.35},
     "hardly any pull": {"pull.PULL_LAST": 0.0031},
     "codewords never reassigned": {"clustered.REASSIGN_EVERY": 10**9},
     "Newton damping 2": {"clustered.NEWTON_DAMPING": 2.0},
     "a bit costs its full price": {"precision.RATE_SLOPE": 0.55},
+    "a position's bit too": {"clustered.POSITION_PRICE": 1.0},
     "half as many codewords": {"budget.GAUSSIANS_PER_CODEWORD": 18},
     "twice as many codewords": {"budget.GAUSSIANS_PER_CODEWORD": 4.5},
 }
-"""Constants of the modules of `taichi_gs.fit`, by "module.NAME"."""
+"""Options of `encode` by name, and constants of the modules of `taichi_gs.fit` by "module.NAME"."""
 
 COLUMNS = ("variation", "image", "bpp", "psnr", "ms_ssim", "seconds_encode", "num_gaussians")
 
@@ -35,7 +40,7 @@ COLUMNS = ("variation", "image", "bpp", "psnr", "ms_ssim", "seconds_encode", "nu
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmark and return its exit status."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.ablation", description="Change one constant at a time.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.ablation", description="Change one choice at a time.")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a folder of PNG files")
     parser.add_argument("--images", nargs="+", required=True, metavar="NAME", help="these pictures, as in kodim05")
     parser.add_argument("--bpp", type=float, default=0.083, help="rate not to be exceeded [default: 0.083]")
@@ -43,12 +48,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, metavar="FILE.tsv", help="results file [default: stdout]")
     arguments = parser.parse_args(argv)
     options = {"preset": "default", "bits_per_pixel": arguments.bpp, "steps": arguments.steps}
-    tasks = [Task(arguments.folder / f"{name}.png", options) for name in arguments.images]
     lines = [f"# {comment}" for comment in provenance(command_line("benchmarks.ablation", argv))]
     lines.append("\t".join(COLUMNS))
-    for variation, constants in VARIATIONS.items():
-        kept = {name: _swap(name, value) for name, value in constants.items()}
-        rows = [measure(task) for task in tasks]
+    for variation, choices in VARIATIONS.items():
+        own = {name: value for name, value in choices.items() if not _is_constant(name)}
+        kept = {name: _swap(name, value) for name, value in choices.items() if _is_constant(name)}
+        rows = [measure(Task(arguments.folder / f"{name}.png", options | own)) for name in arguments.images]
         for name, value in kept.items():
             _swap(name, value)
         means = {name: f"{statistics.mean(float(row[name]) for row in rows):.4f}" for name in COLUMNS[2:]}
@@ -57,6 +62,10 @@ def main(argv: list[str] | None = None) -> int:
             print(lines[-1], file=sys.stderr)
     write_lines(lines, arguments.out)
     return 0
+
+
+def _is_constant(name: str) -> bool:
+    return "." in name
 
 
 def _swap(name: str, value: Any) -> Any:

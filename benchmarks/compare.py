@@ -17,8 +17,7 @@ from pathlib import Path
 
 from benchmarks.curves import Curve, bd_quality, bd_rate, decibels
 from benchmarks.rate import OUTPUT
-from benchmarks.summary import _markdown as markdown
-from benchmarks.summary import replace_results
+from benchmarks.summary import markdown, replace_results
 from benchmarks.tables import ResultsError, Row, Table, read_table
 
 KODAK_PICTURES = 24

@@ -3,7 +3,7 @@
     python -m benchmarks.speed [--out FILE.tsv]
 
 Every figure is a median with its lowest and highest value. The kernels run on N random Gaussians over 768 x 512 pixels,
-about as wide as a fit makes them; the processes are `decompress`, `info` and `--help`.
+about as wide as a fit makes them, in normalised blending; the processes are `decompress`, `info` and `--help`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 from benchmarks.provenance import ROOT, command_line, provenance, write_lines
 
 IMAGE_SIZE = (512, 768)
+BLENDING: Final = "normalized"
 COUNTS = (1000, 5000, 10000)
 COLUMNS = ("what", "num_gaussians", "num_pairs", "runs", "median_ms", "min_ms", "max_ms")
 
@@ -53,7 +55,7 @@ def _kernel_rows(count: int, runs: int) -> Iterator[str]:
     import torch
 
     from taichi_gs.kernels import tiles
-    from taichi_gs.kernels.blend import make_sum_pairs
+    from taichi_gs.kernels.blend import PLANES, make_sum_pairs
     from taichi_gs.kernels.forms import DTYPES, blend_kernels
     from taichi_gs.kernels.project import make_project
     from taichi_gs.render import render
@@ -65,17 +67,17 @@ def _kernel_rows(count: int, runs: int) -> Iterator[str]:
     deviation = 0.5 * (height * width / count) ** 0.5
     shapes = rng.normal([2 * np.log(deviation), 0, 0], [0.5, 0.5, 0.5], (count, 3)).astype(np.float32)
     colors = rng.random((count, 3)).astype(np.float32)
-    opacities = rng.uniform(0.2, 0.9, count).astype(np.float32)
+    amplitudes = rng.uniform(0.2, 0.9, count).astype(np.float32)
     background = np.full(3, 0.5, np.float32)
     order = np.arange(count)
-    image = np.empty((3, height, width), np.float32)
-    gradient = torch.from_numpy(rng.normal(size=image.shape).astype(np.float32))
+    image = np.empty((PLANES[BLENDING], height, width), np.float32)
+    gradient = torch.from_numpy(rng.normal(size=(3, height, width)).astype(np.float32))
     conics, extents = np.empty((count, 4), np.float32), np.empty((count, 2), np.float32)
 
-    project = make_project(DTYPES["float32"])
-    project(shapes, opacities, conics, extents)
+    project = make_project(DTYPES["float32"], BLENDING)
+    project(shapes, amplitudes, conics, extents)
     lists = tiles.list_tiles(means, extents, order, IMAGE_SIZE)
-    kernels = blend_kernels(DTYPES["float32"], arch)
+    kernels = blend_kernels(DTYPES["float32"], arch, BLENDING)
     arrays = (means, conics, extents, colors)
     kernels.forward(*arrays, background, lists.tile_offsets, lists.tile_indices, image)
     tensors = [torch.from_numpy(a) for a in (*arrays, lists.tile_offsets, lists.tile_indices, image)]
@@ -83,14 +85,14 @@ def _kernel_rows(count: int, runs: int) -> Iterator[str]:
     sums = (np.empty_like(means), np.empty_like(conics), np.empty_like(colors))
     by_gaussian = (lists.order, lists.rank_offsets, lists.rank_pairs)
     sum_pairs = make_sum_pairs(DTYPES["float32"])
-    inputs = (means, shapes, colors, opacities, background)
+    inputs = (means, shapes, colors, amplitudes, background)
     leaves = [torch.from_numpy(array).clone().requires_grad_() for array in inputs]
 
     def draw() -> torch.Tensor:
-        return render(leaves[0], leaves[1], leaves[2], leaves[3], leaves[4], order, IMAGE_SIZE)
+        return render(leaves[0], leaves[1], leaves[2], leaves[3], leaves[4], order, IMAGE_SIZE, BLENDING)
 
     stages: dict[str, Callable[[], object]] = {
-        "project": lambda: project(shapes, opacities, conics, extents),
+        "project": lambda: project(shapes, amplitudes, conics, extents),
         "list_tiles": lambda: tiles.list_tiles(means, extents, order, IMAGE_SIZE),
         "forward": lambda: kernels.forward(*arrays, background, lists.tile_offsets, lists.tile_indices, image),
         "backward": lambda: kernels.backward(*tensors, gradient),

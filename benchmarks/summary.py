@@ -88,7 +88,7 @@ def _means(tables: dict[Path, Table]) -> str:
         for path, table in tables.items()
         for mean in table.means
     ]
-    return _markdown((*header, *_SPEED_HEADER), rows)
+    return markdown((*header, *_SPEED_HEADER), rows)
 
 
 def _comparison(tables: dict[Path, Table]) -> str:
@@ -110,7 +110,7 @@ def _comparison(tables: dict[Path, Table]) -> str:
                     *_speed(table, mean),
                 ]
             )
-    return _markdown((*header, *_SPEED_HEADER), rows)
+    return markdown((*header, *_SPEED_HEADER), rows)
 
 
 def _is_better(row: Row) -> bool:
@@ -147,7 +147,7 @@ def _link(path: Path, table: Table) -> str:
     return f"[{table.settings['preset']}]({shown})"
 
 
-def _markdown(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def markdown(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     cells = list(header)
     lines = [cells, ["---"] + ["--:"] * (len(cells) - 1), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -70,9 +70,9 @@ class EncoderConfig:
 
 PRESETS: Mapping[str, EncoderConfig] = MappingProxyType(
     {
-        "fast": EncoderConfig(steps=400),
-        "default": EncoderConfig(steps=800),
-        "best": EncoderConfig(steps=10000),
+        "fast": EncoderConfig(steps=250),
+        "default": EncoderConfig(steps=500),
+        "best": EncoderConfig(steps=2000),
         "paper": EncoderConfig(steps=600, blending="alpha", loss="l1-ssim", density="gradient", position_bits=10),
     }
 )

@@ -57,7 +57,7 @@ LAYERS = """
 
 PUBLIC_NAMES = """
     BitstreamError DeviceError EncoderConfig FileError FileInfo Gaussians ImageError LimitError OptionError PRESETS
-    Progress QuantizedGaussians TgsError decode encode imread imwrite info
+    Progress QualityError QuantizedGaussians TgsError decode encode imread imwrite info
 """.split()
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -22,6 +22,7 @@ from PIL import Image
 import taichi_gs
 from cli import compress as compress_command
 from cli import tgs
+from taichi_gs.gaussians import Blending
 
 Python = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -98,6 +99,9 @@ def test_what_has_to_start_at_once_imports_nothing_heavy(
         ["compress", "photo.png", "--seed", "-1"],
         ["compress", "photo.png", "--preset", "fastest"],
         ["compress", "photo.png", "--loss", "l3"],
+        ["compress", "photo.png", "--blending", "beta"],
+        ["compress", "photo.png", "--amplitude-bits", "13"],
+        ["compress", "photo.png", "--opacity-bits", "8"],
         ["compress", "photo.png", "--device", "gpu"],
         ["compress", "photo.png", "--bpp", "0.1", "--num-gaussians", "10"],
         ["compare", "photo.png"],
@@ -113,6 +117,7 @@ def test_wrong_usage_is_status_2(folder: Path, arguments: list[str]) -> None:
 def test_choices_are_those_of_the_library() -> None:
     choices = {parameter.name: getattr(parameter.type, "choices", ()) for parameter in compress_command.params}
     assert set(choices["preset"]) == set(taichi_gs.PRESETS)
+    assert set(choices["blending"]) == set(get_args(Blending))
 
 
 def write_bad_inputs(folder: Path) -> None:
@@ -324,7 +329,8 @@ def test_options_reach_the_encoder(folder: Path, monkeypatch: pytest.MonkeyPatch
         return tgs_bytes
 
     monkeypatch.setattr("taichi_gs.codec.encode", encode)
-    assert run("compress", "photo.png", "--bpp", "0.5", "--color-k", "9", "--device", "cpu", "-q").exit_code == 0
+    given = ["--bpp", "0.5", "--color-k", "9", "--device", "cpu", "--blending", "alpha", "--amplitude-bits", "6", "-q"]
+    assert run("compress", "photo.png", *given).exit_code == 0
     assert seen == {
         "shape": (24, 32, 3),
         "preset": "default",
@@ -332,6 +338,8 @@ def test_options_reach_the_encoder(folder: Path, monkeypatch: pytest.MonkeyPatch
         "progress": None,
         "bits_per_pixel": 0.5,
         "color_k": 9,
+        "blending": "alpha",
+        "amplitude_bits": 6,
     }
 
 

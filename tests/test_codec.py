@@ -68,9 +68,11 @@ def test_constant_pictures(color: tuple[int, int, int], preset: str) -> None:
     assert len(data) <= 120
 
 
-def test_noise() -> None:
+@pytest.mark.parametrize("blending", ["alpha", "normalized"])
+def test_noise(blending: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (24, 32, 3)).astype(np.uint8)
-    assert largest_difference(taichi_gs.encode(noise, preset="fast", steps=10, num_gaussians=60)) <= 1
+    data = taichi_gs.encode(noise, preset="fast", steps=10, num_gaussians=60, blending=blending)
+    assert largest_difference(data) <= 1
 
 
 def test_the_same_picture_in_other_types_has_the_same_file(picture: Bytes) -> None:
@@ -116,6 +118,26 @@ def test_the_seed_decides_the_file(picture: Bytes) -> None:
     assert taichi_gs.encode(picture, **QUICK) == files[0], "the seed is 0 if not given"
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"bits_per_pixel": 2.0}, {"blending": "alpha"}, {"preset": "paper", "num_gaussians": 20}],
+    ids=["rate", "alpha", "paper"],
+)
+def test_another_process_makes_the_same_file(
+    options: dict[str, Any], tmp_path: Path, python: Callable[..., Any], picture: Bytes
+) -> None:
+    """Long enough for pruning, reclustering and a byte limit to take part."""
+    options = {"preset": "fast", "steps": 80, **options}
+    np.save(tmp_path / "picture.npy", picture)
+    program = f"""
+import numpy as np
+import taichi_gs
+print(taichi_gs.encode(np.load("picture.npy"), **{options}).hex())
+"""
+    result = python("-c", program)
+    assert (result.stdout.strip(), result.stderr) == (taichi_gs.encode(picture, **options).hex(), "")
+
+
 @pytest.mark.parametrize("num_threads", [1, 2])
 def test_decoding_needs_the_file_alone_and_no_torch(
     num_threads: int, encoded: bytes, tmp_path: Path, python: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
@@ -135,9 +157,18 @@ print(pixels.shape, pixels.tobytes().hex())
     assert (result.stdout.strip(), result.stderr) == (f"{pixels.shape} {pixels.tobytes().hex()}", "")
 
 
-def test_decoding_agrees_with_the_reference_decoder() -> None:
-    data = taichi_gs.encode(textured(37, 50), preset="fast", steps=10, num_gaussians=150)
+@pytest.mark.parametrize("blending", ["alpha", "normalized"])
+@pytest.mark.parametrize("position_bits", [None, 9])
+def test_decoding_agrees_with_the_reference_decoder(blending: str, position_bits: int | None) -> None:
+    options = {"blending": blending, "position_bits": position_bits}
+    data = taichi_gs.encode(textured(37, 50), preset="fast", steps=10, num_gaussians=150, **options)
     assert largest_difference(data) <= 1
+    header, symbols = bitstream.parse_header(data), reference_decoder.decode_symbols(data)
+    assert header.blending == symbols["blending"] == blending
+    # With either blending, positions are on lattices unless their bits are given.
+    assert (header.subdivision > 0) == (position_bits is None)
+    assert any(map(any, symbols["offsets"])) == (position_bits is None)
+    assert any(shear != 0 for _, _, shear in symbols["lattices"]) == (position_bits is None)
 
 
 # Files
@@ -170,11 +201,12 @@ def test_imwrite_overwrites_only_if_it_may(tmp_path: Path, picture: Bytes, encod
 def test_info_is_true(tmp_path: Path, encoded: bytes) -> None:
     info = taichi_gs.info(encoded)
     symbols = reference_decoder.decode_symbols(encoded)
-    assert (info.version, info.height, info.width) == (1, 24, 32)
+    assert (info.version, info.height, info.width) == (2, 24, 32)
     assert info.num_gaussians == len(symbols["cells"]) == 12
     assert info.covariance_codewords == len(symbols["covariance_symbols"])
     assert info.color_codewords == len(symbols["color_symbols"])
     assert (info.grid_height, info.grid_width) == symbols["grid_size"]
+    assert (info.subdivision, info.blending) == (symbols["subdivision"], symbols["blending"])
     assert info.bytes == len(encoded) == info.header_bytes + info.payload_bytes + 4
     assert info.bits_per_pixel == 8 * len(encoded) / (24 * 32)
 

@@ -74,7 +74,8 @@ def test_samples_have_the_colour_of_their_place() -> None:
     rows = sample_rows(image, torch.full((9, 14), 1 / 126), 300, 0.5, (18, 14), generator())
     columns, lines = rows["means"][:, 0].floor().long(), (rows["means"][:, 1] / 2).floor().long()
     torch.testing.assert_close(rgb_of(rows["color_codes"]), image[:, lines, columns].T, atol=1e-5, rtol=0)
-    assert bool((rows["color_codes"][:, 3] == 0).all())
+    # A weight of exp(4 / 4) at the mean, or an opacity of about a half.
+    assert bool((rows["color_codes"][:, 3] == 0.25).all())
 
 
 @pytest.mark.parametrize(("count", "deviation"), [(48, 0.5 * 4), (12, 0.5 * 8), (100_000, 0.5)])

@@ -28,6 +28,14 @@ def test_bits_per_pixel_is_a_limit(num_bytes: int, preset: str, picture: Bytes) 
     assert taichi_gs.info(data).bits_per_pixel <= rate
 
 
+@pytest.mark.parametrize(("num_bytes", "blending"), [(200, "normalized"), (400, "alpha"), (800, "normalized")])
+def test_no_more_than_a_twentieth_of_a_limit_is_left(num_bytes: int, blending: str, picture: Bytes) -> None:
+    large = np.tile(picture, (4, 4, 1)) // 2 + np.repeat(np.repeat(picture, 4, axis=0), 4, axis=1) // 2
+    rate = 8 * num_bytes / (96 * 128)
+    data = taichi_gs.encode(large, preset="fast", steps=20, bits_per_pixel=rate, blending=blending)
+    assert 0.95 * num_bytes <= len(data) <= num_bytes
+
+
 def test_a_higher_rate_is_used(picture: Bytes) -> None:
     files = [taichi_gs.encode(picture, preset="paper", steps=20, bits_per_pixel=rate) for rate in (1.5, 3.0, 6.0)]
     assert 1.3 * len(files[0]) < len(files[1]) < len(files[2]) / 1.3
@@ -81,7 +89,11 @@ def test_more_bits_than_pixels_can_use(rate: float, picture: Bytes) -> None:
         ({"amplitude_bits": -1}, "amplitude_bits"),
         ({"loss": "l3"}, "unknown loss 'l3'"),
         ({"loss": None}, "unknown loss"),
-        ({"density": "everywhere"}, "unknown density 'everywhere'"),
+        ({"density": "everywhere"}, "unknown density 'everywhere': choose prune or gradient"),
+        ({"density": "error"}, "unknown density 'error'"),
+        ({"blending": "additive"}, "unknown blending 'additive': choose alpha or normalized"),
+        ({"blending": None}, "unknown blending"),
+        ({"opacity_bits": 8}, "unknown option 'opacity_bits'"),
         ({"bits_per_pixel": 0}, "bits_per_pixel must be a positive number"),
         ({"bits_per_pixel": -0.5}, "bits_per_pixel"),
         ({"bits_per_pixel": float("nan")}, "bits_per_pixel"),
@@ -123,11 +135,20 @@ def test_sizes_of_the_codebooks(
 def test_options_reach_the_file(picture: Bytes) -> None:
     bits = {"position_bits": 7, "covariance_bits": 5, "color_bits": 6, "amplitude_bits": 4}
     header = bitstream.parse_header(taichi_gs.encode(picture, **QUICK, **bits))
-    assert header.grid_size == (128, 128)
+    assert (header.grid_size, header.subdivision, header.blending) == ((128, 128), 0, "normalized")
     assert {q.bits for q in header.covariance_quantizers} == {5}
     assert [q.bits for q in header.color_quantizers] == [6, 6, 6, 4]
-    paper = taichi_gs.encode(picture, **{**QUICK, "preset": "paper"})
-    assert bitstream.parse_header(paper).grid_size == (1024, 1024)
+    paper = bitstream.parse_header(taichi_gs.encode(picture, **{**QUICK, "preset": "paper"}))
+    assert (paper.grid_size, paper.subdivision, paper.blending) == ((1024, 1024), 0, "alpha")
+    alpha = bitstream.parse_header(taichi_gs.encode(picture, **QUICK, blending="alpha"))
+    assert alpha.blending == "alpha"
+    assert alpha.subdivision > 0
+
+
+@pytest.mark.parametrize("density", ["prune", "gradient"])
+def test_both_densities_obey_the_budget(density: str, picture: Bytes) -> None:
+    data = taichi_gs.encode(picture, **QUICK, density=density)
+    assert taichi_gs.info(data).num_gaussians == 12
 
 
 def test_numbers_may_be_numpys(picture: Bytes) -> None:

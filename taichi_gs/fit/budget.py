@@ -13,7 +13,7 @@ from dataclasses import dataclass
 PIXELS_PER_GAUSSIAN = 312
 """Without a target: about 0.083 bits per pixel with codebooks of 64."""
 
-GAUSSIANS_PER_CODEWORD = 9
+GAUSSIANS_PER_CODEWORD = 7.5
 MIN_CODEWORDS, MAX_CODEWORDS = 8, 1024
 
 HEADER_BITS = 8 * 65

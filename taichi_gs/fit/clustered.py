@@ -42,7 +42,7 @@ REASSIGN_RATE = 1.0
 REFINE_RATE = 0.6
 """Factors on the learning rates of these stages."""
 
-NEWTON_DAMPING = 4.0
+NEWTON_DAMPING = 3.0
 """Gaussians overlap and move at once: their common curvature is larger than the diagonal that each one sees."""
 
 MAX_NEWTON_STEP = 0.5

@@ -54,13 +54,16 @@ MARGIN = 0.2
 """In dB, aimed at above what is asked for."""
 
 ENOUGH = 0.5
-"""A fit may have so many dB more than asked for before Gaussians are dropped; 0.7 were found to waste 10 % of the bytes."""
+"""A fit may have so many dB more than asked for before Gaussians are dropped; 0.7 wasted 10 % of the bytes."""
 
 MAX_FITS = 5
 """Whole ones. If all others fall short the last has all the bytes that there may be."""
 
-MIN_CHANGE = 1.02
+MIN_GROWTH = 1.05
 """The factor by which a file has to be larger than one that fell short."""
+
+NARROW = 1.2
+"""If the sizes that are left to try differ by less than this factor, what has been found is good enough."""
 
 ROUNDING_ERROR = 0.002
 """In dB: a decoder may round single pixels in another way than the fit."""
@@ -121,7 +124,7 @@ class _Search:
         self._num_pixels: int = image[0].numel()
         self._done = 0
         self._points = [(math.log2(TYPICAL_RATE), TYPICAL_PSNR)]
-        self._slope = TYPICAL_SLOPE - 2.0 * CURVATURE * math.log2(TYPICAL_RATE)
+        self._slope = TYPICAL_SLOPE - 2.0 * CURVATURE * math.log2(TYPICAL_RATE)  # B, that is where x is 0
 
     def run(self) -> bytes:
         """Search; see `fit_to_psnr`."""
@@ -135,14 +138,21 @@ class _Search:
             results.append(result)
             if result.psnr >= self._psnr:
                 best = result if best is None or len(result.data) < len(best.data) else best
-                if result.untrimmed < self._psnr + ENOUGH or size == self._low:
+                if result.untrimmed < self._psnr + ENOUGH:
                     break
                 self._high = size - 1
             else:
                 if size == self._high:
                     break
-                self._low = min(math.ceil(MIN_CHANGE * size), self._high)
-            size = self._high if left == 1 and best is None else self._size_for(self._psnr + MARGIN)
+                self._low = min(math.ceil(MIN_GROWTH * size), self._high)
+            if best is not None and self._high < NARROW * self._low:
+                break
+            size = self._size_for(self._psnr + MARGIN)
+            if best is None:
+                size = self._high if left == 1 else size
+            elif size == self._high:
+                # By chance fits may be much better or worse than the curve: this one was too good from there on.
+                size = round(math.sqrt(self._low * self._high))
         if best is None:
             best = max(results, key=lambda result: result.psnr)
             message = f"the best that this preset reaches is {best.psnr:.2f} dB, not {self._psnr:g}"
