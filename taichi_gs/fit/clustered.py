@@ -69,7 +69,12 @@ SINGLE_TRIALS = 16
 
 @dataclass(frozen=True)
 class _Rounding:
-    """How a file will round: the quantisers of the codebooks' channels by name in VECTORS, the grid, the subdivision."""
+    """How a file will round.
+
+    Attributes:
+        quantizers: of the codebooks' channels, by name in VECTORS.
+        grid_size, subdivision: of the positions, see `quantize.Lattice`.
+    """
 
     quantizers: dict[str, tuple[UniformQuantizer, ...]]
     grid_size: tuple[int, int]
@@ -182,11 +187,12 @@ class ClusteredFit:
         steps = torch.from_numpy(self._round(trial)[1].steps()).to(splats.means)
         along_steps = float(row_curvatures(self._target, splats, order, self._generator, steps)["means"].sum())
         rounding = self._rounding_for(curvatures, along_steps, price)
-        for _ in range(MAX_REFINEMENTS):
-            if self._precision.max_bytes is None or self._num_bytes(rounding) >= SIZE_MARGIN * self._precision.max_bytes:
-                break
-            price *= REFINEMENT
-            rounding = self._rounding_for(curvatures, along_steps, price)
+        if self._precision.max_bytes is not None:
+            for _ in range(MAX_REFINEMENTS):
+                if self._num_bytes(rounding) >= SIZE_MARGIN * self._precision.max_bytes:
+                    break
+                price *= REFINEMENT
+                rounding = self._rounding_for(curvatures, along_steps, price)
         return rounding
 
     def _num_bytes(self, rounding: _Rounding) -> int:
@@ -266,9 +272,12 @@ class ClusteredFit:
             count = max(1, int(0.9 * excess / num_bytes * len(usefulness)))
             kept = most_useful(usefulness, max(1, len(usefulness) - count))
             usefulness = usefulness[kept]
-            self._adam.keep_rows(kept, ["means"])
-            self._indices = {name: indices[kept] for name, indices in self._indices.items()}
+            self._keep(kept)
         return usefulness
+
+    def _keep(self, rows: Tensor) -> None:
+        self._adam.keep_rows(rows, ["means"])
+        self._indices = {name: indices[rows] for name, indices in self._indices.items()}
 
     def _trim(self, rounding: _Rounding) -> None:
         """Remove the least useful Gaussians, as many as go while the 8-bit picture has the PSNR that is wanted, if any.
@@ -303,9 +312,7 @@ class ClusteredFit:
                 portion //= 2
             else:
                 tried, singles = tried + 1, singles - 1
-        rows = torch.from_numpy(kept.nonzero()[0]).to(picture.device)
-        self._adam.keep_rows(rows, ["means"])
-        self._indices = {name: indices[rows] for name, indices in self._indices.items()}
+        self._keep(torch.from_numpy(kept.nonzero()[0]).to(picture.device))
 
 
 def _straight_through(values: Tensor, rounded: np.ndarray) -> Tensor:

@@ -9,18 +9,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from taichi_gs.fit.splats import ROWS, RowAdam, amplitudes, principal_axes
-from taichi_gs.gaussians import Blending
+from taichi_gs.gaussians import CUTOFFS, Blending
 
-MIN_AMPLITUDE = 0.001
-"""A Gaussian less opaque than this is removed (paper section 3.4)."""
+MIN_AMPLITUDES: dict[Blending, float] = {"alpha": 0.001, "normalized": CUTOFFS["normalized"]}
+"""A Gaussian less opaque than this is removed (paper section 3.4), and one that has no weight anywhere."""
 
 SPLIT_SHRINK = 1.6
 """The factor by which the halves of a split Gaussian are smaller, as in 3D Gaussian splatting."""
 
 
 def visible_rows(adam: RowAdam, blending: Blending) -> Tensor:
-    """The rows of Gaussians whose amplitude is at least MIN_AMPLITUDE."""
-    visible = amplitudes(adam["color_codes"].detach()[:, 3], blending) >= MIN_AMPLITUDE
+    """The rows of Gaussians whose amplitude is at least the one in MIN_AMPLITUDES."""
+    visible = amplitudes(adam["color_codes"].detach()[:, 3], blending) >= MIN_AMPLITUDES[blending]
     return visible.nonzero().squeeze(1)
 
 
