@@ -110,9 +110,9 @@ def adam_with(codes: list[float], size: float = 4.0) -> RowAdam:
 
 @pytest.mark.parametrize(
     ("blending", "threshold"),
-    [("alpha", math.log(0.001 / (0.99 - 0.001))), ("normalized", math.log(0.001) / 4)],
+    [("alpha", math.log(0.001 / (0.99 - 0.001))), ("normalized", math.log(1 / 64) / 4)],
 )
-def test_visible_rows_are_those_of_an_amplitude_of_a_thousandth(blending: Blending, threshold: float) -> None:
+def test_visible_rows_have_a_thousandth_or_what_gives_a_weight(blending: Blending, threshold: float) -> None:
     adam = adam_with([0.0, threshold - 0.01, threshold + 0.01, -20.0, 20.0])
     assert visible_rows(adam, blending).tolist() == [0, 2, 4]
 

@@ -23,7 +23,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.tsv"))
 DOCUMENTS = [
     ROOT / name
-    for name in "README.md CONTRIBUTING.md docs/format.md docs/decisions.md benchmarks/results/README.md".split()
+    for name in "README.md CONTRIBUTING.md docs/format.md docs/decisions.md docs/results.md benchmarks/results/README.md".split()
 ]
 
 
