@@ -21,9 +21,8 @@ from cli import tgs
 SIZE = (192, 128)
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.tsv"))
-DOCUMENTS = [
-    ROOT / name
-    for name in "README.md CONTRIBUTING.md docs/format.md docs/decisions.md docs/results.md benchmarks/results/README.md".split()
+DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "benchmarks/results/README.md")] + [
+    ROOT / "docs" / name for name in ("format.md", "decisions.md", "results.md")
 ]
 
 
