@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 PIXELS_PER_GAUSSIAN = 312
-"""Without a target: about 0.083 bits per pixel with codebooks of 64."""
+"""Without a target: about 0.08 bits per pixel with codebooks of 64."""
 
 GAUSSIANS_PER_CODEWORD = 7.5
 MIN_CODEWORDS, MAX_CODEWORDS = 8, 1024

@@ -15,6 +15,8 @@ from taichi_gs.fit.initialize import detail_density, sample_rows
 from taichi_gs.fit.splats import RowAdam
 from taichi_gs.fit.target import Target
 from taichi_gs.gaussians import Blending
+from taichi_gs.quantize import MAX_AMPLITUDE_CODE
+from taichi_gs.quantized import AMPLITUDE_CHANNEL
 
 OVERGROWTH = 6.0
 MIN_PIXELS_PER_FREE = 30
@@ -31,7 +33,9 @@ MEANS_RATE = 0.04
 """Adam's step for positions, in mean distances between Gaussians."""
 
 MIN_LOG_AREA, MAX_LOG_AREA = -2.5, 24.0
-MAX_AMPLITUDE_CODE = 1.9
+
+AMPLITUDE_CODE_MARGIN = 0.1
+"""Kept from the bound of a file's amplitude codes, because a quantiser's range ends a little above the largest one."""
 
 RATES = {"log_covariances": 0.07, "color_codes": 0.01, "background": 0.003}
 """Adam's steps for the other parameters, in their own units."""
@@ -100,7 +104,8 @@ def clamp_rows(adam: RowAdam, blending: Blending) -> None:
     low, high = shapes.new_tensor([MIN_LOG_AREA, -6.0, -6.0]), shapes.new_tensor([MAX_LOG_AREA, 6.0, 6.0])
     adam.assign("log_covariances", torch.minimum(torch.maximum(shapes, low), high))
     if blending == "normalized":
-        adam["color_codes"].detach()[:, 3].clamp_(-MAX_AMPLITUDE_CODE, MAX_AMPLITUDE_CODE)
+        bound = MAX_AMPLITUDE_CODE - AMPLITUDE_CODE_MARGIN
+        adam["color_codes"].detach()[:, AMPLITUDE_CHANNEL].clamp_(-bound, bound)
 
 
 def area_order(log_covariances: Tensor) -> np.ndarray:
