@@ -1,145 +1,128 @@
-"""Time the kernels on one thread, and the decoder as a whole process.
+"""Time the kernels, the steps of a fit, the presets and the command line.
 
-    python -m benchmarks.speed [--out FILE.tsv]
+    python -m benchmarks.speed [--only kernels,steps,presets,startup] [--picture FILE] [--out FILE.tsv]
 
-Every figure is a median with its lowest and highest value. The kernels run on N random Gaussians over 768 x 512 pixels,
-about as wide as a fit makes them, in normalised blending; the processes are `decompress`, `info` and `--help`.
+Every figure is a median with the lowest and the highest value. The sections are
+
+    kernels: each stage of drawing random Gaussians and of its gradient, on one thread and on all. Beside forward and
+        backward runs a twin in C (`blend_twin.c`), in turns with them; `to_twin` is the median of the ratios.
+    steps: a whole step of a fit, and the optimiser's part of it.
+    presets: `encode` and `decode` of the picture in process, and the memory that encoding takes.
+    startup: the commands as whole processes, `tgs decompress` in its parts, and the memory that it takes.
+
+Everything is measured in processes of its own; this one stays small.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import statistics
-import subprocess
+import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
 
+from benchmarks.measuring import COLUMNS, Process, Subject, row, run_process
 from benchmarks.provenance import ROOT, command_line, provenance, write_lines
 
-IMAGE_SIZE = (512, 768)
-BLENDING: Final = "normalized"
-COUNTS = (1000, 5000, 10000)
-COLUMNS = ("what", "num_gaussians", "num_pairs", "runs", "median_ms", "min_ms", "max_ms")
+SECTIONS = ("kernels", "steps", "presets", "startup")
+PRESETS = ("fast", "default", "best", "paper")
+SCENES = ("768x512x500", "768x512x1000", "768x512x5000", "768x512x10000", "2048x1365x7000", "4096x3072x31000")
+"""Width, height and number of Gaussians; the larger ones have one for about 400 pixels."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmark and return its exit status."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description="Time kernels and decoder.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description="Time kernels, fits and commands.")
+    parser.add_argument("--only", type=_names(SECTIONS), default=SECTIONS, help="sections, separated by commas")
     parser.add_argument("--runs", type=int, default=25, help="repetitions of each measurement [default: 25]")
+    parser.add_argument("--encodes", type=int, default=3, help="repetitions of encoding [default: 3]")
+    parser.add_argument("--presets", type=_names(PRESETS), default=PRESETS, help="presets, separated by commas")
+    parser.add_argument("--scenes", nargs="+", default=SCENES, metavar="WxHxN", help="sizes to time kernels at")
+    parser.add_argument(
+        "--picture", type=Path, default=ROOT / "examples" / "photo.png", help="picture of presets and startup"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE.tsv", help="results file [default: stdout]")
     arguments = parser.parse_args(argv)
-    # One thread, so that the figures compare with those of other kernels; set before Taichi and PyTorch are imported.
-    os.environ["TI_CPU_MAX_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
     lines = [f"# {comment}" for comment in provenance(command_line("benchmarks.speed", argv))]
+    if "kernels" in arguments.only and shutil.which("gcc") is None:
+        lines.append("# no gcc here: nothing to compare the kernels with")
     lines.append("\t".join(COLUMNS))
-    for count in COUNTS:
-        lines += _kernel_rows(count, arguments.runs)
-    del os.environ["TI_CPU_MAX_NUM_THREADS"], os.environ["OMP_NUM_THREADS"]
-    lines += _process_rows(max(3, arguments.runs // 3))
+    drawing = [section for section in ("kernels", "steps") if section in arguments.only]
+    if drawing:
+        for threads in sorted({1, os.cpu_count() or 1}):
+            for scene in arguments.scenes:
+                lines += _stage_rows(drawing, scene, threads, arguments.runs)
+    with tempfile.TemporaryDirectory() as folder:
+        if "presets" in arguments.only:
+            for preset in arguments.presets:
+                lines += _preset_rows(arguments.picture, preset, Path(folder), arguments.runs, arguments.encodes)
+        if "startup" in arguments.only:
+            lines += _startup_rows(arguments.picture, Path(folder), max(1, arguments.runs // 3))
     write_lines(lines, arguments.out)
     return 0
 
 
-def _kernel_rows(count: int, runs: int) -> Iterator[str]:
-    """One row a stage of a fitting step with `count` Gaussians."""
-    from taichi_gs.kernels import runtime
+def _names(choices: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:
+    def names(text: str) -> tuple[str, ...]:
+        unknown = set(text.split(",")) - set(choices)
+        if unknown:
+            raise argparse.ArgumentTypeError(f"{min(unknown)} is none of {', '.join(choices)}")
+        return tuple(text.split(","))
 
-    arch = runtime.start("cpu")
-    import numpy as np
-    import torch
+    return names
 
-    from taichi_gs.kernels import tiles
-    from taichi_gs.kernels.blend import PLANES, make_sum_pairs
-    from taichi_gs.kernels.forms import DTYPES, blend_kernels
-    from taichi_gs.kernels.project import make_project
-    from taichi_gs.render import render
 
-    rng = np.random.default_rng(0)
-    height, width = IMAGE_SIZE
-    means = (rng.random((count, 2)) * [width, height]).astype(np.float32)
-    # Wide enough that each pixel lies inside a handful of Gaussians, and up to several times as long as wide.
-    deviation = 0.5 * (height * width / count) ** 0.5
-    shapes = rng.normal([2 * np.log(deviation), 0, 0], [0.5, 0.5, 0.5], (count, 3)).astype(np.float32)
-    colors = rng.random((count, 3)).astype(np.float32)
-    amplitudes = rng.uniform(0.2, 0.9, count).astype(np.float32)
-    background = np.full(3, 0.5, np.float32)
-    order = np.arange(count)
-    image = np.empty((PLANES[BLENDING], height, width), np.float32)
-    gradient = torch.from_numpy(rng.normal(size=(3, height, width)).astype(np.float32))
-    conics, extents = np.empty((count, 4), np.float32), np.empty((count, 2), np.float32)
+def _module(name: str, *arguments: object, environment: dict[str, str] | None = None) -> Process:
+    return run_process(["-m", name, *map(str, arguments)], ROOT, environment)
 
-    project = make_project(DTYPES["float32"], BLENDING)
-    project(shapes, amplitudes, conics, extents)
-    lists = tiles.list_tiles(means, extents, order, IMAGE_SIZE)
-    kernels = blend_kernels(DTYPES["float32"], arch, BLENDING)
-    arrays = (means, conics, extents, colors)
-    kernels.forward(*arrays, background, lists.tile_offsets, lists.tile_indices, image)
-    tensors = [torch.from_numpy(a) for a in (*arrays, lists.tile_offsets, lists.tile_indices, image)]
-    grad_pairs, _ = kernels.backward(*tensors, gradient)
-    sums = (np.empty_like(means), np.empty_like(conics), np.empty_like(colors))
-    by_gaussian = (lists.order, lists.rank_offsets, lists.rank_pairs)
-    sum_pairs = make_sum_pairs(DTYPES["float32"])
-    inputs = (means, shapes, colors, amplitudes, background)
-    leaves = [torch.from_numpy(array).clone().requires_grad_() for array in inputs]
 
-    def draw() -> torch.Tensor:
-        return render(leaves[0], leaves[1], leaves[2], leaves[3], leaves[4], order, IMAGE_SIZE, BLENDING)
+def _stage_rows(sections: list[str], scene: str, threads: int, runs: int) -> list[str]:
+    """The rows of the sections `kernels` and `steps` for one scene."""
+    # Before Taichi and PyTorch are imported. One thread also so that the figures compare with those of other kernels.
+    environment = dict.fromkeys(("TI_CPU_MAX_NUM_THREADS", "OMP_NUM_THREADS"), str(threads))
+    arguments = ("--sections", *sections, "--scene", scene, "--threads", threads, "--runs", runs)
+    return _module("benchmarks.speed_stages", *arguments, environment=environment).stdout.splitlines()
 
-    stages: dict[str, Callable[[], object]] = {
-        "project": lambda: project(shapes, amplitudes, conics, extents),
-        "list_tiles": lambda: tiles.list_tiles(means, extents, order, IMAGE_SIZE),
-        "forward": lambda: kernels.forward(*arrays, background, lists.tile_offsets, lists.tile_indices, image),
-        "backward": lambda: kernels.backward(*tensors, gradient),
-        "sum_pairs": lambda: sum_pairs(grad_pairs.numpy(), *by_gaussian, *sums),
-        "render": draw,
-        "render+backward": lambda: torch.autograd.backward(draw(), gradient),
+
+def _preset_rows(picture: Path, preset: str, folder: Path, runs: int, encodes: int) -> Iterator[str]:
+    """Encoding and decoding in process, and the memory of a process that encodes."""
+    subject, file = Subject(preset=preset), folder / f"{preset}.tgs"
+    encoded = [_module("benchmarks.speed_codec", "encode", picture, file, preset) for _ in range(encodes)]
+    yield row("encode", subject, [float(process.stdout) for process in encoded])
+    yield row("encode, peak memory", subject, [process.mebibytes for process in encoded], "MiB")
+    yield row("decode", subject, _figures(_module("benchmarks.speed_codec", "decode", file, runs)))
+
+
+def _startup_rows(picture: Path, folder: Path, runs: int) -> Iterator[str]:
+    """Commands as whole processes, and `tgs decompress` taken apart."""
+    file, target = folder / "startup.tgs", folder / "startup.png"
+    _module("benchmarks.speed_codec", "encode", picture, file, "fast")
+    commands: dict[str, list[object]] = {
+        "tgs decompress": ["decompress", file, "-o", target, "--force"],
+        "tgs info": ["info", file],
+        "tgs --help": ["--help"],
     }
-    for name, stage in stages.items():
-        yield _row(name, str(count), str(len(lists.tile_indices)), _times(stage, runs))
+    for name, command in commands.items():
+        processes = [_module("cli", *command) for _ in range(runs + 1)][1:]
+        yield row(name, Subject(), [process.milliseconds for process in processes])
+        yield row(f"{name}, peak memory", Subject(), [process.mebibytes for process in processes], "MiB")
+    for cache in ("warm", "cold"):
+        parts = []
+        for number in range(runs):
+            environment = {} if cache == "warm" else {"XDG_CACHE_HOME": str(folder / f"cache{number}")}
+            process = _module("benchmarks.speed_codec", "startup", file, target, environment=environment)
+            *measured, inside = process.stdout.split("\t")
+            parts.append([process.milliseconds - float(inside), *map(float, measured)])
+        names = ("interpreter and exit", "imports", "ti.init", "compile or load", "work", "write picture")
+        for name, times in zip(names, zip(*parts, strict=True), strict=True):
+            yield row(f"start-up, {cache} cache: {name}", Subject(), times)
 
 
-def _process_rows(runs: int) -> Iterator[str]:
-    """One row a command, run as a whole process."""
-    from taichi_gs import encode
-    from taichi_gs.images import read_image
-
-    with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder, "photo.tgs"), Path(folder, "photo.png")
-        photo = ROOT / "examples" / "photo.png"
-        source.write_bytes(encode(read_image(photo), preset="fast"))
-        commands = {
-            "tgs decompress": ["decompress", str(source), "-o", str(target), "--force"],
-            "tgs info": ["info", str(source)],
-            "tgs --help": ["--help"],
-        }
-        for name, command in commands.items():
-            arguments = [sys.executable, "-m", "cli", *command]
-
-            def run(arguments: list[str] = arguments) -> None:
-                subprocess.run(arguments, cwd=ROOT, check=True, capture_output=True)
-
-            yield _row(name, "-", "-", _times(run, runs))
-
-
-def _times(action: Callable[[], object], runs: int) -> list[float]:
-    """Milliseconds of each of `runs` runs, after two that are not counted."""
-    times = []
-    for _ in range(runs + 2):
-        started = time.perf_counter()
-        action()
-        times.append(1000.0 * (time.perf_counter() - started))
-    return times[2:]
-
-
-def _row(what: str, num_gaussians: str, num_pairs: str, times: list[float]) -> str:
-    figures = [f"{value:.2f}" for value in (statistics.median(times), min(times), max(times))]
-    return "\t".join([what, num_gaussians, num_pairs, str(len(times)), *figures])
+def _figures(process: Process) -> list[float]:
+    return [float(figure) for figure in process.stdout.split("\t")]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,195 @@
+"""The sections `kernels` and `steps` of `benchmarks.speed`, in a process of their own: rows go to stdout.
+
+The environment says how many threads Taichi, PyTorch and the C twin have; it has to be set before they are imported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.blend_twin import Twin, find_compiler
+from benchmarks.measuring import Subject, ratio_in_turn, row, times_in_turn
+from taichi_gs.fit.free import learning_rates
+from taichi_gs.fit.splats import RowAdam
+from taichi_gs.fit.target import Target
+from taichi_gs.gaussians import Blending
+from taichi_gs.kernels import runtime, tiles
+from taichi_gs.kernels.blend import PLANES, TILE, make_sum_pairs
+from taichi_gs.kernels.forms import DTYPES, blend_kernels
+from taichi_gs.kernels.project import make_project
+
+BLENDINGS: tuple[Blending, ...] = ("normalized", "alpha")
+FITTED: Final = "normalized"
+"""The blending whose other stages and whose whole step are timed: that of all presets but one."""
+
+TOLERANCE = 1e-4
+"""Of what the twin draws, and of its gradients relative to the largest: its additions and multiplications are fused."""
+
+
+class Scene:
+    """N random Gaussians over a picture, about as wide, as long and as dense as a fit makes them."""
+
+    def __init__(self, width: int, height: int, count: int) -> None:
+        rng = np.random.default_rng(0)
+        self.size = (height, width)
+        self.means = (rng.random((count, 2)) * [width, height]).astype(np.float32)
+        # Each pixel lies inside a handful of Gaussians, and these are up to several times as long as wide.
+        deviation = 0.5 * (height * width / count) ** 0.5
+        self.shapes = rng.normal([2 * np.log(deviation), 0, 0], [0.5, 0.5, 0.5], (count, 3)).astype(np.float32)
+        self.colors = rng.random((count, 3)).astype(np.float32)
+        self.amplitudes = rng.uniform(0.2, 0.9, count).astype(np.float32)
+        self.background = np.full(3, 0.5, np.float32)
+        self.order = np.arange(count)
+        rows, columns = tiles.num_tiles(self.size)
+        self.gradient = rng.normal(size=(3, rows * TILE, columns * TILE)).astype(np.float32)
+
+    def project(self, blending: Blending) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The conics [N, 4] and extents [N, 2]."""
+        conics, extents = np.empty((len(self.means), 4), np.float32), np.empty((len(self.means), 2), np.float32)
+        make_project(DTYPES["float32"], blending)(self.shapes, self.amplitudes, conics, extents)
+        return conics, extents
+
+    def bin(self, extents: NDArray[np.float32]) -> tiles.TileLists:
+        """Which Gaussians reach which tile."""
+        return tiles.list_tiles(self.means, extents, self.order, self.size)
+
+
+def kernel_rows(scene: Scene, threads: int, runs: int, compiler: str | None) -> Iterator[str]:
+    """One row a stage of drawing and of its gradient; forward and backward of both blendings beside their twins."""
+    for blending in BLENDINGS:
+        conics, extents = scene.project(blending)
+        lists = scene.bin(extents)
+        subject = _subject(scene, threads, len(lists.tile_indices))
+        if blending == FITTED:
+            stages: dict[str, Callable[[], object]] = {
+                "project": lambda: scene.project(FITTED),
+                "list_tiles": lambda extents=extents: scene.bin(extents),  # type: ignore[misc]
+                "sum_pairs": _sum_pairs(scene, lists),
+            }
+            for stage, stage_times in times_in_turn(stages, runs).items():
+                yield row(stage, subject, stage_times)
+        with tempfile.TemporaryDirectory() as folder:
+            twin = Twin(compiler, blending, Path(folder)) if compiler else None
+            for name, actions in blend_actions(scene, blending, conics, extents, lists, twin).items():
+                times = times_in_turn(actions, runs)
+                ratio = ratio_in_turn(times["kernel"], times["twin"]) if twin else None
+                yield row(f"{name}, {blending}", subject, times["kernel"], to_twin=ratio)
+                if twin:
+                    yield row(f"{name}, {blending}: C twin", subject, times["twin"])
+
+
+def blend_actions(
+    scene: Scene,
+    blending: Blending,
+    conics: NDArray[np.float32],
+    extents: NDArray[np.float32],
+    lists: tiles.TileLists,
+    twin: Twin | None,
+) -> dict[str, dict[str, Callable[[], object]]]:
+    """`forward` and `backward`, by "kernel" and, if there is one, by "twin".
+
+    Raises:
+        ValueError: if the twin does not compute what the kernel does.
+    """
+    kernels = blend_kernels(DTYPES["float32"], "cpu", blending)
+    splats, pairs = (scene.means, conics, extents, scene.colors), (lists.tile_offsets, lists.tile_indices)
+    image = np.empty((PLANES[blending], *scene.gradient.shape[1:]), np.float32)
+    tensors = [torch.from_numpy(array) for array in (*splats, *pairs, image, scene.gradient)]
+    forward = {"kernel": lambda: kernels.forward(*splats, scene.background, *pairs, image)}
+    backward = {"kernel": lambda: kernels.backward(*tensors)}
+    forward["kernel"]()
+    if twin:
+        twin_image = np.empty_like(image)
+        grad_pairs = np.empty((len(lists.tile_indices), 9), np.float32)
+        grad_backgrounds = np.empty((len(lists.tile_offsets) - 1, 3), np.float32)
+        gradients = (scene.gradient, grad_pairs, grad_backgrounds)
+        forward["twin"] = lambda: twin.forward(splats, scene.background, pairs, twin_image)
+        backward["twin"] = lambda: twin.backward(splats, pairs, image, *gradients)
+        forward["twin"]()
+        backward["twin"]()
+        _check_equal(twin_image[:3], image[:3])
+        found_pairs, found_background = backward["kernel"]()
+        _check_equal(grad_pairs, found_pairs.numpy())
+        _check_equal(grad_backgrounds.sum(axis=0), found_background.numpy())
+    return {"forward": forward, "backward": backward}
+
+
+def step_rows(scene: Scene, threads: int, runs: int) -> Iterator[str]:
+    """The rows of a whole step on the full picture: draw, compare, differentiate, optimise; and of the last alone."""
+    height, width = scene.size
+    rows = {
+        "means": torch.from_numpy(scene.means),
+        "log_covariances": torch.from_numpy(scene.shapes),
+        "color_codes": torch.cat([torch.from_numpy(scene.colors), torch.zeros(len(scene.means), 1)], dim=1),
+        "background": torch.from_numpy(scene.background),
+    }
+    adam = RowAdam(rows, learning_rates((height * width / len(scene.means)) ** 0.5))
+    target = Target(torch.from_numpy(scene.gradient[:, :height, :width].copy()).sigmoid(), "l2", len(scene.means))
+    gradients = {name: torch.ones_like(tensor) for name, tensor in rows.items()}
+
+    def step() -> None:
+        target.backward(adam.splats(FITTED), coarse=False)
+        # No step at all, so that every run has the same Gaussians to draw.
+        adam.step(0.0)
+
+    def optimize() -> None:
+        for name, gradient in gradients.items():
+            adam[name].grad = gradient
+        adam.step(0.0)
+
+    for name, times in times_in_turn({"whole step": step, "optimiser": optimize}, runs).items():
+        yield row(name, _subject(scene, threads), times)
+
+
+def _sum_pairs(scene: Scene, lists: tiles.TileLists) -> Callable[[], object]:
+    """The gather of the pairs' gradients per Gaussian."""
+    grad_pairs = np.ones((len(lists.tile_indices), 9), np.float32)
+    sums = [np.empty((len(scene.means), columns), np.float32) for columns in (2, 4, 3)]
+    kernel = make_sum_pairs(DTYPES["float32"])
+    return lambda: kernel(grad_pairs, lists.order, lists.rank_offsets, lists.rank_pairs, *sums)
+
+
+def _check_equal(found: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
+    error = np.abs(found - expected).max(initial=0.0)
+    if not error <= TOLERANCE * max(1.0, np.abs(expected).max(initial=0.0)):
+        raise ValueError(f"the C twin is off by {error:.1e}")
+
+
+def _subject(scene: Scene, threads: int, num_pairs: int | None = None) -> Subject:
+    height, width = scene.size
+    pairs = {} if num_pairs is None else {"num_pairs": str(num_pairs)}
+    return Subject(
+        width=str(width), height=str(height), num_gaussians=str(len(scene.means)), threads=str(threads), **pairs
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the rows of one scene and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed_stages")
+    parser.add_argument("--sections", nargs="+", choices=("kernels", "steps"), required=True)
+    parser.add_argument("--scene", required=True, metavar="WxHxN")
+    parser.add_argument("--threads", type=int, required=True, help="those of the environment, for the rows")
+    parser.add_argument("--runs", type=int, required=True)
+    arguments = parser.parse_args(argv)
+    runtime.start("cpu")
+    scene = Scene(*map(int, arguments.scene.split("x")))
+    if "kernels" in arguments.sections:
+        for line in kernel_rows(scene, arguments.threads, arguments.runs, find_compiler()):
+            print(line)
+    if "steps" in arguments.sections:
+        for line in step_rows(scene, arguments.threads, arguments.runs):
+            print(line)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
