@@ -10,11 +10,12 @@ import pytest
 import taichi as ti
 import torch
 from numpy.typing import NDArray
+from torch.utils._python_dispatch import TorchDispatchMode
 from twins import CUTOFFS, random_splats, render_densely, taichi_gradients
 
 from taichi_gs.errors import DeviceError, OptionError, TgsError
 from taichi_gs.gaussians import Blending
-from taichi_gs.kernels import blend, runtime
+from taichi_gs.kernels import blend, blend_cuda, device_tiles, runtime
 from taichi_gs.kernels.forms import DTYPES, blend_kernels
 from taichi_gs.kernels.project import make_project
 from taichi_gs.kernels.tiles import list_tiles
@@ -199,6 +200,49 @@ def test_backward_is_taichis_own(
         scale = float(other.abs().max())
         assert scale > 0.1
         torch.testing.assert_close(one.cpu().double(), other, rtol=0, atol=tolerance * scale)
+
+
+class NewTensors(TorchDispatchMode):
+    """The shapes of what PyTorch allocates in three dimensions while this is entered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shapes: list[tuple[int, ...]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func.overloadpacket.__name__ == "new_empty" and result.ndim == 3:
+            self.shapes.append(tuple(result.shape))
+        return result
+
+
+@pytest.mark.parametrize("blending", BLENDINGS)
+def test_the_cuda_form_keeps_any_number_of_pairs_at_a_time(
+    blending: Blending, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From one to more than there are: neither memory nor the portions that it allows change a bit."""
+    size, num_gaussians = (37, 50), 30
+    splats = random_splats(num_gaussians, size, seed=21)
+    conics, extents = projected(splats.log_covariances.numpy(), splats.amplitudes.numpy(), blending)
+    floats = (splats.means, torch.from_numpy(conics), torch.from_numpy(extents), splats.colors)
+    inputs = [t.to(device, torch.float32) for t in floats]
+    lists = device_tiles.list_tiles(inputs[0], inputs[2], None, size)
+    inputs += [lists.tile_offsets, lists.tile_indices]
+    kernels = blend_kernels(ti.f32, "cuda", blending)
+    image = torch.empty(blend.PLANES[blending], 48, 64, device=device)
+    kernels.forward(*inputs[:4], splats.background.to(image), *inputs[4:], image)
+    grad_image = torch.randn(3, 48, 64, generator=torch.Generator().manual_seed(0)).to(device)
+    whole = kernels.backward(*inputs, image, grad_image)
+    assert len(whole[0]) > 2 * 13
+    pair_bytes = 4 * (16 * 6 if blending == "normalized" else 16 * 6 + 2 * 256)
+    for num_bytes in (0, pair_bytes, 13 * pair_bytes, 14 * pair_bytes - 1, len(whole[0]) * pair_bytes):
+        monkeypatch.setattr(blend_cuda, "MAX_SCRATCH_BYTES", num_bytes)
+        with NewTensors() as new:
+            parts = kernels.backward(*inputs, image, grad_image)
+        portions = [shape[1] for shape in new.shapes if shape[0] == blend_cuda.NUM_COLUMN_SUMS]
+        assert (max(portions), sum(portions)) == (max(1, num_bytes // pair_bytes), len(whole[0]))
+        for one, other in zip(parts, whole, strict=True):
+            assert torch.equal(one, other)
 
 
 def test_sums_of_pairs(device: str) -> None:

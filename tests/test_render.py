@@ -11,6 +11,7 @@ import pytest
 import reference_decoder
 import torch
 from numpy.typing import NDArray
+from torch.utils._python_dispatch import TorchDispatchMode
 from twins import CUTOFFS, Splats, near_threshold, random_splats, render_densely
 
 from taichi_gs.decoder import rasterize
@@ -84,7 +85,7 @@ def order_of(splats: Splats) -> NDArray[np.int64]:
 
 def rendered(
     splats: Splats,
-    order: NDArray[Any],
+    order: NDArray[Any] | torch.Tensor | None,
     size: tuple[int, int],
     blending: Blending,
     form: str,
@@ -197,6 +198,17 @@ def test_normalized_blending_needs_no_order(form: str) -> None:
     size, splats = SCENES["normalized"]["whole tiles"]
     forwards, backwards = (rendered(splats, np.arange(60)[::k], size, "normalized", form) for k in (1, -1))
     np.testing.assert_allclose(forwards, backwards, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(rendered(splats, None, size, "normalized", form), forwards)
+
+
+def test_an_order_is_an_array_a_tensor_or_left_out(form: str) -> None:
+    size, splats = ALPHA_SCENES["whole tiles"]
+    order = order_of(splats)
+    tensor = torch.from_numpy(order).to(runtime.start())
+    by_array, by_tensor = (rendered(splats, one, size, "alpha", form) for one in (order, tensor))
+    np.testing.assert_array_equal(by_array, by_tensor)
+    sorted_splats = Splats(*(t[order] for t in splats[:4]), splats.background)
+    np.testing.assert_array_equal(by_array, rendered(sorted_splats, None, size, "alpha", form))
 
 
 @pytest.mark.parametrize(("blending", "scene"), CASES)
@@ -375,7 +387,7 @@ def errors_by_removing(splats: Splats, order: NDArray[Any], target: Picture, ble
 @pytest.mark.parametrize(("blending", "scene"), CASES)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.float64, 1e-6)])
 def test_removal_errors_are_those_of_removing(
-    blending: Blending, scene: str, dtype: torch.dtype, tolerance: float
+    blending: Blending, scene: str, form: str, dtype: torch.dtype, tolerance: float
 ) -> None:
     size, splats = SCENES[blending][scene]
     splats = Splats(*(t[:40] for t in splats))
@@ -383,7 +395,7 @@ def test_removal_errors_are_those_of_removing(
     target = np.random.default_rng(5).uniform(0, 1, (*size, 3))
     inputs = splats.leaves(dtype, runtime.start())
     planes = torch.from_numpy(target).permute(2, 0, 1).to(inputs[0])
-    found = removal_errors(*inputs, order, planes, blending)
+    found = removal_errors(*inputs, order, planes, blending, arch=form)
     assert (found.shape, found.dtype, found.device) == ((len(order),), dtype, inputs[0].device)
     assert not found.requires_grad
     expected = errors_by_removing(splats, order, target, blending)
@@ -407,6 +419,45 @@ def test_removal_errors_by_hand(blending: Blending) -> None:
         both, black, white = (31 + 2) / 50, 2 / 19, (31 + 2) / 35
     expected = [3 * (black - 1) ** 2 - 3 * (both - 1) ** 2, 3 * (white - 1) ** 2 - 3 * (both - 1) ** 2]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+# What CUDA waits for.
+
+
+class Operations(TorchDispatchMode):
+    """The names of PyTorch's operations while this is entered, with the device of those that may copy to another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[tuple[str, Any]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None) -> Any:
+        kwargs = kwargs or {}
+        name = func.overloadpacket.__name__
+        self.names.append((name, kwargs.get("device") if name == "_to_copy" else None))
+        return func(*args, **kwargs)
+
+
+@pytest.mark.parametrize("blending", BLENDINGS)
+def test_the_cuda_form_reads_one_number_back(blending: Blending) -> None:
+    """And no operation copies to another device, or has a result whose size depends on the values in a tensor."""
+    size, splats = SCENES[blending]["sizes that tiles do not divide"]
+    leaves = splats.leaves(torch.float32, runtime.start())
+    order = torch.from_numpy(order_of(splats)).to(leaves.means.device)
+    target = torch.zeros(3, *size, device=leaves.means.device)
+    waiting = {"_local_scalar_dense", "nonzero", "masked_select", "repeat_interleave", "bincount", "lift_fresh"}
+    for order_given in (order, None):
+        with Operations() as whole:
+            picture = render(*leaves, order_given, size, blending, arch="cuda")
+        with Operations() as backward:
+            picture.backward(torch.ones_like(picture))
+        with Operations() as removal:
+            removal_errors(*leaves, order_given, target, blending, arch="cuda")
+        assert [name for name, _ in whole.names if name in waiting] == ["_local_scalar_dense"]
+        assert [name for name, _ in removal.names if name in waiting] == ["_local_scalar_dense"]
+        assert len(backward.names) > 10
+        assert [name for name, _ in backward.names if name in waiting] == []
+        assert {device for _, device in whole.names + backward.names + removal.names} == {None}
 
 
 # The same bits every time.

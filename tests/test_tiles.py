@@ -1,16 +1,38 @@
-"""The lists of Gaussians by tile, against going through every Gaussian and every pixel."""
+"""The lists of Gaussians by tile, by NumPy and by PyTorch, against going through every Gaussian and every pixel."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from taichi_gs.kernels.tiles import TileLists, list_tiles, num_tiles
+from taichi_gs.kernels import device_tiles, tiles
+from taichi_gs.kernels.tiles import TileLists, num_tiles
 
 TILE = 16
+
+Floats = NDArray[np.float32] | NDArray[np.float64]
+
+
+def list_tiles(
+    means: Floats, extents: Floats, order: NDArray[np.int64] | None, size: tuple[int, int], form: str
+) -> TileLists:
+    """The lists in one of their two forms, as arrays."""
+    if form == "numpy":
+        return tiles.list_tiles(means, extents, order, size)
+    ranked = None if order is None else torch.from_numpy(order)
+    lists = device_tiles.list_tiles(torch.from_numpy(means), torch.from_numpy(extents), ranked, size)
+    assert lists._fields == TileLists._fields
+    return TileLists(*(tensor.numpy() for tensor in lists))
+
+
+@pytest.fixture(params=["numpy", "torch"])
+def form(request: pytest.FixtureRequest) -> str:
+    form: str = request.param
+    return form
 
 
 def random_boxes(num_gaussians: int, size: tuple[int, int], largest: float, seed: int) -> list[NDArray[np.float64]]:
@@ -74,9 +96,32 @@ def check(lists: TileLists, means: NDArray[np.float64], extents: NDArray[np.floa
 def test_lists_are_those_of_every_pixel(num_gaussians: int, size: tuple[int, int], largest: float, seed: int) -> None:
     means, extents = random_boxes(num_gaussians, size, largest, seed)
     order = np.random.default_rng(seed).permutation(num_gaussians)
-    lists = list_tiles(means, extents, order, size)
+    lists = list_tiles(means, extents, order, size, "numpy")
     np.testing.assert_array_equal(lists.order, order)
     check(lists, means, extents, size)
+    for array, other in zip(lists, list_tiles(means, extents, order, size, "torch"), strict=True):
+        assert array.dtype == other.dtype
+        np.testing.assert_array_equal(array, other)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_both_forms_make_the_same_lists_of_single_precision_boxes(seed: int) -> None:
+    size = (150, 1200)
+    means, extents = (array.astype(np.float32) for array in random_boxes(3000, size, 100, seed))
+    order = np.random.default_rng(seed).permutation(len(means))
+    lists = [list_tiles(means, extents, order, size, form) for form in ("numpy", "torch")]
+    assert len(lists[0].tile_indices) > len(means)
+    for array, other in zip(*lists, strict=True):
+        np.testing.assert_array_equal(array, other)
+
+
+def test_without_an_order_gaussians_keep_theirs(form: str) -> None:
+    size = (50, 70)
+    means, extents = random_boxes(40, size, 10, seed=0)
+    lists = list_tiles(means, extents, None, size, form)
+    check(lists, means, extents, size)
+    for array, other in zip(lists, list_tiles(means, extents, np.arange(40), size, form), strict=True):
+        np.testing.assert_array_equal(array, other)
 
 
 @pytest.mark.parametrize(
@@ -89,24 +134,25 @@ def test_lists_are_those_of_every_pixel(num_gaussians: int, size: tuple[int, int
         ((8, 8), (7.5, 7.5), [0]),
         ((8, 8), (8.5, 7.5), [0, 1]),
         ((24, 24), (1e9, 1e9), [0, 1, 2, 3, 4, 5]),
+        ((24, 24), (np.inf, 1), [3, 4, 5]),
         ((24, 24), (-1, -1), []),
         ((-5, 8), (5.49, 1), []),
         ((-5, 8), (5.5, 1), [0]),
         ((8, 60), (1, 1), []),
     ],
 )
-def test_tiles_by_hand(mean: tuple[float, float], extent: tuple[float, float], expected: list[int]) -> None:
+def test_tiles_by_hand(mean: tuple[float, float], extent: tuple[float, float], expected: list[int], form: str) -> None:
     means, extents = np.array([mean], np.float32), np.array([extent], np.float32)
-    lists = list_tiles(means, extents, np.array([0]), (30, 48))
+    lists = list_tiles(means, extents, np.array([0]), (30, 48), form)
     assert np.flatnonzero(np.diff(lists.tile_offsets)).tolist() == expected
 
 
 @pytest.mark.parametrize("size", [(4096, 4096), (4112, 4096)])
-def test_more_tiles_than_16_bits_count(size: tuple[int, int]) -> None:
+def test_more_tiles_than_16_bits_count(size: tuple[int, int], form: str) -> None:
     rows, columns = num_tiles(size)
     assert (rows * columns <= 1 << 16) == (size == (4096, 4096))
     corners = np.array([[0.5, 0.5], [size[1] - 0.5, size[0] - 0.5], [0.5, size[0] - 0.5]], np.float32)
-    lists = list_tiles(corners, np.ones((3, 2), np.float32), np.array([2, 1, 0]), size)
+    lists = list_tiles(corners, np.ones((3, 2), np.float32), np.array([2, 1, 0]), size, form)
     assert np.flatnonzero(np.diff(lists.tile_offsets)).tolist() == [0, rows * columns - columns, rows * columns - 1]
     assert lists.tile_indices.tolist() == [0, 2, 1]
 

@@ -122,7 +122,7 @@ def store_gradients(grad_pairs: ti.template(), pair, a, b, c, moments, sums):
 
 @ti.func
 def exp2_f32(x):
-    """2**x for -126 <= x <= 0, within 6e-8: a degree-5 minimax polynomial on (-1, 0], the exponent by its bits.
+    """2**x for -126 <= x <= 0, within 6e-8: a degree-5 minimax polynomial on (-1, 0], the exponent added to its bits.
 
     ti.exp is a scalar call, and six times slower.
     """
@@ -132,7 +132,7 @@ def exp2_f32(x):
     high = 0.009209180357198386 + 0.0009468770291101538 * f
     middle = 0.24017895627762828 + 0.05529811967633446 * f
     low = 0.9999999438867431 + 0.693143134641113 * f
-    return (low + f2 * (middle + f2 * high)) * ti.bit_cast((whole + 127) << 23, ti.f32)
+    return ti.bit_cast(ti.bit_cast(low + f2 * (middle + f2 * high), ti.i32) + (whole << 23), ti.f32)
 
 
 @ti.func

@@ -1,10 +1,15 @@
-"""Blending on CUDA: one thread a pixel, and per-pair sums without atomics. See `blend.py`.
+"""Blending on CUDA: threads for pixels or for columns of pixels, and sums without atomics. See `blend.py`.
 
-The backward pass has two kernels. The first runs a thread a pixel, front to back, and stores v and s of every (pair,
-pixel) in global memory; the second runs a thread for each row of each pair and sums its 16 pixels, and a pair's 16
-rows are added up by the third. Every sum has a fixed order, so gradients are the same in every run. Nothing in here
-is particular to CUDA: the kernels run on the CPU as well, slowly, which is how their arithmetic is tested where there
-is no GPU.
+The forward pass runs a thread a pixel. In the backward pass a thread takes one column of one (tile, Gaussian) pair and
+sums over its rows; the next kernel adds up a pair's 16 columns. Neighbouring threads read neighbouring pixels. Where
+weights are normalised, a pixel's finished colour and its W say all that a pair has to know of the others. In alpha
+blending it is the colour behind the Gaussian, so a thread a pixel goes through its tile's list first, front to back,
+and stores v and s.
+
+What lies between the kernels is kept for some of the pairs at a time, of all tiles alike, so that memory does not grow
+with the picture. Every sum has a fixed order, and gradients are the same in every run and for any number of pairs at a
+time. Nothing in here is particular to CUDA: the kernels run on the CPU as well, slowly, which is how they are tested
+where there is no GPU.
 """
 
 import functools
@@ -23,43 +28,73 @@ from taichi_gs.kernels.blend import (
     store_gradients,
 )
 
+NUM_COLUMN_SUMS = 6
+"""Of v, v dy, v dy dy and the three of s g, over the rows of a column: dx, one number there, comes in later."""
+
+MAX_SCRATCH_BYTES = 1 << 28
+"""Of what the backward pass keeps between its kernels: all pairs at once for usual pictures."""
+
 
 @functools.cache
 def make_kernels(dtype, blending):
     """Return the functions `forward` and `backward` for `dtype`, with the signatures of the CPU form."""
-    backward_pixels = _make_backward_pixels(dtype, blending)
-    sum_rows, finish_pairs = _make_sum_rows(dtype), _make_finish_pairs(dtype)
+    normalized, first_state = blending == "normalized", FIRST_STATES[blending]
+    store_shares, sum_columns = _make_store_shares(dtype), _make_sum_columns(dtype, blending)
+    finish_pairs = _make_finish_pairs(dtype)
 
     def backward(means, conics, extents, colors, tile_offsets, tile_indices, image, grad_image):
         """Take detached tensors; return grad_pairs [P, 9] and the background's gradient [3], tensors as well."""
-        num_pairs, num_tiles = len(tile_indices), len(tile_offsets) - 1
-        pixel_sums = image.new_empty(2, num_pairs, NUM_PIXELS)
-        rests = image.new_empty(num_tiles, NUM_PIXELS)
-        row_sums = image.new_empty(num_pairs, TILE, NUM_GRADS)
-        grad_backgrounds = image.new_empty(num_tiles * TILE, 3)
+        import torch  # which a decoder does without
+
+        num_pairs = len(tile_indices)
+        pairs = torch.arange(num_pairs, dtype=torch.int32, device=image.device)
+        pair_tiles = torch.searchsorted(tile_offsets[1:], pairs, right=True, out_int32=True)
+        # The gradient at each pixel and, below it, its product with the colour, or with the part of it that is still
+        # to come in alpha blending. Normalised, both are divided by W here, and so need not be for each Gaussian.
+        grads = image.new_empty(4, *image.shape[1:])
+        torch.mul(grad_image, image[3] if normalized else 1.0, out=grads[:3])
+        torch.sum(grads[:3] * image[:3], dim=0, out=grads[3])
+        transmittances = torch.ones_like(grads[3])
+
+        stored = 0 if normalized else 2 * NUM_PIXELS
+        pair_bytes = (stored + NUM_COLUMN_SUMS * TILE) * image.element_size()
+        portion = max(1, min(num_pairs, MAX_SCRATCH_BYTES // pair_bytes))
         grad_pairs = image.new_empty(num_pairs, NUM_GRADS)
-        backward_pixels(means, conics, colors, tile_offsets, tile_indices, image, grad_image, pixel_sums, rests)
-        sum_rows(means, tile_offsets, tile_indices, grad_image, pixel_sums, rests, row_sums, grad_backgrounds)
-        if num_pairs:
-            finish_pairs(conics, tile_indices, row_sums, grad_pairs)
-        return grad_pairs, grad_backgrounds.sum(dim=0)
+        for first in range(0, num_pairs, portion):
+            some = slice(first, first + portion)
+            rows = (tile_indices[some], pair_tiles[some])
+            column_sums = image.new_empty(NUM_COLUMN_SUMS, len(rows[0]), TILE)
+            shares = image.new_empty(2, len(rows[0]) if stored else 0, NUM_PIXELS)
+            if stored:
+                lists = (tile_offsets, tile_indices, first)
+                store_shares(means, conics, extents, colors, *lists, grads, transmittances, shares)
+            sum_columns(means, conics, extents, colors, *rows, grads, shares, column_sums)
+            finish_pairs(means, conics, *rows, image.shape[2] // TILE, column_sums, grad_pairs[some])
+        rests = first_state if normalized else transmittances
+        return grad_pairs, (rests * grads[:3]).sum(dim=(1, 2))
 
     return SimpleNamespace(forward=_make_forward(dtype, blending), backward=backward)
+
+
+@ti.func
+def _corner_of(tile, tiles_x):
+    """The column and the row of a tile's first pixel."""
+    return (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
 
 
 @ti.func
 def _pixel_of(thread, tiles_x):
     # 256 consecutive threads, one CUDA block, make one tile, so that they walk the same list.
     tile, j = thread // NUM_PIXELS, thread % NUM_PIXELS
-    return tile, j, (tile % tiles_x) * TILE + j % TILE, (tile // tiles_x) * TILE + j // TILE
+    left, top = _corner_of(tile, tiles_x)
+    return tile, j, left + j % TILE, top + j // TILE
 
 
 def _make_weight_at(dtype, blending):
     weight_of = make_weight(dtype, blending)
 
     @ti.func
-    def weight_at(means: ti.template(), conics: ti.template(), i, x, y):
-        dx, dy = x + 0.5 - means[i, 0], y + 0.5 - means[i, 1]
+    def weight_at(conics: ti.template(), i, dx, dy):
         along, across = conics[i, 0] * dx + conics[i, 1] * dy, conics[i, 2] * dy
         power = (conics[i, 3] - across * across) - along * along
         return weight_of(power)
@@ -93,118 +128,114 @@ def _make_forward(dtype, blending):
             color = ti.Vector([0.0, 0.0, 0.0], dtype)
             for pair in range(tile_offsets[tile], tile_offsets[tile + 1]):
                 i = tile_indices[pair]
-                weight = weight_at(means, conics, i, x, y)
-                if ti.static(normalized):
-                    state += weight
-                else:
-                    weight *= state
-                    state -= weight
-                color += weight * ti.Vector([colors[i, 0], colors[i, 1], colors[i, 2]], dtype)
+                dx, dy = x + 0.5 - means[i, 0], y + 0.5 - means[i, 1]
+                if ti.abs(dy) <= extents[i, 1]:
+                    weight = weight_at(conics, i, dx, dy)
+                    if ti.static(normalized):
+                        state += weight
+                    else:
+                        weight *= state
+                        state -= weight
+                    color += weight * ti.Vector([colors[i, 0], colors[i, 1], colors[i, 2]], dtype)
             store_pixel(image, y, x, color[0], color[1], color[2], state, background)
 
     return forward
 
 
-def _make_backward_pixels(dtype, blending):
-    weight_at = _make_weight_at(dtype, blending)
-    normalized, background_weight = blending == "normalized", FIRST_STATES[blending]
+@functools.cache
+def _make_store_shares(dtype):
+    weight_at = _make_weight_at(dtype, "alpha")
     array2 = ti.types.ndarray(dtype=dtype, ndim=2)
     array3 = ti.types.ndarray(dtype=dtype, ndim=3)
     index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
 
     @ti.kernel
-    def backward_pixels(
+    def store_shares(
         means: array2,
         conics: array2,
+        extents: array2,
         colors: array2,
         tile_offsets: index1,
         tile_indices: index1,
-        image: array3,
-        grad_image: array3,
-        pixel_sums: array3,
-        rests: array2,
+        first: ti.i32,
+        grads: array3,
+        transmittances: array2,
+        shares: array3,
     ):
+        """Of alpha blending: write v and s of the pairs from `first` on, as many as `shares [2, p, 256]` holds.
+
+        `transmittances` and the last plane of `grads` are those in front of these pairs, and then those behind them.
+        """
         ti.loop_config(block_dim=NUM_PIXELS)
         for thread in range((tile_offsets.shape[0] - 1) * NUM_PIXELS):
-            tile, j, x, y = _pixel_of(thread, image.shape[2] // TILE)
-            grad = ti.Vector([grad_image[0, y, x], grad_image[1, y, x], grad_image[2, y, x]], dtype)
-            behind = grad.dot(ti.Vector([image[0, y, x], image[1, y, x], image[2, y, x]], dtype))
-            # A weight's share in the colour: the transmittance or, normalised, 1 / W.
-            scale = ti.cast(1.0, dtype)
-            if ti.static(normalized):
-                scale = image[3, y, x]
-            for pair in range(tile_offsets[tile], tile_offsets[tile + 1]):
+            tile, j, x, y = _pixel_of(thread, grads.shape[2] // TILE)
+            grad = ti.Vector([grads[0, y, x], grads[1, y, x], grads[2, y, x]], dtype)
+            transmittance, behind = transmittances[y, x], grads[3, y, x]
+            begin, end = ti.max(tile_offsets[tile], first), ti.min(tile_offsets[tile + 1], first + shares.shape[1])
+            for pair in range(begin, end):
                 i = tile_indices[pair]
-                weight = weight_at(means, conics, i, x, y)
-                share = weight * scale
-                v = grad.dot(ti.Vector([colors[i, 0], colors[i, 1], colors[i, 2]], dtype))
-                if ti.static(normalized):
-                    v = normalized_slope(weight) * scale * (v - behind)
-                else:
-                    v *= share
+                dx, dy = x + 0.5 - means[i, 0], y + 0.5 - means[i, 1]
+                if ti.abs(dy) <= extents[i, 1]:
+                    alpha = weight_at(conics, i, dx, dy)
+                    share = alpha * transmittance
+                    v = share * grad.dot(ti.Vector([colors[i, 0], colors[i, 1], colors[i, 2]], dtype))
+                    transmittance -= share
                     behind -= v
-                    scale -= share
-                    v -= weight / (1.0 - weight) * behind
-                pixel_sums[0, pair, j] = v
-                pixel_sums[1, pair, j] = share
-            rests[tile, j] = background_weight * scale
+                    shares[0, pair - first, j] = v - alpha / (1.0 - alpha) * behind
+                    shares[1, pair - first, j] = share
+            transmittances[y, x], grads[3, y, x] = transmittance, behind
 
-    return backward_pixels
+    return store_shares
 
 
-@functools.cache
-def _make_sum_rows(dtype):
+def _make_sum_columns(dtype, blending):
+    weight_at = _make_weight_at(dtype, blending)
+    normalized = blending == "normalized"
     array2 = ti.types.ndarray(dtype=dtype, ndim=2)
     array3 = ti.types.ndarray(dtype=dtype, ndim=3)
     index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
 
     @ti.kernel
-    def sum_rows(
+    def sum_columns(
         means: array2,
-        tile_offsets: index1,
+        conics: array2,
+        extents: array2,
+        colors: array2,
         tile_indices: index1,
-        grad_image: array3,
-        pixel_sums: array3,
-        rests: array2,
-        row_sums: array3,
-        grad_backgrounds: array2,
+        pair_tiles: index1,
+        grads: array3,
+        shares: array3,
+        column_sums: array3,
     ):
-        for thread in range((tile_offsets.shape[0] - 1) * TILE):
-            tile, row = thread // TILE, thread % TILE
-            _, _, left, y = _pixel_of(tile * NUM_PIXELS + row * TILE, grad_image.shape[2] // TILE)
-            background = ti.Vector([0.0, 0.0, 0.0], dtype)
-            for column in range(TILE):
-                for channel in ti.static(range(3)):
-                    background[channel] += rests[tile, row * TILE + column] * grad_image[channel, y, left + column]
-            for channel in ti.static(range(3)):
-                grad_backgrounds[thread, channel] = background[channel]
-            for pair in range(tile_offsets[tile], tile_offsets[tile + 1]):
-                i = tile_indices[pair]
+        """Write `column_sums [6, p, 16]` of p pairs, whose `shares` were stored if the blending is alpha."""
+        ti.loop_config(block_dim=NUM_PIXELS)
+        for thread in range(tile_indices.shape[0] * TILE):
+            pair, column = thread // TILE, thread % TILE
+            i = tile_indices[pair]
+            left, top = _corner_of(pair_tiles[pair], grads.shape[2] // TILE)
+            x = left + column
+            dx = x + 0.5 - means[i, 0]
+            color = ti.Vector([colors[i, 0], colors[i, 1], colors[i, 2]], dtype)
+            total = ti.Vector([0.0] * NUM_COLUMN_SUMS, dtype)
+            for row in range(TILE):
+                y = top + row
                 dy = y + 0.5 - means[i, 1]
-                total = ti.Vector([0.0] * NUM_GRADS, dtype)
-                for column in range(TILE):
-                    x = left + column
-                    dx = x + 0.5 - means[i, 0]
-                    v = pixel_sums[0, pair, row * TILE + column]
-                    share = pixel_sums[1, pair, row * TILE + column]
+                # The rows that are left out here are those that `store_shares` leaves out.
+                if ti.abs(dy) <= extents[i, 1]:
+                    grad = ti.Vector([grads[0, y, x], grads[1, y, x], grads[2, y, x]], dtype)
+                    v, share = ti.cast(0.0, dtype), ti.cast(0.0, dtype)
+                    if ti.static(normalized):
+                        share = weight_at(conics, i, dx, dy)
+                        v = normalized_slope(share) * (grad.dot(color) - grads[3, y, x])
+                    else:
+                        v, share = shares[0, pair, row * TILE + column], shares[1, pair, row * TILE + column]
                     total += ti.Vector(
-                        [
-                            v,
-                            v * dx,
-                            v * dy,
-                            v * dx * dx,
-                            v * dx * dy,
-                            v * dy * dy,
-                            share * grad_image[0, y, x],
-                            share * grad_image[1, y, x],
-                            share * grad_image[2, y, x],
-                        ],
-                        dtype,
+                        [v, v * dy, v * dy * dy, share * grad[0], share * grad[1], share * grad[2]], dtype
                     )
-                for k in ti.static(range(NUM_GRADS)):
-                    row_sums[pair, row, k] = total[k]
+            for k in ti.static(range(NUM_COLUMN_SUMS)):
+                column_sums[k, pair, column] = total[k]
 
-    return sum_rows
+    return sum_columns
 
 
 @functools.cache
@@ -214,16 +245,26 @@ def _make_finish_pairs(dtype):
     index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
 
     @ti.kernel
-    def finish_pairs(conics: array2, tile_indices: index1, row_sums: array3, grad_pairs: array2):
+    def finish_pairs(
+        means: array2,
+        conics: array2,
+        tile_indices: index1,
+        pair_tiles: index1,
+        tiles_x: ti.i32,
+        column_sums: array3,
+        grad_pairs: array2,
+    ):
         for pair in range(tile_indices.shape[0]):
             i = tile_indices[pair]
-            total = ti.Vector([0.0] * NUM_GRADS, dtype)
-            for row in range(TILE):
-                for k in ti.static(range(NUM_GRADS)):
-                    total[k] += row_sums[pair, row, k]
-            a, b, c = conics[i, 0], conics[i, 1], conics[i, 2]
-            moments = ti.Vector([total[k] for k in ti.static(range(6))], dtype)
-            sums = ti.Vector([total[6], total[7], total[8]], dtype)
-            store_gradients(grad_pairs, pair, a, b, c, moments, sums)
+            left, _ = _corner_of(pair_tiles[pair], tiles_x)
+            moments = ti.Vector([0.0] * 6, dtype)  # sums of v, v dx, v dy, v dx dx, v dx dy, v dy dy
+            sums = ti.Vector([0.0] * 3, dtype)
+            for column in range(TILE):
+                dx = left + column + 0.5 - means[i, 0]
+                v, v_y, v_yy = column_sums[0, pair, column], column_sums[1, pair, column], column_sums[2, pair, column]
+                moments += ti.Vector([v, v * dx, v_y, v * dx * dx, v_y * dx, v_yy], dtype)
+                for channel in ti.static(range(3)):
+                    sums[channel] += column_sums[3 + channel, pair, column]
+            store_gradients(grad_pairs, pair, conics[i, 0], conics[i, 1], conics[i, 2], moments, sums)
 
     return finish_pairs

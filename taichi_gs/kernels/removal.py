@@ -6,24 +6,138 @@ error by |E + d|^2 - |E|^2 = d . (d + 2 E). See `blend.py` for the names in
     alpha blending:       d = alpha / (1 - alpha) S - s c,     S: the colour still to come behind it
     normalised blending:  d = weight / (W - weight) (C - c).
 
-One form for either device: a task a row of 16 pixels of a tile, which writes one number for each of the tile's pairs.
-No atomics: the sums, taken elsewhere, are the same in every run.
+On the CPU a task is a tile, in the form of `blend_cpu.py`. On CUDA it is a row of 16 pixels of a tile, and writes one
+number for each of the tile's pairs. No atomics: the sums, taken elsewhere, are the same in every run.
 """
 
 import functools
 
 import taichi as ti
 
-from taichi_gs.kernels.blend import FIRST_STATES, TILE, make_weight
+from taichi_gs.kernels.blend import FIRST_STATES, NUM_PIXELS, TILE, make_weight
+from taichi_gs.kernels.strips import BATCH, NUM_STRIPS, STRIP, first_pixel, make_find_rows, pixel_at
+
+OUTSIDE = 1e30
+"""W of a pixel that only pads the image: no Gaussian changes anything there."""
+
+
+def make_removal(dtype, blending, arch):
+    """The kernel from an image of the blending, as `forward` left it, and a target [3, H, W] to errors [P, TILE].
+
+    A row of `errors` takes the change of the squared error by one pair, in up to TILE parts; it must be zero before.
+    Only the pixels of the target count, and not those that pad the image to whole tiles. `arch` is "cpu" or "cuda".
+    """
+    return (_make_rows_form if arch == "cuda" else _make_tiles_form)(dtype, blending)
 
 
 @functools.cache
-def make_removal(dtype, blending):
-    """The kernel from an image of the blending, as `forward` left it, and a target [3, H, W] to errors [P, TILE].
+def _make_tiles_form(dtype, blending):
+    find_rows, weight_of = make_find_rows(dtype, blending), make_weight(dtype, blending)
+    normalized, first_state = blending == "normalized", FIRST_STATES[blending]
+    array2 = ti.types.ndarray(dtype=dtype, ndim=2)
+    array3 = ti.types.ndarray(dtype=dtype, ndim=3)
+    index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
+    pixels = ti.types.vector(NUM_PIXELS, dtype)
+    lanes = ti.types.vector(2 * STRIP, dtype)
+    items = ti.types.vector(NUM_STRIPS * BATCH, ti.i32)
 
-    `errors` takes the changes of the squared error, a row a pair and a column a row of pixels; it must be zero before.
-    Only the pixels of the target count, and not those that pad the image to whole tiles.
-    """
+    @ti.kernel
+    def removal(
+        means: array2,
+        conics: array2,
+        extents: array2,
+        colors: array2,
+        tile_offsets: index1,
+        tile_indices: index1,
+        image: array3,
+        target: array3,
+        errors: array2,
+    ):
+        tiles_x = image.shape[2] // TILE
+        for tile in range(tile_offsets.shape[0] - 1):
+            left, top = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
+            num_columns, num_rows = ti.min(TILE, target.shape[2] - left), ti.min(TILE, target.shape[1] - top)
+            # W or, in alpha blending, the transmittance, and what is still to come of the colour there.
+            state = pixels(OUTSIDE if normalized else 0.0)
+            behind_r, behind_g, behind_b = pixels(0.0), pixels(0.0), pixels(0.0)
+            red, green, blue = pixels(0.0), pixels(0.0), pixels(0.0)
+            # Twice the error that there is.
+            error_r, error_g, error_b = pixels(0.0), pixels(0.0), pixels(0.0)
+            for y in range(num_rows):
+                for x in range(num_columns):
+                    j = pixel_at(y, x)
+                    red[j] = image[0, top + y, left + x]
+                    green[j] = image[1, top + y, left + x]
+                    blue[j] = image[2, top + y, left + x]
+                    error_r[j] = 2.0 * (red[j] - target[0, top + y, left + x])
+                    error_g[j] = 2.0 * (green[j] - target[1, top + y, left + x])
+                    error_b[j] = 2.0 * (blue[j] - target[2, top + y, left + x])
+                    if ti.static(normalized):
+                        state[j] = 1.0 / image[3, top + y, left + x]
+                    else:
+                        state[j] = 1.0
+                        behind_r[j], behind_g[j], behind_b[j] = red[j], green[j], blue[j]
+            starts, nums = items(0), items(0)
+            pair, end = tile_offsets[tile], tile_offsets[tile + 1]
+            while pair < end:
+                count = ti.min(end - pair, BATCH)
+                for k in range(count):
+                    i = tile_indices[pair + k]
+                    x0, y0 = left + 0.5 - means[i, 0], top + 0.5 - means[i, 1]
+                    rows = find_rows(conics[i, 0], conics[i, 1], conics[i, 2], conics[i, 3], x0, y0)
+                    for strip in ti.static(range(NUM_STRIPS)):
+                        starts[NUM_STRIPS * k + strip] = rows[2 * strip]
+                        nums[NUM_STRIPS * k + strip] = rows[2 * strip + 1]
+                for k in range(count):
+                    i = tile_indices[pair + k]
+                    a, b, c, l = conics[i, 0], conics[i, 1], conics[i, 2], conics[i, 3]
+                    r, g, bl = colors[i, 0], colors[i, 1], colors[i, 2]
+                    y0 = top + 0.5 - means[i, 1]
+                    total = lanes(0.0)
+                    for strip in range(NUM_STRIPS):
+                        start, num = starts[NUM_STRIPS * k + strip], nums[NUM_STRIPS * k + strip]
+                        x0 = left + strip * STRIP + 0.5 - means[i, 0]
+                        for double_row in range(num):
+                            y = start + 2 * double_row
+                            first, dy, below = first_pixel(strip, y), y0 + y, y0 + (y + 1)
+                            linear, linear_below = b * dy, b * below
+                            constant, constant_below = l - (c * dy) * (c * dy), l - (c * below) * (c * below)
+                            for x in range(2 * STRIP):
+                                j = first + x
+                                dx = x0 + (x & (STRIP - 1))
+                                along = a * dx + ti.select(x < STRIP, linear, linear_below)
+                                power = ti.select(x < STRIP, constant, constant_below) - along * along
+                                weight = weight_of(power)
+                                change_r, change_g, change_b = red[j] - r, green[j] - g, blue[j] - bl
+                                if ti.static(normalized):
+                                    # Of the other weights' sum, the background's is what rounding must not cancel.
+                                    others = state[j] - weight
+                                    factor = weight / ti.select(others > first_state, others, first_state)
+                                    change_r *= factor
+                                    change_g *= factor
+                                    change_b *= factor
+                                else:
+                                    share, factor = weight * state[j], weight / (1.0 - weight)
+                                    state[j] -= share
+                                    behind_r[j] -= share * r
+                                    behind_g[j] -= share * g
+                                    behind_b[j] -= share * bl
+                                    change_r = factor * behind_r[j] - share * r
+                                    change_g = factor * behind_g[j] - share * g
+                                    change_b = factor * behind_b[j] - share * bl
+                                total[x] += (
+                                    change_r * (change_r + error_r[j])
+                                    + change_g * (change_g + error_g[j])
+                                    + change_b * (change_b + error_b[j])
+                                )
+                    errors[pair + k, 0] = total.sum()
+                pair += BATCH
+
+    return removal
+
+
+@functools.cache
+def _make_rows_form(dtype, blending):
     weight_of = make_weight(dtype, blending)
     normalized, first_state = blending == "normalized", FIRST_STATES[blending]
     array2 = ti.types.ndarray(dtype=dtype, ndim=2)

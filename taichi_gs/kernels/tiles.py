@@ -33,36 +33,45 @@ def num_tiles(image_size: tuple[int, int]) -> tuple[int, int]:
 def list_tiles(
     means: NDArray[np.floating],
     extents: NDArray[np.floating],
-    order: NDArray[np.integer],
+    order: NDArray[np.integer] | None,
     image_size: tuple[int, int],
 ) -> TileLists:
     """Return the TileLists of Gaussians with means [N, 2] and extents [N, 2] in pixels.
 
-    `order [N]` is the permutation that puts them front to back. NumPy and not Taichi: a sort in NumPy is as fast as a
-    serial kernel at the usual sizes, and a decoder saves that kernel's compile time at every start.
+    `order [N]` is the permutation that puts them front to back; without one they are in that order already. NumPy and
+    not Taichi: a sort in NumPy is as fast as a serial kernel at the usual sizes, and a decoder saves that kernel's
+    compile time at every start. `device_tiles.py` is for CUDA.
     """
     rows, columns = num_tiles(image_size)
-    ranked: NDArray[np.int32] = order.astype(np.int32)
-    means, extents = means[ranked], extents[ranked]
+    ranked: NDArray[np.int32] = np.arange(len(means), dtype=np.int32)
+    if order is not None:
+        ranked = order.astype(np.int32)
+        means, extents = means.take(ranked, axis=0), extents.take(ranked, axis=0)
     # From the first to one past the last tile with a pixel centre inside [mean - extent, mean + extent].
-    limits = np.array([columns, rows])
-    first_pixel, last_pixel = np.ceil(means - extents - 0.5), np.floor(means + extents - 0.5)
-    first = np.clip(first_pixel // TILE, 0, limits).astype(np.int32)
-    last = np.clip(last_pixel // TILE + 1, 0, limits).astype(np.int32)
-    widths, heights = np.maximum(last - first, 0).T
+    first_pixel, last_pixel = np.ceil(means - extents - 0.5).T, np.floor(means + extents - 0.5).T
+    left, right = _tiles_at(first_pixel[0], 0, columns), _tiles_at(last_pixel[0], 1, columns)
+    top, bottom = _tiles_at(first_pixel[1], 0, rows), _tiles_at(last_pixel[1], 1, rows)
+    widths = right - left
     # No pixel centre lies inside where the extents are negative, or so small that they fit between two centres.
-    counts = np.where((first_pixel <= last_pixel).all(axis=1), widths * heights, 0)
+    counts = np.where((first_pixel <= last_pixel).all(axis=0), widths * (bottom - top), 0)
     rank_offsets = _offsets(counts)
 
-    rank = np.repeat(np.arange(len(ranked), dtype=np.int32), counts)
-    row, column = np.divmod(np.arange(len(rank), dtype=np.int32) - rank_offsets[rank], widths[rank])
-    tiles = (first[rank, 1] + row) * columns + first[rank, 0] + column
+    pairs = np.arange(rank_offsets[-1], dtype=np.int32)
+    within, width = pairs - np.repeat(rank_offsets[:-1], counts), np.repeat(widths, counts)
+    # Each of a Gaussian's rows of tiles is `width` long, and its next one begins `columns` after it.
+    tiles = np.repeat(top * columns + left, counts) + within + within // width * (columns - width)
     # NumPy sorts 16-bit keys by radix, several times faster than wider ones.
     by_tile = np.argsort(tiles.astype(np.uint16) if rows * columns < 1 << 16 else tiles, kind="stable")
-    rank_pairs = np.empty(len(rank), dtype=np.int32)
-    rank_pairs[by_tile] = np.arange(len(rank), dtype=np.int32)
+    rank_pairs = np.empty_like(pairs)
+    rank_pairs[by_tile] = pairs
     tile_offsets = _offsets(np.bincount(tiles, minlength=rows * columns))
-    return TileLists(tile_offsets, ranked[rank[by_tile]], ranked, rank_offsets, rank_pairs)
+    return TileLists(tile_offsets, np.repeat(ranked, counts).take(by_tile), ranked, rank_offsets, rank_pairs)
+
+
+def _tiles_at(pixels: NDArray[np.floating], shift: int, limit: int) -> NDArray[np.int32]:
+    """The tiles along one side that whole numbers of pixels lie in, plus `shift`, and within 0 and `limit`."""
+    tiles: NDArray[np.int32] = np.clip(np.floor(pixels / TILE) + shift, 0, limit).astype(np.int32)
+    return tiles
 
 
 def _offsets(counts: NDArray[np.integer]) -> NDArray[np.int32]:
