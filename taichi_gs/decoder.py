@@ -1,4 +1,7 @@
-"""From the bytes of a .tgs file to pixels, on NumPy and Taichi alone: PyTorch takes a second to import."""
+"""From the bytes of a .tgs file to pixels, on NumPy and Taichi alone: PyTorch takes a second to import.
+
+A process that decodes one file spends most of its time before the first pixel, so that blending is the only kernel.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taichi_gs.bitstream import Limits, parse
-from taichi_gs.gaussians import Gaussians
+from taichi_gs.gaussians import FloatArray, Gaussians
 from taichi_gs.kernels import runtime
+from taichi_gs.projection import project
 from taichi_gs.quantize import dequantize_gaussians
 
 
@@ -28,18 +32,26 @@ def rasterize(gaussians: Gaussians, *, device: str = "auto") -> NDArray[np.uint8
 
     from taichi_gs.kernels.blend import PLANES, TILE
     from taichi_gs.kernels.forms import blend_kernels
-    from taichi_gs.kernels.project import make_project
     from taichi_gs.kernels.tiles import list_tiles, num_tiles
 
-    n, (height, width) = len(gaussians), gaussians.image_size
-    conics, extents = np.zeros((n, 4), np.float32), np.zeros((n, 2), np.float32)
-    if n > 0:
-        make_project(ti.f32, gaussians.blending)(gaussians.log_covariances, gaussians.amplitudes, conics, extents)
-    lists = list_tiles(gaussians.means, extents, np.arange(n), gaussians.image_size)
+    conics, extents = project(gaussians.log_covariances, gaussians.amplitudes, gaussians.blending)
+    lists = list_tiles(gaussians.means, extents, np.arange(len(gaussians)), gaussians.image_size)
     rows, columns = num_tiles(gaussians.image_size)
     image = np.empty((PLANES[gaussians.blending], rows * TILE, columns * TILE), np.float32)
     splats = (gaussians.means, conics, extents, gaussians.colors)
     forward = blend_kernels(ti.f32, arch, gaussians.blending).forward
     forward(*splats, gaussians.background, lists.tile_offsets, lists.tile_indices, image)
-    pixels = np.floor(image[:3, :height, :width].clip(0.0, 1.0) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
-    return np.ascontiguousarray(pixels.transpose(1, 2, 0))
+    height, width = gaussians.image_size
+    return _to_bytes(image[:3, :height, :width])
+
+
+def _to_bytes(planes: FloatArray) -> NDArray[np.uint8]:
+    """Round planes [3, H, W], 0 to 1, to pixels [H, W, 3], a plane at a time and in place: `planes` is used up."""
+    pixels = np.empty((*planes.shape[1:], 3), np.uint8)
+    for channel, plane in enumerate(planes):
+        plane.clip(0.0, 1.0, out=plane)
+        plane *= np.float32(255)
+        plane += np.float32(0.5)
+        # Assignment rounds positive numbers down.
+        pixels[:, :, channel] = plane
+    return pixels

@@ -24,8 +24,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, pairwise
-from math import comb
-from operator import mul
+from math import prod
 from typing import Any
 
 import constriction
@@ -81,8 +80,9 @@ class SymbolEncoder:
             self.encode(np.array([code]), _uniform_model(NUM_CONCENTRATIONS))
         for boxes, num_left in _splits(cells, grid_size):
             shifts = boxes.count_shifts
-            for members, model in _high_groups(boxes, code):
-                self.encode(num_left[members] >> shifts[members], model)
+            high = num_left >> shifts
+            for members, model in _high_groups(boxes, shifts, code):
+                self.encode(high[members], model)
             for shift, members in _low_groups(shifts):
                 self.encode(num_left[members] & ((1 << shift) - 1), _uniform_model(1 << shift))
 
@@ -104,7 +104,7 @@ class SymbolEncoder:
         remaining = np.bincount(symbols, minlength=num_levels)
         for start, stop in _blocks(len(symbols)):
             block = symbols[start:stop]
-            kinds = np.flatnonzero(remaining)
+            kinds = remaining.nonzero()[0]
             if len(kinds) > 1:
                 self.encode(np.searchsorted(kinds, block), _categorical_model(remaining[kinds]))
             remaining -= np.bincount(block, minlength=num_levels)
@@ -127,7 +127,7 @@ class SymbolEncoder:
 
     def encode(self, symbols: NDArray[np.integer], model: Any, *parameters: NDArray[np.int32]) -> None:
         """Code `symbols` [N] with one of this module's models; a family of models has parameters [N] too."""
-        self._coder.encode(symbols.astype(np.int32), model, *parameters)
+        self._coder.encode(symbols.astype(np.int32, copy=False), model, *parameters)
 
 
 class SymbolDecoder:
@@ -151,13 +151,15 @@ class SymbolDecoder:
         found = [np.empty((0, 2), dtype=np.int64)]
         boxes = _Boxes.whole(num_points, grid_size)
         while len(boxes):
-            single = boxes.select(boxes.areas == 1)
-            found.append(np.repeat(single.corners, single.counts, axis=0))
+            is_single = boxes.areas == 1
+            if is_single.any():
+                found.append(np.repeat(boxes.corners[is_single], boxes.counts[is_single], axis=0))
             boxes = boxes.select(boxes.divisible)
             num_left = np.zeros(len(boxes), dtype=np.int64)
             shifts = boxes.count_shifts
-            for members, model in _high_groups(boxes, code):
-                num_left[members] = self._decode(len(members), model) << shifts[members]
+            for members, model in _high_groups(boxes, shifts, code):
+                num_left[members] = self._decode(len(members), model)
+            num_left <<= shifts
             for shift, members in _low_groups(shifts):
                 num_left[members] |= self._decode(len(members), _uniform_model(1 << shift))
             if (num_left > boxes.counts).any():
@@ -175,7 +177,7 @@ class SymbolDecoder:
         remaining = np.bincount(self.multiset(num_symbols, num_levels), minlength=num_levels)
         symbols = np.empty(num_symbols, dtype=np.int64)
         for start, stop in _blocks(num_symbols):
-            kinds = np.flatnonzero(remaining)
+            kinds = remaining.nonzero()[0]
             if len(kinds) > 1:
                 drawn = self._decode(stop - start, _categorical_model(remaining[kinds]))
                 symbols[start:stop] = kinds[drawn]
@@ -203,7 +205,7 @@ class SymbolDecoder:
         if self._encoder.finish() != self._data:
             raise BitstreamError("The payload is damaged: it holds more or less than the header announces.")
 
-    def _decode(self, num_symbols: int, model: Any, *parameters: NDArray[np.int32]) -> IntArray:
+    def _decode(self, num_symbols: int, model: Any, *parameters: NDArray[np.int32]) -> NDArray[np.int32]:
         try:
             # Of a family, the parameters tell the number.
             symbols: NDArray[np.int32] = self._coder.decode(model, *(parameters or (num_symbols,)))
@@ -213,7 +215,7 @@ class SymbolDecoder:
                 raise BitstreamError("The payload is damaged: it holds a symbol that cannot be.") from error
             raise
         self._encoder.encode(symbols, model, *parameters)
-        return symbols.astype(np.int64)
+        return symbols
 
 
 @dataclass(frozen=True)
@@ -239,14 +241,13 @@ class _Boxes:
 
     def halves(self, num_left: IntArray) -> _Boxes:
         """Return the left and the right half of every box in turn [2 M], with `num_left` [M] points in the left one."""
-        children = _Boxes(*(np.repeat(array, 2, axis=0) for array in (self.corners, self.sides, self.counts)))
-        left, right, axis = np.arange(0, 2 * len(self), 2), np.arange(1, 2 * len(self), 2), self.axes
-        children.sides[left, axis] = self.left_sides
-        children.sides[right, axis] -= self.left_sides
-        children.corners[right, axis] += self.left_sides
-        children.counts[left] = num_left
-        children.counts[right] -= num_left
-        return children
+        # By how much the right half begins later, which along the other axis is not at all.
+        shifts = self.left_sides[:, None] * (self.axes[:, None] == (0, 1))
+        return _Boxes(
+            _interleaved(self.corners, self.corners + shifts),
+            _interleaved(np.where(shifts > 0, shifts, self.sides), self.sides - shifts),
+            _interleaved(num_left, self.counts - num_left),
+        )
 
     @property
     def areas(self) -> IntArray:
@@ -264,8 +265,11 @@ class _Boxes:
     @property
     def left_sides(self) -> IntArray:
         """The side of the left half along the axis of halving: half of the longer side, rounded down."""
-        longest: IntArray = self.sides.max(axis=1)
-        return longest // 2
+        return self.longest_sides // 2
+
+    @property
+    def longest_sides(self) -> IntArray:
+        return np.maximum(self.sides[:, 0], self.sides[:, 1])
 
     @property
     def count_shifts(self) -> IntArray:
@@ -291,29 +295,38 @@ def _splits(cells: IntArray, grid_size: tuple[int, int]) -> Iterator[tuple[_Boxe
         boxes = boxes.halves(num_left)
 
 
-def _high_groups(boxes: _Boxes, code: int) -> Iterator[tuple[IntArray, Any]]:
+def _high_groups(boxes: _Boxes, shifts: IntArray, code: int) -> Iterator[tuple[IntArray, Any]]:
     """Yield the boxes that share a distribution, as indices into `boxes`, with its model.
 
     Distributions are taken in ascending order of (count, denominator of the left half's share).
     """
-    longest = boxes.sides.max(axis=1)
+    longest = boxes.longest_sides
     denominators = np.where((longest % 2 == 1) & (longest <= MAX_ODD_SIDE), longest, 2)
-    keys = ((boxes.counts >> boxes.count_shifts) << 8) | denominators
+    keys = ((boxes.counts >> shifts) << 8) | denominators
     for key, members in _grouped(keys):
         yield members, _beta_binomial_model(key >> 8, key & 255, 4**code)
 
 
 def _low_groups(shifts: IntArray) -> Iterator[tuple[int, IntArray]]:
     """Yield the numbers of low bits that occur, ascending, each with the indices of the boxes that have so many."""
-    return ((shift, members) for shift, members in _grouped(shifts) if shift > 0)
+    if shifts.any():
+        yield from ((shift, members) for shift, members in _grouped(shifts) if shift > 0)
+
+
+def _interleaved(left: IntArray, right: IntArray) -> IntArray:
+    """Return the rows of two arrays in turn."""
+    both = np.empty((2 * len(left), *left.shape[1:]), dtype=np.int64)
+    both[::2], both[1::2] = left, right
+    return both
 
 
 def _grouped(keys: IntArray) -> Iterator[tuple[int, IntArray]]:
     """Yield the distinct keys in ascending order, each with the indices at which it stands, ascending too."""
-    order = np.argsort(keys, kind="stable")
-    distinct, starts = np.unique(keys[order], return_index=True)
-    for key, (start, stop) in zip(distinct.tolist(), pairwise([*starts, len(keys)]), strict=True):
-        yield key, order[start:stop]
+    order = keys.argsort(kind="stable")
+    ordered = keys[order]
+    changes = (ordered[1:] != ordered[:-1]).nonzero()[0] + 1
+    for start, stop in pairwise([0, *changes.tolist(), len(keys)] if len(keys) else []):
+        yield int(ordered[start]), order[start:stop]
 
 
 def _bit_lengths(values: IntArray) -> IntArray:
@@ -367,26 +380,35 @@ def _beta_binomial_model(count: int, denominator: int, concentration: int) -> An
     n is `count`, d `denominator`, c `concentration`. With l = floor(d / 2) and r = d - l the weights are the integers
     C(n, k) prod_{i<k} (c l + i d) prod_{i<n-k} (c r + i d): beta-binomial with alpha = c l / d, beta = c r / d.
     """
-    left = denominator // 2
-    rising = [
-        list(accumulate((concentration * part + i * denominator for i in range(count)), mul, initial=1))
-        for part in (left, denominator - left)
-    ]
-    weights = [comb(count, k) * rising[0][k] * rising[1][count - k] for k in range(count + 1)]
-    return _categorical_model(np.array(weights, dtype=object))
+    left = concentration * (denominator // 2)
+    right = concentration * denominator - left
+    weights = [prod(range(right, right + count * denominator, denominator))]
+    is_symmetric = left == right
+    # Each weight follows from the one before by small factors. There is no remainder.
+    for k in range(count // 2 if is_symmetric else count):
+        grown = weights[-1] * ((count - k) * (left + k * denominator))
+        weights.append(grown // ((k + 1) * (right + (count - k - 1) * denominator)))
+    if is_symmetric:
+        weights += weights[(count - 1) // 2 :: -1]
+    sums = list(accumulate(weights))
+    scale = (1 << PROBABILITY_BITS) - len(sums)
+    return _model_of_edges(np.array([partial * scale // sums[-1] for partial in sums]))
 
 
-def _categorical_model(weights: NDArray[Any]) -> Any:
-    """Return the model of n >= 2 symbols with probabilities proportional to positive integers.
+def _categorical_model(weights: IntArray) -> Any:
+    """Return the model of n >= 2 symbols with probabilities proportional to positive integers, of a sum below 2**39."""
+    sums = np.add.accumulate(weights)  # what cumsum returns, in half the time for so few
+    return _model_of_edges(sums * ((1 << PROBABILITY_BITS) - len(sums)) // sums[-1])
 
-    They are int64 with a sum below 2**39, or objects, Python's own integers, of any size.
 
-    With C_i the sum of the weights before i, the interval of symbol i begins at i + floor(C_i (2**24 - n) / C_n), in
-    units of 2**-24; constriction adds the i itself.
+def _model_of_edges(edges: IntArray) -> Any:
+    """Return the model in which the interval of symbol i ends at i + 1 + edges[i], in units of 2**-24.
+
+    With C_i the sum of the weights of the symbols up to the i-th, edges[i] is floor(C_i (2**24 - n) / C_n), and
+    constriction adds the i + 1 itself.
     """
-    sums = np.cumsum(weights)
-    edges = sums * ((1 << PROBABILITY_BITS) - len(weights)) // sums[-1]
-    table = np.diff(edges, prepend=0).astype(np.float64)
+    table = edges.astype(np.float64)
+    table[1:] -= edges[:-1]
     return constriction.stream.model.Categorical(table, perfect=False)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 from typing import Union
 
 from taichi_gs.errors import FileError
@@ -78,7 +77,7 @@ def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
     """
     check_target(path, overwrite=overwrite)
     target = os.path.realpath(path)
-    temporary = os.path.join(os.path.dirname(target), f".tgs-{secrets.token_hex(8)}.tmp")
+    temporary = os.path.join(os.path.dirname(target), f".tgs-{os.urandom(8).hex()}.tmp")
     try:
         # Not tempfile: its files are private to the user, and an output has the permissions of any new file.
         with open(temporary, "xb") as file:

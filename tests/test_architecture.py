@@ -18,6 +18,7 @@ PACKAGE = ROOT / "taichi_gs"
 LAYERS = """
     errors
     gaussians
+    projection
     quantized
     files
     images
@@ -26,11 +27,13 @@ LAYERS = """
     kernels.runtime
     kernels.project
     kernels.blend
+    kernels.strips
     kernels.blend_cpu
     kernels.blend_cuda
     kernels.forms
     kernels.removal
     kernels.tiles
+    kernels.device_tiles
     quantize
     entropy
     bitstream
@@ -50,6 +53,7 @@ LAYERS = """
     fit.optimize
     fit.budget
     decoder
+    fit.trials
     fit.quality
     codec
     __init__
@@ -115,8 +119,9 @@ def test_no_module_hides_a_public_name() -> None:
     ("statement", "unwanted"),
     [
         ("import taichi_gs", ["numpy", "PIL", "imageio", "constriction", "taichi", "torch"]),
-        ("from taichi_gs import PRESETS, info", ["imageio", "taichi", "torch"]),
-        ("import taichi_gs.decoder", ["imageio", "torch"]),
+        ("from taichi_gs import PRESETS, decode, info", ["PIL", "imageio", "taichi", "torch"]),
+        ("import taichi_gs.decoder", ["PIL", "imageio", "torch"]),
+        ("import taichi_gs.images", ["PIL.ImageCms", "imageio", "taichi", "torch"]),
         ("import cli", ["numpy", "rich", "imageio", "taichi", "torch"]),
     ],
 )

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, get_args
 
@@ -83,7 +84,16 @@ def test_what_has_to_start_at_once_imports_nothing_heavy(
     result = python("-X", "importtime", "-m", "cli", *arguments)
     assert result.returncode == 0
     imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
-    assert imported.isdisjoint({"torch", "taichi", "imageio", "rich"})
+    assert imported.isdisjoint({"torch", "taichi", "imageio", "rich", "PIL"})
+
+
+def test_decompress_imports_neither_torch_nor_imageio(python: Python, tmp_path: Path, tgs_bytes: bytes) -> None:
+    (tmp_path / "photo.tgs").write_bytes(tgs_bytes)
+    result = python("-X", "importtime", "-m", "cli", "decompress", "photo.tgs")
+    assert result.returncode == 0
+    imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
+    assert "taichi" in imported
+    assert imported.isdisjoint({"torch", "imageio", "rich", "PIL.ImageCms", "PIL.GbrImagePlugin"})
 
 
 @pytest.mark.parametrize(
@@ -356,6 +366,64 @@ def test_a_real_process(folder: Path, python: Python) -> None:
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.startswith("tgs: error: 'photo.png': ")
     assert sorted(os.listdir(folder)) == ["back.bmp", "photo.png", "photo.tgs"]
+
+
+def decompressed(folder: Path, data: bytes) -> NDArray[np.uint8]:
+    """The picture that a process of its own writes, which is to have nothing to say."""
+    (folder / "photo.tgs").write_bytes(data)
+    result = subprocess.run(
+        [sys.executable, "-m", "cli", "decompress", "photo.tgs", "-o", "back.png", "--force"],
+        cwd=folder,
+        env=checkout_environment(),
+        capture_output=True,
+        check=False,
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
+    return np.asarray(Image.open(folder / "back.png"))
+
+
+def kept_kernels(folder: Path) -> list[Path]:
+    return sorted((folder / "taichi_gs" / "kernels").glob("*.tic"))
+
+
+def test_kernels_are_kept_for_the_next_process(folder: Path, monkeypatch: pytest.MonkeyPatch, tgs_bytes: bytes) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    expected = taichi_gs.decode(tgs_bytes)
+    np.testing.assert_array_equal(decompressed(folder, tgs_bytes), expected)
+    kept = kept_kernels(folder / "cache")
+    assert len(kept) == 1, "blending is the only kernel that a decoder needs"
+    np.testing.assert_array_equal(decompressed(folder, tgs_bytes), expected)
+    assert kept_kernels(folder / "cache") == kept
+
+
+@pytest.mark.skipif(os.name == "nt", reason="HOME and XDG_CACHE_HOME are names of Unix")
+@pytest.mark.parametrize(
+    ("home", "cache"),
+    [(None, None), ("photo.png", None), ("missing/home", None), ("home", "photo.png"), ("home", "relative")],
+)
+def test_decoding_without_a_folder_for_kernels(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tgs_bytes: bytes, home: str | None, cache: str | None
+) -> None:
+    """Where there is no home, or a file in the place of a folder; a relative path is to be ignored."""
+    for name, value in (("HOME", home), ("XDG_CACHE_HOME", cache)):
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value if value == "relative" else str(folder / value))
+    np.testing.assert_array_equal(decompressed(folder, tgs_bytes), taichi_gs.decode(tgs_bytes))
+    assert not (folder / "relative").exists()
+
+
+def test_processes_that_compile_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch, tgs_bytes: bytes) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    folders = [folder / name for name in ("a", "b")]
+    for each in folders:
+        each.mkdir()
+    with ThreadPoolExecutor() as threads:
+        pictures = list(threads.map(decompressed, folders, [tgs_bytes] * 2))
+    for picture in pictures:
+        np.testing.assert_array_equal(picture, taichi_gs.decode(tgs_bytes))
+    assert len(kept_kernels(folder / "cache")) == 1
 
 
 def test_a_reader_that_has_gone_is_no_traceback(folder: Path, tgs_bytes: bytes) -> None:

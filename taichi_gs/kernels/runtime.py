@@ -1,6 +1,8 @@
 """Start Taichi once, silently, on the device that was asked for."""
 
+import atexit
 import contextlib
+import inspect
 import io
 import os
 import threading
@@ -10,6 +12,16 @@ from typing import Any, Literal
 from taichi_gs.errors import DeviceError, OptionError
 
 Device = Literal["auto", "cpu", "cuda"]
+
+# Whenever a module that is being imported defines a Taichi function, Taichi looks for the source of the import system's
+# own frame, for which `inspect` searches all modules, each time in vain. A third of the time to import Taichi is this,
+# and more where many modules are loaded. Entered in inspect's cache of file names, the frame is found at once.
+inspect.modulesbyfile.setdefault("<frozen importlib._bootstrap>", "importlib._bootstrap")
+
+if os.name == "posix" and "HOME" not in os.environ:
+    # Taichi would end the process. Services and some containers lack the variable, and users without a name a home.
+    _home = os.path.expanduser("~")
+    os.environ["HOME"] = _home if os.path.isabs(_home) else os.sep
 
 _lock = threading.Lock()
 _arch: str | None = None
@@ -42,17 +54,20 @@ def _initialize(device: str) -> str:
     has_cuda = device != "cpu" and _has_cuda(ti)
     if device == "cuda" and not has_cuda:
         raise DeviceError("no CUDA device was found")
+    cache = _cache_folder()
     options: dict[str, Any] = {
         "log_level": ti.ERROR,
         # Compiles 3-5 times faster at equal speed, and keeps the per-tile vectors of 256 as arrays.
         "real_matrix_scalarize": False,
         # No reassociation and no contraction, so that every x86-64 machine computes the same pixels.
         "fast_math": False,
-        "offline_cache": True,
-        "offline_cache_file_path": str(_cache_folder()),
+        "offline_cache": cache is not None,
     }
+    if cache is not None:
+        options["offline_cache_file_path"] = str(cache)
     with contextlib.redirect_stdout(io.StringIO()):  # ti.init prints the architecture whatever the log level
         ti.init(arch=ti.cuda if has_cuda else ti.cpu, **options)
+    atexit.register(_finish, ti)
     return "cuda" if has_cuda else "cpu"
 
 
@@ -60,6 +75,20 @@ def _has_cuda(ti: Any) -> bool:
     return bool(ti.lang.misc.is_arch_supported(ti.cuda))
 
 
-def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "taichi_gs" / "kernels"
+def _finish(ti: Any) -> None:
+    """Stop Taichi, which writes new kernels to the cache and would otherwise do so only if collected as garbage."""
+    with contextlib.suppress(RuntimeError):  # a full disk must not spoil the end of a process that did its work
+        ti.reset()
+
+
+def _cache_folder() -> Path | None:
+    """Where compiled kernels are kept, or None where nothing can be: Taichi would fail at the end of the process."""
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not base.is_absolute():  # then the variable is to be ignored, says the XDG specification
+        base = Path.home() / ".cache"
+    folder = base / "taichi_gs" / "kernels"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK | os.X_OK) else None
