@@ -50,6 +50,7 @@ _bits = click.IntRange(1, 12)
     "--blending", type=click.Choice(BLENDING_NAMES), help="How Gaussians become a picture.  [default: the preset's]"
 )
 @click.option("--steps", type=_count, help="How many optimisation steps.  [default: the preset's]")
+@click.option("--trials", type=_count, help="Keep the best of so many fits.  [default: the preset's]")
 @click.option(
     "--position-bits", type=click.IntRange(1, 15), help="Bits of either coordinate.  [default: by rate and distortion]"
 )

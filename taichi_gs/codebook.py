@@ -16,6 +16,9 @@ from torch import Tensor
 LLOYD_ITERATIONS = 10
 """The paper's number of k-means iterations at each update."""
 
+ASSIGNED_AT_ONCE = 2048
+"""Samples whose costs for all codewords are computed in one go."""
+
 
 def assign(
     vectors: Tensor, weights: Tensor, codewords: Tensor, bits: Tensor, bit_price: float
@@ -29,9 +32,13 @@ def assign(
         bits: [K], the code length of each codeword's index.
         bit_price: squared error that one bit is worth; 0 is plain k-means.
     """
-    # sum_d w (x - c)^2 without its constant term, as two matrix products instead of an [N, K, D] array.
-    cost = weights @ codewords.square().T - 2.0 * (weights * vectors) @ codewords.T + bit_price * bits
-    lowest, indices = cost.min(dim=1)
+    # sum_d w (x - c)^2 without its constant term, as a product of matrices instead of an [N, K, D] array, and in
+    # portions that stay in the cache.
+    factors = torch.cat([weights, -2.0 * weights * vectors], dim=1)
+    powers = torch.cat([codewords.square(), codewords], dim=1).T.contiguous()
+    prices = (bit_price * bits).to(weights.dtype)
+    portions = [torch.addmm(prices, rows, powers).min(dim=1) for rows in torch.split(factors, ASSIGNED_AT_ONCE)]
+    lowest, indices = (torch.cat([portion[column] for portion in portions]) for column in (0, 1))
     return indices, lowest + (weights * vectors.square()).sum(dim=1)
 
 

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from taichi_gs import bitstream, files, images, metrics
+from taichi_gs import bitstream, files, metrics
 from taichi_gs.decoder import decode_bytes
 from taichi_gs.errors import BitstreamError, DeviceError, ImageError, OptionError
 from taichi_gs.fit import budget
@@ -36,7 +36,8 @@ class EncoderConfig:
     Presets are instances, and `encode` takes the fields as options.
 
     Attributes:
-        steps: optimisation steps, all stages together.
+        steps: optimisation steps of a fit, all stages together.
+        trials: fits from which the best file is kept, see `fit/trials.py`.
         blending: "normalized", or "alpha" as in the paper.
         loss: "l2", or "l1-ssim" as in the paper.
         density: how the Gaussians come to be as many as they should: "prune" fits several times as many and keeps the
@@ -52,6 +53,7 @@ class EncoderConfig:
     """
 
     steps: int
+    trials: int = 1
     blending: Blending = "normalized"
     loss: str = "l2"
     density: str = "prune"
@@ -72,7 +74,7 @@ PRESETS: Mapping[str, EncoderConfig] = MappingProxyType(
     {
         "fast": EncoderConfig(steps=250),
         "default": EncoderConfig(steps=500),
-        "best": EncoderConfig(steps=2000),
+        "best": EncoderConfig(steps=500, trials=6),
         "paper": EncoderConfig(steps=600, blending="alpha", loss="l1-ssim", density="gradient", position_bits=10),
     }
 )
@@ -81,7 +83,7 @@ PRESETS: Mapping[str, EncoderConfig] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the encoder is: steps done, steps in all, and the PSNR in dB at the resolution of that step.
+    """How far the encoder is: steps done, steps in all, and the PSNR in dB measured last.
 
     Where several fits are made, in search of a PSNR, steps count on, and those in all are what is planned so far.
     """
@@ -137,6 +139,8 @@ def encode(
         DeviceError: if the device is not available.
         QualityError: if no file reaches the option psnr; it has the best one.
     """
+    from taichi_gs import images
+
     config = _configure(preset, k, options)
     pixels = images.as_float_image(image)
     if max(pixels.shape) > bitstream.MAX_SIDE:
@@ -145,8 +149,8 @@ def encode(
     max_bytes = _max_bytes(config, num_pixels)
     import torch
 
-    from taichi_gs.fit.optimize import fit
     from taichi_gs.fit.quality import fit_to_psnr
+    from taichi_gs.fit.trials import best_file
 
     arch = _start(device, torch.cuda.is_available())
     planar = torch.from_numpy(np.array(pixels.transpose(2, 0, 1), order="C")).to(arch)
@@ -157,9 +161,13 @@ def encode(
 
     if config.psnr is not None:
         sizes = _searched_sizes(config, num_pixels)
-        return fit_to_psnr(planar, config.psnr, lambda size: _fit_config(config, num_pixels, size), sizes, report)
-    fit_config = _fit_config(config, num_pixels, max_bytes)
-    return bitstream.serialize(fit(planar, fit_config, lambda step, psnr: report(step, config.steps, psnr)))
+
+        def plan(size: int, trial: int) -> Any:
+            return _fit_config(config, num_pixels, size, trial)
+
+        return fit_to_psnr(planar, config.psnr, plan, sizes, config.trials, report)
+    configs = [_fit_config(config, num_pixels, max_bytes, trial) for trial in range(config.trials)]
+    return best_file(planar, configs, report)
 
 
 def decode(data: bytes, *, device: str = "auto", limits: bitstream.Limits | None = None) -> NDArray[np.uint8]:
@@ -245,6 +253,7 @@ def _configure(preset: str, k: int | None, options: Mapping[str, Any]) -> Encode
 def _check(config: EncoderConfig) -> None:
     ranges = {
         "steps": (MIN_STEPS, 10_000_000),
+        "trials": (1, 1000),
         "num_gaussians": (1, budget.MAX_GAUSSIANS),
         "num_bytes": (budget.MIN_BYTES, files.MAX_FILE_BYTES),
         "covariance_k": (1, MAX_K),
@@ -257,7 +266,7 @@ def _check(config: EncoderConfig) -> None:
     }
     for name, (low, high) in ranges.items():
         value = getattr(config, name)
-        given = value is not None or name in ("steps", "seed")
+        given = value is not None or name in ("steps", "trials", "seed")
         if given and (not isinstance(value, int) or not low <= value <= high):
             raise OptionError(f"{name} must be a whole number from {low} to {high:,}, not {value!r}")
     if config.loss not in ("l2", "l1-ssim"):
@@ -296,18 +305,19 @@ def _searched_sizes(config: EncoderConfig, num_pixels: int) -> tuple[int, int]:
     return budget.MIN_BYTES, min(max(size, budget.MIN_BYTES), files.MAX_FILE_BYTES)
 
 
-def _fit_config(config: EncoderConfig, num_pixels: int, max_bytes: int | None) -> Any:
-    """The fit's configuration for a picture, with a limit in bytes or without."""
+def _fit_config(config: EncoderConfig, num_pixels: int, max_bytes: int | None, trial: int) -> Any:
+    """The fit's configuration for a picture, with a limit in bytes or without, in the trial of a number from 0."""
     from taichi_gs.fit.config import FitConfig
     from taichi_gs.fit.precision import Precision
 
+    sizes = (config.covariance_k, config.color_k)
+    per_codeword = budget.TRIED_PER_CODEWORD[trial % len(budget.TRIED_PER_CODEWORD)]
     if max_bytes is not None:
         most = min(num_pixels, budget.MAX_GAUSSIANS)  # one a pixel shows everything
-        sizes = (config.covariance_k, config.color_k)
-        chosen = budget.budget_for_bytes(max_bytes, *sizes, config.position_bits, most)
+        chosen = budget.budget_for_bytes(max_bytes, *sizes, config.position_bits, most, per_codeword)
     else:
         count = config.num_gaussians or max(1, num_pixels // budget.PIXELS_PER_GAUSSIAN)
-        chosen = budget.budget_for_count(count, config.covariance_k, config.color_k)
+        chosen = budget.budget_for_count(count, *sizes, per_codeword)
     return FitConfig(
         num_gaussians=chosen.num_gaussians,
         precision=Precision(
@@ -323,5 +333,5 @@ def _fit_config(config: EncoderConfig, num_pixels: int, max_bytes: int | None) -
         loss=config.loss,
         steps=config.steps,
         density=config.density,
-        seed=config.seed,
+        seed=config.seed + trial,
     )

@@ -47,7 +47,7 @@ def target_of(seed: int = 0, num_gaussians: int = 100) -> Target:
     return Target(picture.to(runtime.start()), "l2", num_gaussians)
 
 
-def nothing(_: float) -> None:
+def nothing(image: Tensor, *, coarse: bool) -> None:
     pass
 
 
@@ -103,7 +103,7 @@ def test_the_budget_is_reached_exactly_and_in_time(steps: int, n: int, budget: i
         config_of(budget),
         steps,
         torch.Generator().manual_seed(1),
-        lambda _: counts.append(len(adam["means"])),
+        lambda image, *, coarse: counts.append(len(adam["means"])),
     )
     left = min(n, budget)
     assert len(counts) == steps
@@ -121,7 +121,7 @@ def test_the_budget_is_reached_exactly_and_in_time(steps: int, n: int, budget: i
 def test_the_number_falls_by_equal_factors() -> None:
     adam, counts = RowAdam(random_rows(640), RATES), []
     generator = torch.Generator().manual_seed(1)
-    pull(adam, target_of(), config_of(10), 144, generator, lambda _: counts.append(len(adam["means"])))
+    pull(adam, target_of(), config_of(10), 144, generator, lambda image, *, coarse: counts.append(len(adam["means"])))
     # 100 of 144 steps are pruned in, one in 20 of them: a factor of 64 in five portions after the first look.
     changes = [step for step in range(1, 144) if counts[step] != counts[step - 1]]
     assert changes == [20, 40, 60, 80, 100]
@@ -198,7 +198,11 @@ def test_free_ones_are_as_many_as_they_should_be(
     counts: list[int] = []
     config = config_of(20, density=density)
     adam = fit_free(
-        target_of(num_gaussians=most), config, steps, torch.Generator().manual_seed(0), lambda _: counts.append(1)
+        target_of(num_gaussians=most),
+        config,
+        steps,
+        torch.Generator().manual_seed(0),
+        lambda image, *, coarse: counts.append(1),
     )
     assert len(counts) == steps
     assert {len(adam[name]) for name in ROWS} == {len(adam["means"])}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -180,7 +182,7 @@ def test_rendering_at_another_size_is_rendering_scaled_gaussians(
         log_covariances=scaled_shapes(twin.log_covariances, factor_x * factor_y),
     )
     expected = twins.render_densely(scaled, order, image_size, blending)
-    image = splats.render(full_size, image_size, order)
+    image = replace(splats, order=torch.from_numpy(order).to(splats.means.device)).render(full_size, image_size)
     near = twins.near_threshold(scaled, image_size, 1e-5, blending)
     assert near.float().mean() < 0.1
     error = (image.detach().cpu() - expected).abs().amax(dim=0)
@@ -248,7 +250,28 @@ def test_what_a_removal_costs_is_what_rendering_without_it_costs(blending: Blend
 
     whole = squared_error(order.tolist())
     expected = torch.tensor([squared_error([i for i in order if i != removed]) - whole for removed in range(n)])
-    errors = splats.removal_errors(picture.to(splats.means), order)
+    splats = replace(splats, order=torch.from_numpy(order).to(splats.means.device))
+    errors = splats.removal_errors(picture.to(splats.means))
     assert not errors.requires_grad
     torch.testing.assert_close(errors.cpu(), expected, rtol=1e-4, atol=1e-4)
     assert float(expected.abs().max()) > 1
+
+    # A part of them keeps its order.
+    kept = torch.arange(n) % 3 > 0
+    part = splats.only(kept.to(splats.means.device))
+    assert len(part) == 8
+    drawn = part.render(size, size).detach().cpu().double()
+    rows = [i for i in order.tolist() if kept[i]]
+    assert float((drawn - twins.render_densely(twin, np.array(rows), size, blending)).abs().max()) < 1 / 255
+
+
+def test_areas_order_alpha_blending_alone() -> None:
+    rows = {"means": torch.zeros(4, 2), "log_covariances": torch.tensor([[2.0, 0, 0], [1, 1, 1], [3, 0, 0], [1, 0, 0]])}
+    adam = RowAdam(
+        {**rows, "color_codes": torch.zeros(4, 4), "background": torch.zeros(3)},
+        dict.fromkeys((*ROWS, "background"), 0.1),
+    )
+    order = adam.splats("alpha").order
+    assert order is not None
+    assert order.tolist() == [1, 3, 0, 2]
+    assert adam.splats("normalized").order is None

@@ -96,6 +96,10 @@ def twin_picture(leaves: list[Tensor], order: NDArray[np.integer], size: tuple[i
     return twins.render_densely(twins.Splats(means, shapes, colors, amplitudes, background), order, size, blending)
 
 
+def in_order(splats: Splats, order: NDArray[np.integer]) -> Splats:
+    return replace(splats, order=torch.from_numpy(order).to(splats.means.device))
+
+
 def doubles_of(splats: Splats) -> list[Tensor]:
     tensors = (splats.means, splats.log_covariances, splats.color_codes, splats.background)
     return [t.detach().cpu().double().requires_grad_() for t in tensors]
@@ -107,7 +111,7 @@ def test_backward_adds_the_gradients_of_the_loss(blending: Blending) -> None:
     splats = small_splats(6, size, blending)
     order = np.array([3, 1, 0, 5, 2, 4])
     target = Target(random_picture(*size).to(runtime.start()), "l2", 6)
-    image = target.backward(splats, order, coarse=False)
+    image = target.backward(in_order(splats, order), coarse=False)
     assert not image.requires_grad
 
     leaves = doubles_of(splats)
@@ -133,7 +137,7 @@ def test_backward_counts_the_steps_for_the_loss(monkeypatch: pytest.MonkeyPatch)
     splats = small_splats(3, (64, 64))
     target = Target(random_picture(64, 64).to(runtime.start()), "l2", 3)
     for coarse in (True, True, False):
-        target.backward(splats, np.arange(3), coarse=coarse)
+        target.backward(splats, coarse=coarse)
     assert steps == [(0, (32, 32)), (1, (32, 32)), (2, (64, 64))]
 
 
@@ -156,7 +160,7 @@ def test_curvatures_estimate_the_diagonal_of_the_gauss_newton_matrix(blending: B
     target = Target(random_picture(*size).to(runtime.start()), "l2", 4)
     parameters = [splats.means, splats.log_covariances, splats.color_codes, splats.background]
     generator = torch.Generator().manual_seed(0)
-    estimated = target.curvatures(splats, order, parameters, generator, num_probes)
+    estimated = target.curvatures(in_order(splats, order), parameters, generator, num_probes)
     ratios = torch.cat([(e.cpu().double() / x).flatten() for e, x in zip(estimated, exact, strict=True)])
     # An entry's relative deviation is at most sqrt(2 / num_probes) = 0.037; pixels at the cut of 1/255 add a little.
     assert len(ratios) == 4 * 9 + 3
@@ -181,7 +185,7 @@ def test_row_curvatures_are_by_what_a_mean_is_moved_along(
         means = torch.stack([torch.stack([means[:, :, :, n] @ steps[n, k] for k in (0, 1)], -1) for n in range(4)], -2)
         steps = steps.to(splats.means)
     target = Target(random_picture(*size).to(runtime.start()), "l2", 4)
-    found = row_curvatures(target, splats, order, torch.Generator().manual_seed(0), steps)
+    found = row_curvatures(target, in_order(splats, order), torch.Generator().manual_seed(0), steps)
     assert list(found) == list(ROWS)
     for name, jacobian in zip(ROWS, (means, shapes, codes), strict=True):
         diagonal = jacobian.square().sum(dim=(0, 1, 2))
@@ -193,17 +197,17 @@ def test_row_curvatures_are_by_what_a_mean_is_moved_along(
 
 
 def test_row_curvatures_are_positive_where_nothing_is_drawn() -> None:
-    """Weights of k-means and divisors of Newton steps, which far outside the picture have nothing to go by."""
+    """Weights of k-means, which far outside the picture have nothing to go by."""
     splats = small_splats(3, (12, 10), "normalized")
     splats = replace(splats, means=splats.means.detach() + 1e4)
     target = Target(random_picture(12, 10).to(runtime.start()), "l2", 3)
-    found = row_curvatures(target, splats, np.arange(3), torch.Generator().manual_seed(0))
+    found = row_curvatures(target, splats, torch.Generator().manual_seed(0))
     assert all(bool(((values > 0) & values.isfinite()).all()) for values in found.values())
 
 
 def test_removal_errors_are_those_of_the_full_picture() -> None:
     """The squared error, whatever the loss, at full resolution."""
-    size, order = (64, 96), np.arange(3)
+    size = (64, 96)
     splats = small_splats(3, size, "normalized")
     target = Target(random_picture(*size).to(runtime.start()), "l1-ssim", 1)
     assert target.coarse.shape != target.full.shape
@@ -214,7 +218,7 @@ def test_removal_errors_are_those_of_the_full_picture() -> None:
         return float((picture - target.full.cpu()).square().sum())
 
     expected = [squared_error([i for i in range(3) if i != removed]) - squared_error([0, 1, 2]) for removed in range(3)]
-    np.testing.assert_allclose(target.removal_errors(splats, order).cpu().numpy(), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(target.removal_errors(splats).cpu().numpy(), expected, rtol=1e-4, atol=1e-4)
 
 
 # Losses

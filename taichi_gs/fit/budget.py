@@ -14,6 +14,9 @@ PIXELS_PER_GAUSSIAN = 312
 """Without a target: about 0.08 bits per pixel with codebooks of 64."""
 
 GAUSSIANS_PER_CODEWORD = 7.5
+TRIED_PER_CODEWORD = (GAUSSIANS_PER_CODEWORD, 5.5, 10.0)
+"""Which is the best differs from picture to picture: trials take turns."""
+
 MIN_CODEWORDS, MAX_CODEWORDS = 8, 1024
 
 HEADER_BITS = 8 * 65
@@ -46,9 +49,14 @@ class Budget:
     color_k: int
 
 
-def budget_for_count(num_gaussians: int, covariance_k: int | None, color_k: int | None) -> Budget:
-    """The budget with a given number of Gaussians; codebook sizes that are None follow from it."""
-    k = min(max(round(num_gaussians / GAUSSIANS_PER_CODEWORD), MIN_CODEWORDS), MAX_CODEWORDS)
+def budget_for_count(
+    num_gaussians: int,
+    covariance_k: int | None,
+    color_k: int | None,
+    per_codeword: float = GAUSSIANS_PER_CODEWORD,
+) -> Budget:
+    """The budget with a given number of Gaussians; codebook sizes that are None follow from it and `per_codeword`."""
+    k = min(max(round(num_gaussians / per_codeword), MIN_CODEWORDS), MAX_CODEWORDS)
     sizes = (min(k if size is None else size, num_gaussians) for size in (covariance_k, color_k))
     return Budget(num_gaussians, *sizes)
 
@@ -59,17 +67,18 @@ def budget_for_bytes(
     color_k: int | None,
     position_bits: int | None,
     max_gaussians: int = MAX_GAUSSIANS,
+    per_codeword: float = GAUSSIANS_PER_CODEWORD,
 ) -> Budget:
     """The largest budget of at most `max_gaussians` whose file is expected to have OVERSHOOT times `num_bytes`."""
     low, high = 1, min(8 * num_bytes, max_gaussians)
     while low < high:  # by bisection: the expected size grows with the number of Gaussians
         middle = (low + high + 1) // 2
-        budget = budget_for_count(middle, covariance_k, color_k)
+        budget = budget_for_count(middle, covariance_k, color_k, per_codeword)
         if expected_bytes(budget, position_bits) <= num_bytes * OVERSHOOT:
             low = middle
         else:
             high = middle - 1
-    return budget_for_count(low, covariance_k, color_k)
+    return budget_for_count(low, covariance_k, color_k, per_codeword)
 
 
 def expected_bytes(budget: Budget, position_bits: int | None) -> float:

@@ -1,16 +1,13 @@
 """The last stages of a fit: Gaussians whose vectors are codewords, on the way to the integers of a file.
 
-* `reassign`: codewords and positions are trained by gradient. Every so often the gradient is passed straight through
-  the codewords to the Gaussians' own vectors (a Newton step from the codeword, along the Gaussian's own gradient,
-  says where its vector would rather be), and Lloyd iterations cluster those vectors anew.
-* `refine`: the indices are frozen, and positions and codewords are rounded as the file will round them, with
-  straight-through gradients, so that what is rendered is what a decoder will see.
+* `settle`: codewords and positions are trained by gradient, each Gaussian keeps the codewords that it has.
+* `refine`: positions and codewords are rounded as the file will round them, with straight-through gradients, so that
+  what is rendered is what a decoder will see.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,12 +15,11 @@ import torch
 from torch import Tensor
 
 from taichi_gs.bitstream import serialize
-from taichi_gs.codebook import lloyd
 from taichi_gs.fit.config import FitConfig
-from taichi_gs.fit.free import area_order, clamp_rows, decay, learning_rates
+from taichi_gs.fit.free import clamp_rows, decay, learning_rates
 from taichi_gs.fit.pull import VECTORS, Clusters, most_useful, row_curvatures
-from taichi_gs.fit.splats import ROWS, RowAdam, Splats
-from taichi_gs.fit.target import Target
+from taichi_gs.fit.splats import ROWS, RowAdam, Splats, area_order
+from taichi_gs.fit.target import Report, Target
 from taichi_gs.quantize import (
     MAX_GRID,
     MAX_SUBDIVISION,
@@ -37,16 +33,8 @@ from taichi_gs.quantize import (
 )
 from taichi_gs.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 
-REASSIGN_EVERY = 25
-REASSIGN_RATE = 1.0
 REFINE_RATE = 0.6
-"""Factors on the learning rates of these stages."""
-
-NEWTON_DAMPING = 3.0
-"""Gaussians overlap and move at once: their common curvature is larger than the diagonal that each one sees."""
-
-MAX_NEWTON_STEP = 0.5
-"""In the vectors' own units."""
+"""The factor on the learning rates while values are rounded."""
 
 CELLS_PER_GAUSSIAN = 16
 """Of the grid whose cells are subdivided. Fewer would leave several Gaussians in a cell, and their order costs bits."""
@@ -61,7 +49,9 @@ REFINEMENT, MAX_REFINEMENTS = 0.7, 16
 """Where bytes would be left unused, a bit's price is lowered by this factor, so many times at most."""
 
 SIZE_MARGIN = 0.997
-"""The part of the byte limit that is aimed at before the last training steps move positions between cells."""
+SIZE_CHECKS = (0.0, 0.25, 0.5, 0.75, 0.9)
+"""The part of the byte limit that is aimed at, at these points of the last stage: training moves positions between
+cells, which costs bytes, and Gaussians that are removed at the very end are not made good for."""
 
 SINGLE_TRIALS = 16
 """Where a PSNR is wanted and no more Gaussians can go together, so many are tried one by one."""
@@ -98,33 +88,31 @@ class ClusteredFit:
         self._generator = generator
         self._min_psnr = config.min_psnr
 
-    def reassign(self, steps: int, report: Callable[[float], None]) -> None:
-        """Train codewords and positions, and give the Gaussians new codewords every REASSIGN_EVERY steps."""
-        for step in range(steps):
-            if step > 0 and step % REASSIGN_EVERY == 0:
-                self._recluster()
-            self._step(REASSIGN_RATE, report)
+    def settle(self, steps: int, report: Report) -> None:
+        """Train codewords and positions without rounding: how finely to round is chosen by how well they can do."""
+        for _ in range(steps):
+            self._step(1.0, report)
 
-    def refine(self, steps: int, report: Callable[[float], None]) -> QuantizedGaussians:
+    def refine(self, steps: int, report: Report) -> QuantizedGaussians:
         """Train what the file will hold, indices frozen."""
         rounding = self._choose_rounding()
-        splats, order = self._view(rounding)
-        usefulness = self._shrink(rounding, self._target.removal_errors(splats, order), SIZE_MARGIN)
+        size_checks = {int(part * steps) for part in SIZE_CHECKS}
         for step in range(steps):
+            if step in size_checks:
+                self._shrink(rounding, SIZE_MARGIN)
             self._step(REFINE_RATE * decay(step / steps, final=0.05), report, rounding)
-        self._shrink(rounding, usefulness, 1.0)
+        self._shrink(rounding, 1.0)
         self._trim(rounding)
         return self._round(rounding)[0]
 
-    def _step(self, rate: float, report: Callable[[float], None], rounding: _Rounding | None = None) -> None:
-        splats, order = self._view(rounding)
-        image = self._target.backward(splats, order, coarse=False)
+    def _step(self, rate: float, report: Report, rounding: _Rounding | None = None) -> None:
+        image = self._target.backward(self._view(rounding), coarse=False)
         self._adam.step(rate)
         clamp_rows(self._adam, self._blending)
-        report(self._target.psnr(image, coarse=False))
+        report(image, coarse=False)
 
-    def _view(self, rounding: _Rounding | None = None) -> tuple[Splats, np.ndarray]:
-        """The picture as a file would hold it, with gradients straight through all rounding, and its blending order.
+    def _view(self, rounding: _Rounding | None = None) -> Splats:
+        """The picture as a file would hold it, with gradients straight through all rounding.
 
         Without a rounding, positions and codewords are not rounded.
         """
@@ -142,14 +130,17 @@ class ClusteredFit:
             background=_straight_through(self._adam["background"], self._background() / np.float32(255)),
             blending=self._blending,
         )
-        if rounding is None or self._blending == "normalized":
-            return splats, area_order(splats.log_covariances)
+        if self._blending == "normalized":
+            return splats
+        if rounding is None:
+            return replace(splats, order=area_order(splats.log_covariances))
         # The order of the file, in which codewords that round to the same symbols are one.
         shapes, colors = (
             np.unique(codebook.symbols, axis=0, return_inverse=True)[1].reshape(-1)[self._index(name)]
             for name, codebook in zip(VECTORS, codebooks, strict=True)
         )
-        return splats, np.lexsort((colors, quantized.cells[:, 1], quantized.cells[:, 0], shapes))
+        order = np.lexsort((colors, quantized.cells[:, 1], quantized.cells[:, 0], shapes))
+        return replace(splats, order=torch.from_numpy(order).to(means.device))
 
     def _index(self, name: str) -> np.ndarray:
         index: np.ndarray = self._indices[name].cpu().numpy()
@@ -159,33 +150,17 @@ class ClusteredFit:
         background: np.ndarray = np.rint(self._adam["background"].detach().cpu().numpy().clip(0.0, 1.0) * 255)
         return background
 
-    def _recluster(self) -> None:
-        """Move each Gaussian's vectors a Newton step from their codewords, and cluster them anew."""
-        splats, order = self._view()
-        leaves = {name: getattr(splats, name).detach().requires_grad_() for name in ROWS}
-        splats = replace(splats, **leaves, background=splats.background.detach())
-        error = self._target.squared_error(self._target.render(splats, order, coarse=False))
-        gradients = dict(zip(ROWS, torch.autograd.grad(error, list(leaves.values())), strict=True))
-        curvatures = row_curvatures(self._target, splats, order, self._generator)
-        price = self._precision.bit_price(float(error.detach()), len(splats))
-        for name in VECTORS:
-            weights = NEWTON_DAMPING * curvatures[name]
-            newton = (-0.5 * gradients[name] / weights).clamp(-MAX_NEWTON_STEP, MAX_NEWTON_STEP)
-            vectors = leaves[name].detach() + newton
-            codewords, self._indices[name] = lloyd(vectors, weights, self._adam[name].detach(), price)
-            self._adam.assign(name, codewords)
-
     def _choose_rounding(self) -> _Rounding:
         """Choose how to round by the price of a bit, and more finely where that would leave bytes unused."""
-        splats, order = self._view()
+        splats = self._view()
         splats = replace(splats, **{name: getattr(splats, name).detach().requires_grad_() for name in ROWS})
-        error = self._target.squared_error(self._target.render(splats, order, coarse=False).detach())
+        error = self._target.squared_error(self._target.render(splats, coarse=False).detach())
         price = self._precision.bit_price(float(error), len(splats))
-        rows = row_curvatures(self._target, splats, order, self._generator)
+        rows = row_curvatures(self._target, splats, self._generator)
         curvatures = {name: rows[name].sum(dim=0) for name in VECTORS}
         trial = self._rounding_for(curvatures, None, price)
         steps = torch.from_numpy(self._round(trial)[1].steps()).to(splats.means)
-        along_steps = float(row_curvatures(self._target, splats, order, self._generator, steps)["means"].sum())
+        along_steps = float(row_curvatures(self._target, splats, self._generator, steps)["means"].sum())
         rounding = self._rounding_for(curvatures, along_steps, price)
         if self._precision.max_bytes is not None:
             for _ in range(MAX_REFINEMENTS):
@@ -261,19 +236,21 @@ class ClusteredFit:
         symbols = [quantize(channel, q) for channel, q in zip(codewords.T, quantizers, strict=True)]
         return QuantizedCodebook(np.stack(symbols, axis=1), quantizers)
 
-    def _shrink(self, rounding: _Rounding, usefulness: Tensor, margin: float) -> Tensor:
-        """Remove the least useful Gaussians until the file fits `margin` of its limit; return the usefulness left."""
-        while self._precision.max_bytes is not None and len(usefulness) > 1:
+    def _shrink(self, rounding: _Rounding, margin: float) -> None:
+        """Remove the least useful Gaussians until the file fits `margin` of its limit."""
+        usefulness = None
+        while self._precision.max_bytes is not None and len(self._adam["means"]) > 1:
             num_bytes = self._num_bytes(rounding)
             excess = num_bytes - math.floor(margin * self._precision.max_bytes)
             if excess <= 0:
                 break
+            if usefulness is None:
+                usefulness = self._target.removal_errors(self._view(rounding))
             # A little less than the excess's share of the Gaussians, so as not to remove too many; then look again.
             count = max(1, int(0.9 * excess / num_bytes * len(usefulness)))
             kept = most_useful(usefulness, max(1, len(usefulness) - count))
             usefulness = usefulness[kept]
             self._keep(kept)
-        return usefulness
 
     def _keep(self, rows: Tensor) -> None:
         self._adam.keep_rows(rows, ["means"])
@@ -287,24 +264,22 @@ class ClusteredFit:
         """
         if self._min_psnr is None:
             return
-        splats, order = self._view(rounding)
+        splats = self._view(rounding)
         picture = _as_levels(self._target.full)
         most_error: float = 255.0**2 * 10.0 ** (-0.1 * self._min_psnr)
 
-        def is_good(kept: np.ndarray) -> bool:
-            rows = {name: getattr(splats, name)[torch.from_numpy(kept).to(picture.device)] for name in ROWS}
-            new_order = (np.cumsum(kept) - 1)[order[kept[order]]]
+        def is_good(kept: Tensor) -> bool:
             with torch.no_grad():
-                image = self._target.render(replace(splats, **rows), new_order, coarse=False)
+                image = self._target.render(splats.only(kept), coarse=False)
             return float((_as_levels(image) - picture).square().mean(dtype=torch.float64)) <= most_error
 
-        kept = np.ones(len(splats), dtype=bool)
+        kept = torch.ones(len(splats), dtype=torch.bool, device=picture.device)
         if not is_good(kept):
             return
-        ranking = self._target.removal_errors(splats, order).argsort(stable=True).cpu().numpy()
+        ranking = self._target.removal_errors(splats).argsort(stable=True)
         tried, portion, singles = 0, max(1, len(splats) // 2), SINGLE_TRIALS
         while tried < len(splats) and singles > 0:
-            trial = kept.copy()
+            trial = kept.clone()
             trial[ranking[tried : tried + portion]] = False
             if trial.any() and is_good(trial):
                 kept, tried = trial, tried + portion
@@ -312,7 +287,7 @@ class ClusteredFit:
                 portion //= 2
             else:
                 tried, singles = tried + 1, singles - 1
-        self._keep(torch.from_numpy(kept.nonzero()[0]).to(picture.device))
+        self._keep(kept.nonzero().squeeze(1))
 
 
 def _straight_through(values: Tensor, rounded: np.ndarray) -> Tensor:

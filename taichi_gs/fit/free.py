@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,13 +11,13 @@ from taichi_gs.fit.config import FitConfig
 from taichi_gs.fit.densify import clone_and_split
 from taichi_gs.fit.initialize import detail_density, sample_rows
 from taichi_gs.fit.splats import RowAdam
-from taichi_gs.fit.target import Target
+from taichi_gs.fit.target import Report, Target
 from taichi_gs.gaussians import Blending
 from taichi_gs.quantize import MAX_AMPLITUDE_CODE
 from taichi_gs.quantized import AMPLITUDE_CHANNEL
 
 OVERGROWTH = 6.0
-MIN_PIXELS_PER_FREE = 30
+MIN_PIXELS_PER_FREE = 15
 """With density "prune", how many times the budget's Gaussians are fitted at first, unless they would crowd."""
 
 INITIAL_FRACTION = 0.5
@@ -48,9 +46,7 @@ def num_free(config: FitConfig, num_pixels: int) -> int:
     return max(config.num_gaussians, min(round(OVERGROWTH * config.num_gaussians), num_pixels // MIN_PIXELS_PER_FREE))
 
 
-def fit_free(
-    target: Target, config: FitConfig, steps: int, generator: torch.Generator, report: Callable[[float], None]
-) -> RowAdam:
+def fit_free(target: Target, config: FitConfig, steps: int, generator: torch.Generator, report: Report) -> RowAdam:
     """Fit free Gaussians and return them in their optimiser, under the names of `Splats`' fields.
 
     With density "prune" they are `num_free` from the start, from which the next stage keeps the best. With "gradient"
@@ -70,12 +66,12 @@ def fit_free(
     activity, since = torch.zeros(first, device=target.full.device), 0
     for step in range(steps):
         splats = adam.splats(config.blending)
-        image = target.backward(splats, area_order(splats.log_covariances), coarse=True)
+        image = target.backward(splats, coarse=True)
         activity += _gradient_norms(adam["means"])
         since += 1
         adam.step(decay(step / steps, start=GROWTH_END))
         clamp_rows(adam, config.blending)
-        report(target.psnr(image, coarse=True))
+        report(image, coarse=True)
         if growing and step + 1 in events:
             left = len(events) - events.index(step + 1)
             portion = -(-(count - len(splats)) // left)
@@ -101,17 +97,11 @@ def clamp_rows(adam: RowAdam, blending: Blending) -> None:
     No thinner than about a third of a pixel, axes at most e^6 : 1.
     """
     shapes = adam["log_covariances"].detach()
-    low, high = shapes.new_tensor([MIN_LOG_AREA, -6.0, -6.0]), shapes.new_tensor([MAX_LOG_AREA, 6.0, 6.0])
-    adam.assign("log_covariances", torch.minimum(torch.maximum(shapes, low), high))
+    shapes[:, 0].clamp_(MIN_LOG_AREA, MAX_LOG_AREA)
+    shapes[:, 1:].clamp_(-6.0, 6.0)
     if blending == "normalized":
         bound = MAX_AMPLITUDE_CODE - AMPLITUDE_CODE_MARGIN
         adam["color_codes"].detach()[:, AMPLITUDE_CHANNEL].clamp_(-bound, bound)
-
-
-def area_order(log_covariances: Tensor) -> np.ndarray:
-    """The permutation [N] that puts the Gaussians with the smallest area in front."""
-    order: np.ndarray = torch.argsort(log_covariances.detach()[:, 0], stable=True).cpu().numpy()
-    return order
 
 
 def _gradient_norms(means: Tensor) -> Tensor:

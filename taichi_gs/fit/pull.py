@@ -8,18 +8,16 @@ cost.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from taichi_gs.codebook import centroids, lloyd, seed_codewords
 from taichi_gs.fit.config import FitConfig
-from taichi_gs.fit.free import area_order, clamp_rows
+from taichi_gs.fit.free import clamp_rows
 from taichi_gs.fit.splats import ROWS, RowAdam, Splats
-from taichi_gs.fit.target import Target
+from taichi_gs.fit.target import Report, Target
 
 VECTORS = ("log_covariances", "color_codes")
 """The tensors of `Splats` that have codebooks."""
@@ -53,7 +51,7 @@ def pull(
     config: FitConfig,
     steps: int,
     generator: torch.Generator,
-    report: Callable[[float], None],
+    report: Report,
 ) -> Clusters:
     """Thin out the Gaussians in `adam` and draw their vectors towards codebooks, while fitting them.
 
@@ -66,21 +64,19 @@ def pull(
     last_pruning = int(PRUNE_END * steps)
     for step in range(steps):
         splats = adam.splats(config.blending)
-        order = area_order(splats.log_covariances)
         if surplus > 1.0 and step <= last_pruning and (step % PRUNE_EVERY == 0 or step == last_pruning):
             left = 1.0 - step / last_pruning if last_pruning else 0.0
             count = round(config.num_gaussians * surplus**left)
-            kept = most_useful(target.removal_errors(splats, order), count)
+            kept = most_useful(target.removal_errors(splats), count)
             adam.keep_rows(kept)
             weights_of = {name: weights[kept] for name, weights in weights_of.items()}
             clusters.indices = {name: indices[kept] for name, indices in clusters.indices.items()}
             splats = adam.splats(config.blending)
-            order = area_order(splats.log_covariances)
-        image = target.backward(splats, order, coarse=False)
+        image = target.backward(splats, coarse=False)
         adam.step(1.0)
         clamp_rows(adam, config.blending)
         if step % CURVATURES_EVERY == 0:
-            weights_of = row_curvatures(target, splats, order, generator)
+            weights_of = row_curvatures(target, splats, generator)
         clustering = step % LLOYD_EVERY == 0 or step == steps - 1
         price = precision.bit_price(float(target.squared_error(image)), len(splats)) if clustering else 0.0
         strength = PULL_FIRST * (PULL_LAST / PULL_FIRST) ** (step / steps)
@@ -95,7 +91,7 @@ def pull(
                 codewords = centroids(vectors, weights, clusters.indices[name], codewords)
             clusters.codewords[name] = codewords
             adam.assign(name, torch.lerp(vectors, codewords[clusters.indices[name]], strength))
-        report(target.psnr(image, coarse=False))
+        report(image, coarse=False)
     return clusters
 
 
@@ -105,7 +101,7 @@ def most_useful(removal_errors: Tensor, count: int) -> Tensor:
 
 
 def row_curvatures(
-    target: Target, splats: Splats, order: np.ndarray, generator: torch.Generator, steps: Tensor | None = None
+    target: Target, splats: Splats, generator: torch.Generator, steps: Tensor | None = None
 ) -> dict[str, Tensor]:
     """The curvature of the squared error in each Gaussian's parameters, by name in ROWS, kept away from zero.
 
@@ -115,6 +111,6 @@ def row_curvatures(
     moves = torch.zeros_like(splats.means).requires_grad_()
     moved = splats.means.detach() + (moves if steps is None else (moves[:, :, None] * steps).sum(dim=1))
     parameters = [moves, splats.log_covariances, splats.color_codes]
-    values = target.curvatures(replace(splats, means=moved), order, parameters, generator, NUM_PROBES)
+    values = target.curvatures(replace(splats, means=moved), parameters, generator, NUM_PROBES)
     tiny = torch.finfo(torch.float32).tiny
     return {name: value + CURVATURE_FLOOR * value.mean(dim=0) + tiny for name, value in zip(ROWS, values, strict=True)}

@@ -4,10 +4,11 @@ Over x, log2 of the bits per pixel without the header, the PSNR of one picture i
 
     psnr(x) = A + B x + C x^2
 
-where C is about the same for all photographs, B is guessed until two fits tell, and A comes from any fit. Pilot fits
-with few steps find the neighbourhood. Then a whole fit is made with a few more bytes than the curve says, and drops
-Gaussians in the end until the PSNR is just what was asked for (`FitConfig.min_psnr`). If it falls short, or is so much
-too good that dropping Gaussians wastes bytes, the curve is corrected and another fit made.
+where C is about the same for all photographs, B is guessed until two fits tell, and A comes from any fit. A fit is made
+with a few more bytes than the curve says, and drops Gaussians in the end until the PSNR is just what was asked for
+(`FitConfig.min_psnr`). If it falls short, or is so much too good that dropping Gaussians wastes bytes, the curve is
+corrected and another fit made. At the size that was found there may be further trials, see `trials.py`, of which the
+smallest file is kept.
 """
 
 from __future__ import annotations
@@ -18,15 +19,10 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from taichi_gs.bitstream import serialize
-from taichi_gs.decoder import rasterize
 from taichi_gs.errors import QualityError
 from taichi_gs.fit.budget import HEADER_BITS
 from taichi_gs.fit.config import FitConfig
-from taichi_gs.fit.optimize import fit
-from taichi_gs.images import as_byte_image
-from taichi_gs.metrics import psnr as measure_psnr
-from taichi_gs.quantize import dequantize_gaussians
+from taichi_gs.fit.trials import Trial, byte_picture, run_trial
 
 CURVATURE = 0.09
 """C, in dB."""
@@ -40,16 +36,6 @@ MIN_SLOPE, MAX_SLOPE = 0.5, 4.0
 MIN_BASE = 0.3
 """In doublings: fits that are nearer to each other than that tell nothing of the slope."""
 
-PILOT_STEPS = 300
-"""Fits of fewer than twice as many steps do without pilots."""
-
-PILOT_LOSS = 0.05
-"""By how many dB a pilot is worse than a whole fit, at least; at high rates it is up to 0.4."""
-
-MAX_PILOTS = 3
-NEAR = 0.7
-"""A pilot is near enough if the curve leads no more than so many doublings away from it."""
-
 MARGIN = 0.2
 """In dB, aimed at above what is asked for."""
 
@@ -57,7 +43,7 @@ ENOUGH = 0.5
 """A fit may have so many dB more than asked for before Gaussians are dropped; 0.7 wasted 10 % of the bytes."""
 
 MAX_FITS = 5
-"""Whole ones. If all others fall short the last has all the bytes that there may be."""
+"""If all others fall short the last has all the bytes that there may be."""
 
 MIN_GROWTH = 1.05
 """The factor by which a file has to be larger than one that fell short."""
@@ -72,8 +58,9 @@ ROUNDING_ERROR = 0.002
 def fit_to_psnr(
     image: Tensor,
     psnr: float,
-    plan: Callable[[int], FitConfig],
+    plan: Callable[[int, int], FitConfig],
     sizes: tuple[int, int],
+    num_trials: int,
     report: Callable[[int, int, float], None],
 ) -> bytes:
     """Return a .tgs file of a picture that has a PSNR, and hardly more bytes than that takes.
@@ -81,15 +68,16 @@ def fit_to_psnr(
     Args:
         image: [3, H, W], RGB from 0 to 1.
         psnr: in dB, of the decoded file against the picture rounded to 8 bits.
-        plan: how to fit with a limit in bytes.
+        plan: how to fit with a limit in bytes, in the trial of a number from 0.
         sizes: the smallest and the largest such limit.
+        num_trials: with the limit that is found, at least 1.
         report: called after every step with the number of steps done, the number planned so far, and the PSNR in dB at
             the resolution of that step.
 
     Raises:
         QualityError: if no file reaches that PSNR.
     """
-    return _Search(image, psnr, plan, sizes, report).run()
+    return _Search(image, psnr, plan, sizes, report).run(num_trials)
 
 
 @dataclass(frozen=True)
@@ -97,13 +85,13 @@ class _Result:
     """What a fit has come to.
 
     Attributes:
-        data: the file.
-        psnr: in dB, measured by decoding it.
+        trial: the file and its PSNR.
+        size: the limit in bytes it was given.
         untrimmed: in dB, before Gaussians were dropped; if some were, that of the last step.
     """
 
-    data: bytes
-    psnr: float
+    trial: Trial
+    size: int
     untrimmed: float
 
 
@@ -114,30 +102,30 @@ class _Search:
         self,
         image: Tensor,
         psnr: float,
-        plan: Callable[[int], FitConfig],
+        plan: Callable[[int, int], FitConfig],
         sizes: tuple[int, int],
         report: Callable[[int, int, float], None],
     ) -> None:
         self._image, self._psnr, self._plan, self._report = image, psnr, plan, report
         self._low, self._high = sizes
-        self._picture = as_byte_image(image.permute(1, 2, 0).cpu().numpy())
+        self._picture = byte_picture(image)
         self._num_pixels: int = image[0].numel()
         self._done = 0
         self._points = [(math.log2(TYPICAL_RATE), TYPICAL_PSNR)]
         self._slope = TYPICAL_SLOPE - 2.0 * CURVATURE * math.log2(TYPICAL_RATE)  # B, that is where x is 0
 
-    def run(self) -> bytes:
+    def run(self, num_trials: int) -> bytes:
         """Search; see `fit_to_psnr`."""
-        size = self._start()
+        size = self._size_for(self._psnr)
         self._points = []
         results: list[_Result] = []
         best: _Result | None = None
         for left in reversed(range(MAX_FITS)):
-            result = self._fit(replace(self._plan(size), min_psnr=self._psnr + ROUNDING_ERROR))
+            result = self._fit(size, 0)
             self._add(size, result.untrimmed)
             results.append(result)
-            if result.psnr >= self._psnr:
-                best = result if best is None or len(result.data) < len(best.data) else best
+            if result.trial.psnr >= self._psnr:
+                best = result if best is None else self._better(best, result)
                 if result.untrimmed < self._psnr + ENOUGH:
                     break
                 self._high = size - 1
@@ -153,40 +141,35 @@ class _Search:
             elif size == self._high:
                 # By chance fits may be much better or worse than the curve: this one was too good from there on.
                 size = round(math.sqrt(self._low * self._high))
-        if best is None:
-            best = max(results, key=lambda result: result.psnr)
-            message = f"the best that this preset reaches is {best.psnr:.2f} dB, not {self._psnr:g}"
-            raise QualityError(message, best.data)
-        return best.data
+        found = best or max(results, key=lambda result: result.trial.psnr)
+        for number in range(1, num_trials):
+            found = self._better(found, self._fit(found.size, number))
+        if found.trial.psnr < self._psnr:
+            message = f"the best that this preset reaches is {found.trial.psnr:.2f} dB, not {self._psnr:g}"
+            raise QualityError(message, found.trial.data)
+        return found.trial.data
 
-    def _start(self) -> int:
-        """Follow the curve from pilot to pilot; return the size that it leads a whole fit to."""
-        size = self._size_for(self._psnr)
-        self._points = []
-        for _ in range(MAX_PILOTS):
-            config = self._plan(size)
-            if config.steps < 2 * PILOT_STEPS:
-                break
-            result = self._fit(replace(config, steps=PILOT_STEPS), config.steps)
-            self._add(size, result.psnr + PILOT_LOSS)
-            last, size = size, self._size_for(self._psnr + MARGIN)
-            if abs(math.log2(size / last)) <= NEAR:
-                break
-        return size
+    def _better(self, first: _Result, second: _Result) -> _Result:
+        """The smaller file of those that are good enough, or the one that comes closest."""
 
-    def _fit(self, config: FitConfig, later_steps: int = 0) -> _Result:
-        """Fit and measure; `later_steps` are planned after it."""
+        def key(result: _Result) -> tuple[float, int]:
+            return (min(result.trial.psnr, self._psnr), -len(result.trial.data))
+
+        return max(first, second, key=key)
+
+    def _fit(self, size: int, number: int) -> _Result:
+        """Fit with a limit in bytes, in the trial of a number, and measure."""
+        config = replace(self._plan(size, number), min_psnr=self._psnr + ROUNDING_ERROR)
         before, last = self._done, 0.0
 
         def tick(step: int, psnr: float) -> None:
             nonlocal last
             self._done, last = before + step, psnr
-            self._report(self._done, before + config.steps + later_steps, psnr)
+            self._report(self._done, before + config.steps, psnr)
 
-        quantized = fit(self._image, config, tick)
-        psnr = measure_psnr(self._picture, rasterize(dequantize_gaussians(quantized)))
-        was_trimmed = config.min_psnr is not None and psnr >= config.min_psnr
-        return _Result(serialize(quantized), psnr, max(last, psnr) if was_trimmed else psnr)
+        trial = run_trial(self._image, self._picture, config, tick)
+        was_trimmed = trial.psnr >= self._psnr + ROUNDING_ERROR
+        return _Result(trial, size, max(last, trial.psnr) if was_trimmed else trial.psnr)
 
     def _add(self, size: int, psnr: float) -> None:
         """Put a point on the curve; one that is not too near tells the slope between them."""

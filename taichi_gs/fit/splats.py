@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,8 +15,6 @@ from taichi_gs.render import removal_errors, render
 
 ROWS = ("means", "log_covariances", "color_codes")
 """The tensors of `Splats` that have one row a Gaussian."""
-
-RGB_FROM_YCOCG = ((1.0, 1.0, -1.0), (1.0, 0.0, 1.0), (1.0, -1.0, -1.0))
 
 
 @dataclass(frozen=True)
@@ -30,6 +27,7 @@ class Splats:
         color_codes: [N, 4], Y, Co, Cg and the code of the amplitude.
         background: [3], RGB.
         blending: "alpha" or "normalized".
+        order: [N] int64, the permutation that puts them front to back, for "alpha" blending; None for "normalized".
     """
 
     means: Tensor
@@ -37,6 +35,7 @@ class Splats:
     color_codes: Tensor
     background: Tensor
     blending: Blending
+    order: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.means)
@@ -49,31 +48,50 @@ class Splats:
     @property
     def colors(self) -> Tensor:
         """[N, 3], RGB."""
-        return self.color_codes[:, :3] @ self.means.new_tensor(RGB_FROM_YCOCG).T
+        y, co, cg, _ = self.color_codes.unbind(dim=1)
+        return torch.stack([y + co - cg, y + cg, y - co - cg], dim=1)
 
-    def render(self, full_size: tuple[int, int], image_size: tuple[int, int], order: np.ndarray) -> Tensor:
+    def only(self, kept: Tensor) -> Splats:
+        """The Gaussians of a mask [N] bool, in the same order."""
+        rows = {name: getattr(self, name)[kept] for name in ROWS}
+        if self.order is None:
+            return replace(self, **rows)
+        return replace(self, **rows, order=(kept.cumsum(dim=0) - 1)[self.order[kept[self.order]]])
+
+    def render(self, full_size: tuple[int, int], image_size: tuple[int, int]) -> Tensor:
         """Render [3, height, width] at `image_size` what is described for `full_size`, differentiably."""
-        scale_y, scale_x = image_size[0] / full_size[0], image_size[1] / full_size[1]
+        means, log_covariances = self.means, self.log_covariances
+        if image_size != full_size:
+            # Number by number: a small tensor of them would have to be copied to a GPU at each step.
+            scale_y, scale_x = image_size[0] / full_size[0], image_size[1] / full_size[1]
+            (x, y), (m, u, v) = means.unbind(dim=1), log_covariances.unbind(dim=1)
+            means = torch.stack([x * scale_x, y * scale_y], dim=1)
+            log_covariances = torch.stack([m + math.log(scale_x * scale_y), u, v], dim=1)
         return render(
-            self.means * self.means.new_tensor([scale_x, scale_y]),
-            self.log_covariances + self.means.new_tensor([math.log(scale_x * scale_y), 0.0, 0.0]),
+            means,
+            log_covariances,
             self.colors,
             self.amplitudes,
             self.background,
-            order,
+            self.order,
             image_size,
             self.blending,
         )
 
-    def removal_errors(self, picture: Tensor, order: np.ndarray) -> Tensor:
+    def removal_errors(self, picture: Tensor) -> Tensor:
         """How much removing each Gaussian alone adds [N] to the squared error against `picture` [3, H, W]."""
         splats = (self.means, self.log_covariances, self.colors, self.amplitudes, self.background)
-        return removal_errors(*splats, order, picture, self.blending)
+        return removal_errors(*splats, self.order, picture, self.blending)
 
 
 def amplitudes(codes: Tensor, blending: Blending) -> Tensor:
     """The amplitudes [N] that codes [N] stand for, differentiably; `quantize.amplitudes_of` is the decoder's form."""
     return (AMPLITUDE_UNIT * codes).exp() if blending == "normalized" else MAX_OPACITY * torch.sigmoid(codes)
+
+
+def area_order(log_covariances: Tensor) -> Tensor:
+    """The permutation [N] that puts the Gaussians with the smallest area in front."""
+    return torch.argsort(log_covariances.detach()[:, 0], stable=True)
 
 
 def principal_axes(log_covariances: Tensor) -> tuple[Tensor, Tensor]:
@@ -106,8 +124,9 @@ class RowAdam:
         )
 
     def splats(self, blending: Blending) -> Splats:
-        """The Gaussians whose fields are the tensors of this optimiser."""
-        return Splats(self["means"], self["log_covariances"], self["color_codes"], self["background"], blending)
+        """The Gaussians whose fields are the tensors of this optimiser, in the order of their areas."""
+        order = area_order(self["log_covariances"]) if blending == "alpha" else None
+        return Splats(self["means"], self["log_covariances"], self["color_codes"], self["background"], blending, order)
 
     def step(self, factor: float) -> None:
         """Take a step with every learning rate multiplied by `factor`, then clear the gradients."""

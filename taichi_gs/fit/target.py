@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -16,6 +16,12 @@ MIN_COARSE_SPACING = 3.0
 """Pixels between neighbouring Gaussians, on average, that the reduced resolution leaves: it shows all they can."""
 
 MIN_COARSE_SIDE = 32
+
+
+class Report(Protocol):
+    """Is told after every step what was rendered in it: the coarse picture [3, h, w] or the full one."""
+
+    def __call__(self, image: Tensor, *, coarse: bool) -> None: ...  # noqa: D102
 
 
 class Target:
@@ -44,14 +50,14 @@ class Target:
         """The coarse or the full picture."""
         return self.coarse if coarse else self.full
 
-    def render(self, splats: Splats, order: np.ndarray, coarse: bool) -> Tensor:
+    def render(self, splats: Splats, coarse: bool) -> Tensor:
         """Render `splats` at one of the two resolutions, differentiably."""
         height, width = self.picture(coarse).shape[1:]
-        return splats.render(self.size, (height, width), order)
+        return splats.render(self.size, (height, width))
 
-    def backward(self, splats: Splats, order: np.ndarray, coarse: bool) -> Tensor:
+    def backward(self, splats: Splats, coarse: bool) -> Tensor:
         """Add the loss's gradients to the leaves behind `splats`; return the rendered picture [3, h, w], detached."""
-        image = self.render(splats, order, coarse)
+        image = self.render(splats, coarse)
         loss = self._loss(image, self.picture(coarse), self._steps)
         torch.autograd.backward(loss)
         self._steps += 1
@@ -64,9 +70,9 @@ class Target:
         """
         return (image - self.full).square().sum().clamp_min(self.full.numel() / (12.0 * 255.0**2))
 
-    def removal_errors(self, splats: Splats, order: np.ndarray) -> Tensor:
+    def removal_errors(self, splats: Splats) -> Tensor:
         """How much removing each Gaussian alone would add [N] to the squared error of the full picture."""
-        return splats.removal_errors(self.full, order)
+        return splats.removal_errors(self.full)
 
     def psnr(self, image: Tensor, coarse: bool) -> float:
         """The peak signal-to-noise ratio in dB of a rendered picture, clipped to black and white."""
@@ -76,7 +82,6 @@ class Target:
     def curvatures(
         self,
         splats: Splats,
-        order: np.ndarray,
         parameters: list[Tensor],
         generator: torch.Generator,
         num_probes: int,
@@ -88,12 +93,12 @@ class Target:
         parameter adds about curvature * d^2 to the sum of squared errors over pixels and channels.
 
         Args:
-            splats, order: what to render.
+            splats: what to render.
             parameters: the tensors behind `splats` that curvatures are wanted of.
             generator: source of the signs.
             num_probes: backward passes to average; an entry's relative deviation is about sqrt(2 / num_probes).
         """
-        image = self.render(splats, order, coarse=False)
+        image = self.render(splats, coarse=False)
         totals = [torch.zeros_like(p) for p in parameters]
         for _ in range(num_probes):
             signs = torch.randint(0, 2, image.shape, generator=generator, dtype=torch.int8).to(image) * 2.0 - 1.0
