@@ -1,8 +1,11 @@
 """The command line `tgs`: one small file a command, thin over the library. It parses, calls and prints.
 
 Results go to stdout, everything else to stderr. Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but not as good as
-was asked for, 130 interrupted. The commands import what they need when they run, so that `tgs --help` and `tgs info`
-start at once.
+was asked for, 130 interrupted, 143 terminated. The commands import what they need when they run, so that `tgs --help`
+and `tgs info` start at once.
+
+What `compress` and `decompress` share: `plan` decides which input goes to which output, `pool` runs `conversion`s in
+processes, `report` tells what came of it; `batch` brings these together, and `single` is for one file alone.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from .compress import compress
 from .decompress import decompress
 from .failures import OneSentenceGroup
 from .info import info
+from .signals import raise_terminated
 
 
 @click.group(cls=OneSentenceGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -32,6 +36,18 @@ def tgs() -> None:
       tgs info photo.tgs
       tgs decompress photo.tgs -o back.png
       tgs compare photo.png back.png
+      tgs compress holiday -r --output-dir small
+      tgs COMMAND --help
+
+    Results go to standard output, everything else to standard error. The exit status is 0 if all went well, 1 if
+    something failed, 2 if the command was wrong, 3 if a file is not as good as --psnr asks for, and 130 or 143 after
+    Ctrl-C or SIGTERM.
+
+    \b
+    To complete commands, options and files with the Tab key, put one of these into
+      ~/.bashrc:                            eval "$(_TGS_COMPLETE=bash_source tgs)"
+      ~/.zshrc:                             eval "$(_TGS_COMPLETE=zsh_source tgs)"
+      ~/.config/fish/completions/tgs.fish:  _TGS_COMPLETE=fish_source tgs | source
     """
 
 
@@ -43,4 +59,5 @@ def main() -> None:
     """Run the command line and exit: the installed program `tgs`."""
     # Python ends with a search for garbage through all that was imported, which takes a tenth of a second with Taichi.
     atexit.register(gc.freeze)
+    raise_terminated()
     tgs(prog_name="tgs")

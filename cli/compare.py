@@ -8,28 +8,29 @@ from typing import TYPE_CHECKING
 
 import click
 
-from taichi_gs.files import quoted, read_bytes
-
+from .conversion import comparable_pixels
 from .failures import naming
+from .options import path
+from .streams import name_of, read_input
 
 if TYPE_CHECKING:
-    from taichi_gs.images import ByteImage
+    from taichi_gs.picture import Picture
 
 
 @click.command()
-@click.argument("first", metavar="A")
-@click.argument("second", metavar="B")
+@click.argument("first", metavar="A", type=path)
+@click.argument("second", metavar="B", type=path)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object; psnr is null where A and B are equal.")
 def compare(first: str, second: str, as_json: bool) -> None:
     """Measure PSNR and MS-SSIM between two pictures.
 
-    Either of A and B may be a .tgs file.
+    Either of A and B may be a .tgs file, and one of them - for standard input.
 
     \b
     Example:
       tgs compare photo.png photo.tgs
     """
-    a, b = _read_picture(first), _read_picture(second)
+    a, b = comparable_pixels(_read_picture(first), _read_picture(second))
 
     from taichi_gs.metrics import ms_ssim, psnr
 
@@ -41,14 +42,14 @@ def compare(first: str, second: str, as_json: bool) -> None:
         click.echo(f"psnr:    {quality:.4f} dB\nms-ssim: {similarity:.6f}")
 
 
-def _read_picture(path: str) -> ByteImage:
-    """Read a picture or a .tgs file, told apart by content, as [H, W, 3] uint8."""
+def _read_picture(source: str) -> Picture:
+    """Read a picture or a .tgs file, told apart by content, as sRGB."""
     from taichi_gs.bitstream import SIGNATURE
-    from taichi_gs.codec import decode
-    from taichi_gs.images import as_byte_image, image_from_bytes
+    from taichi_gs.codec import decode_picture
+    from taichi_gs.images import as_srgb, picture_from_bytes
 
-    data = read_bytes(path)
+    data, name = read_input(source), name_of(source)
     if not data.startswith(SIGNATURE):
-        return as_byte_image(image_from_bytes(data, name=quoted(path)))
-    with naming(path):
-        return decode(data)
+        return as_srgb(picture_from_bytes(data, name=name), name)
+    with naming(name):
+        return as_srgb(decode_picture(data), name)

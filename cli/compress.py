@@ -1,21 +1,14 @@
-"""`tgs compress`: a picture in, a .tgs file out."""
+"""`tgs compress`: pictures in, .tgs files out."""
 
 from __future__ import annotations
 
-import json
-import math
-import os
-import time
 from typing import Any
 
 import click
 
-from taichi_gs.files import quoted, read_bytes, write_atomic
-
-from .failures import Failure, Shortfall
-from .options import device_option, force_option
-from .outputs import choose_output
-from .progress import progress_bar
+from .conversion import Compression
+from .convert import convert_files
+from .options import FileOptions, device_option, file_options
 
 PRESET_NAMES = ("fast", "default", "best", "paper")  # those of taichi_gs.PRESETS, without importing it for --help
 LOSS_NAMES = ("l2", "l1-ssim")
@@ -26,8 +19,7 @@ _bits = click.IntRange(1, 12)
 
 
 @click.command()
-@click.argument("source", metavar="INPUT")
-@click.option("-o", "--output", metavar="OUT", help="File to write.  [default: INPUT's name with .tgs]")
+@file_options
 @click.option("--k", type=_count, help="Size of both codebooks: the smaller, the smaller the file.")
 @click.option("--covariance-k", type=_count, help="Size of the codebook of shapes alone.")
 @click.option("--color-k", type=_count, help="Size of the codebook of colours alone.")
@@ -62,101 +54,39 @@ _bits = click.IntRange(1, 12)
     "--amplitude-bits", type=_bits, help="Bits of the amplitude in the codebook of colours.  [default: likewise]"
 )
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random choice.  [default: the preset's]")
+@click.option("--first-frame", is_flag=True, help="Take the first frame of an animation, or picture of several.")
+@click.option("--keep-metadata", is_flag=True, help="Keep EXIF and XMP, which may tell where a picture was taken.")
+@click.option("--srgb", is_flag=True, default=None, help="Convert to sRGB, and save the bytes of an ICC profile.")
 @device_option
-@force_option
-@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object on stdout.")
-@click.option("-q", "--quiet", is_flag=True, help="Show neither progress nor summary.")
 def compress(
-    source: str,
-    output: str | None,
-    preset: str,
-    device: str,
-    force: bool,
-    as_json: bool,
-    quiet: bool,
-    **options: Any,
+    files: FileOptions, preset: str, device: str, first_frame: bool, keep_metadata: bool, **options: Any
 ) -> None:
-    """Compress the picture INPUT into a .tgs file.
+    """Compress pictures into .tgs files.
 
-    INPUT is a PNG, JPEG, WebP, TIFF or BMP. With --json, `psnr` is measured by decoding the written file; it is null
-    where the picture comes back exactly.
+    INPUT is a PNG, JPEG, WebP, TIFF, BMP or GIF, or - for standard input. Several are compressed side by side, each
+    beside itself or into the folder of --output-dir. -r takes the pictures in folders, by their suffixes, and rebuilds
+    the tree of folders below --output-dir; links to folders are not followed. Paths from --files-from keep their
+    folders there, so that long lists do not collide.
+
+    Nothing is overwritten without --force. After an interruption, the same command with --skip-existing does the rest:
+    outputs are written whole or not at all. A bad picture does not stop the others; what failed is listed at the end.
+
+    With --json, `psnr` is measured by decoding the file; it is null where the picture comes back exactly. Failures are
+    objects with `error`, and where several files can be asked for, the last object holds totals.
 
     At most one of --bpp, --bytes, --psnr and --num-gaussians can be given. Where --psnr asks for more than can be
-    reached, the best file is written, and the exit status is 3.
+    reached, the best file is written, and the exit status is 3. It is 1 if any picture failed.
 
     \b
     Examples:
       tgs compress photo.png --k 64 -o small.tgs
       tgs compress photo.png --bytes 20000
       tgs compress photo.png --psnr 30
+      tgs compress *.jpg --output-dir small --preset fast
+      tgs compress holiday -r --output-dir small --skip-existing
+      tgs compress --files-from list.txt --shard 3/16 --output-dir small --report part3.jsonl
+      tgs compress - -o - < photo.png > photo.tgs
     """
-    data = read_bytes(source)
-    _refuse_tgs(source, data)
-    target = choose_output(source, output, ".tgs", force=force)
-
-    from taichi_gs.codec import encode
-    from taichi_gs.errors import QualityError
-    from taichi_gs.images import as_byte_image, image_from_bytes
-
-    image = image_from_bytes(data, name=quoted(source))
-    started = time.perf_counter()
-    with progress_bar(os.path.basename(source), quiet=quiet) as progress:
-        chosen = {name: value for name, value in options.items() if value is not None}
-        try:
-            encoded, shortfall = encode(image, preset=preset, device=device, progress=progress, **chosen), None
-        except QualityError as error:
-            encoded, shortfall = error.data, Shortfall(str(error))
-    seconds = time.perf_counter() - started
-    write_atomic(target, encoded, overwrite=force)
-
-    if as_json or not quiet:
-        result: dict[str, Any] = {
-            "input": source,
-            "output": target,
-            "preset": preset,
-            **_measure(target, as_byte_image(image), device),
-            "seconds": round(seconds, 3),
-        }
-        # Without --k the codebooks have sizes of their own; the larger stands for both.
-        result["k"] = options["k"] or max(result["covariance_k"], result["color_k"])
-        if as_json:
-            click.echo(json.dumps(result, allow_nan=False))
-        else:
-            click.echo(_summary(result), err=True)
-    if shortfall is not None:
-        raise shortfall
-
-
-def _refuse_tgs(source: str, data: bytes) -> None:
-    from taichi_gs.bitstream import SIGNATURE
-
-    if data.startswith(SIGNATURE):
-        raise Failure(f"{quoted(source)} is a .tgs file already; use tgs decompress to turn it into a picture")
-
-
-def _measure(target: str, image: Any, device: str) -> dict[str, Any]:
-    """Read the written file back: its size, its PSNR against the 8-bit picture, and what is in it."""
-    from taichi_gs.codec import decode, info
-    from taichi_gs.metrics import bits_per_pixel, psnr
-
-    data = read_bytes(target)
-    contents = info(data)
-    quality = psnr(image, decode(data, device=device))
-    return {
-        "width": contents.width,
-        "height": contents.height,
-        "num_gaussians": contents.num_gaussians,
-        "covariance_k": contents.covariance_codewords,
-        "color_k": contents.color_codewords,
-        "bytes": len(data),
-        "bits_per_pixel": bits_per_pixel(len(data), (contents.height, contents.width)),
-        "psnr": quality if math.isfinite(quality) else None,
-    }
-
-
-def _summary(result: dict[str, Any]) -> str:
-    quality = "lossless" if result["psnr"] is None else f"{result['psnr']:.2f} dB"
-    return (
-        f"{result['input']} -> {result['output']}: {result['bytes']:,} bytes, {result['bits_per_pixel']:.4f} bpp, "
-        f"{quality}, {result['num_gaussians']:,} Gaussians, {result['seconds']:.1f} s"
-    )
+    measured = files.as_json or files.report is not None or not files.quiet
+    compression = Compression(preset, device, options, first_frame, keep_metadata, measured)
+    convert_files(compression, files, device, announced=True)

@@ -8,16 +8,16 @@ from typing import Any
 
 import click
 
-from taichi_gs.files import read_bytes
-
 from .failures import naming
+from .options import path
+from .streams import name_of, read_input
 
 
 @click.command()
-@click.argument("source", metavar="FILE")
+@click.argument("source", metavar="FILE", type=path)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def info(source: str, as_json: bool) -> None:
-    """Show what a .tgs file holds, without decoding it.
+    """Show what the .tgs file FILE holds, without decoding it; - is standard input.
 
     \b
     Example:
@@ -25,8 +25,8 @@ def info(source: str, as_json: bool) -> None:
     """
     from taichi_gs.codec import info as read_info
 
-    with naming(source):
-        contents = {"input": source, **dataclasses.asdict(read_info(read_bytes(source)))}
+    with naming(name_of(source)):
+        contents = {"input": source, **dataclasses.asdict(read_info(read_input(source)))}
     if as_json:
         click.echo(json.dumps(contents))
         return

@@ -1,6 +1,17 @@
 """Options that several commands share."""
 
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 import click
+
+from .streams import PIPE
 
 device_option = click.option(
     "--device",
@@ -10,4 +21,90 @@ device_option = click.option(
     help="Where to compute.",
 )
 
-force_option = click.option("--force", is_flag=True, help="Overwrite OUT if it exists.")
+path = click.Path()
+"""Anything; completion offers files for it."""
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """What to read and where to write, in the words of the command line."""
+
+    sources: tuple[str, ...]
+    output: str | None
+    output_dir: str | None
+    recursive: bool
+    files_from: str | None
+    shard: tuple[int, int] | None
+    jobs: int | None
+    force: bool
+    skip_existing: bool
+    as_json: bool
+    report: str | None
+    quiet: bool
+
+    @property
+    def is_single(self) -> bool:
+        """Whether one file was named, and nothing that could stand for several."""
+        several = self.recursive or any((self.output_dir, self.files_from, self.shard))
+        return len(self.sources) == 1 and not several and not os.path.isdir(self.sources[0])
+
+    def check(self) -> None:
+        """Refuse combinations that make no sense; raises click.UsageError."""
+        if not self.sources and self.files_from is None:
+            raise click.UsageError("Missing argument 'INPUT...'.")
+        if self.force and self.skip_existing:
+            raise click.UsageError("--force and --skip-existing exclude each other.")
+        if self.output is not None and not self.is_single:
+            raise click.UsageError("-o is for one input; use --output-dir for several, and for what is in folders.")
+        if PIPE in self.sources and not self.is_single:
+            raise click.UsageError("Standard input is one picture, which goes alone.")
+        if self.as_json and (self.output == PIPE or (self.output is None and self.sources == (PIPE,))):
+            raise click.UsageError("--json and the output would both go to standard output; name a file with -o.")
+
+
+def _parse_shard(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """Part i of n, written i/n, as (i, n)."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", value)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise click.BadParameter(f"{value!r} is not a part of a whole, such as 1/4, 2/4, 3/4 or 4/4.", ctx, param)
+    return int(match[1]), int(match[2])
+
+
+_DECORATORS = (
+    click.argument("sources", metavar="INPUT...", nargs=-1, type=path),
+    click.option("-o", "--output", metavar="OUT", type=path, help="File to write, for one INPUT; - is stdout."),
+    click.option("--output-dir", metavar="DIR", type=path, help="Folder to write to.  [default: beside each INPUT]"),
+    click.option("-r", "--recursive", is_flag=True, help="Take what is in folders, and in folders therein."),
+    click.option("--files-from", metavar="LIST", type=path, help="Take paths from a file, one a line; - is stdin."),
+    click.option(
+        "--shard", metavar="I/N", callback=_parse_shard, help="Do part I of N of the work, as job arrays want it."
+    ),
+    click.option(
+        "-j",
+        "--jobs",
+        metavar="N",
+        type=click.IntRange(min=1),
+        help="Work on so many files at a time.  [default: one a GPU, or one a core]",
+    ),
+    click.option("--force", is_flag=True, help="Overwrite outputs that exist."),
+    click.option("--skip-existing", is_flag=True, help="Leave outputs that exist, and their inputs: to go on."),
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file on stdout, as they finish."),
+    click.option("--report", metavar="FILE", type=path, help="Write those objects to a file."),
+    click.option("-q", "--quiet", is_flag=True, help="Show nothing but failures."),
+)
+
+
+def file_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of FileOptions, which it gets as one argument `files`."""
+
+    @functools.wraps(command)
+    def packed(**arguments: Any) -> None:
+        files = FileOptions(**{name: arguments.pop(name) for name in FileOptions.__dataclass_fields__})
+        files.check()
+        command(files=files, **arguments)
+
+    for decorate in reversed(_DECORATORS):
+        packed = decorate(packed)
+    return packed

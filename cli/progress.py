@@ -1,22 +1,75 @@
-"""A progress bar on stderr, for people only."""
+"""Progress bars on stderr, for people only."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
     from taichi_gs.codec import Progress
+
+SECONDS_OF_ESTIMATE = 600.0
+"""The time left follows from the speed of the last so many seconds; a file alone may take a minute."""
+
+
+def is_watched(*, quiet: bool) -> bool:
+    """Whether anybody would see a bar."""
+    return not quiet and sys.stderr.isatty()
 
 
 @contextmanager
 def progress_bar(description: str, *, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
     """Yield a callback that moves a bar with step, PSNR and time left, or None where nobody would see it."""
-    if quiet or not sys.stderr.isatty():
+    if not is_watched(quiet=quiet):
         yield None
         return
+    with _bars() as bars:
+        task = bars.add_task(description, total=None, psnr="")
+
+        def show(state: Progress) -> None:
+            _move(bars, task, (state.step, state.num_steps, state.psnr))
+
+        yield show
+
+
+@contextmanager
+def batch_progress(num_files: int, *, quiet: bool) -> Iterator[BatchProgress | None]:
+    """Yield bars for many files: one for all of them and one for each in work; None where nobody would see them."""
+    if not is_watched(quiet=quiet):
+        yield None
+        return
+    with _bars(speed_estimate_period=SECONDS_OF_ESTIMATE) as bars:
+        yield BatchProgress(bars, num_files)
+
+
+class BatchProgress:
+    """Bars for many files, which are told apart by index."""
+
+    def __init__(self, bars: Bars, num_files: int) -> None:
+        self._bars = bars
+        self._files: dict[int, TaskID] = {}
+        self._overall = bars.add_task("all files", total=num_files, psnr="")
+
+    def start(self, index: int, description: str) -> None:
+        """Show the bar of a file."""
+        self._files[index] = self._bars.add_task(description, total=None, psnr="")
+
+    def move(self, index: int, state: tuple[int, int, float | None]) -> None:
+        """Show step, number of steps and PSNR."""
+        _move(self._bars, self._files[index], state)
+
+    def finish(self, index: int) -> None:
+        """Remove the bar of a file and move that of all."""
+        self._bars.remove_task(self._files.pop(index))
+        self._bars.advance(self._overall)
+
+
+def _bars(**options: Any) -> Bars:
     from rich import progress as bars
     from rich.console import Console
 
@@ -27,11 +80,9 @@ def progress_bar(description: str, *, quiet: bool) -> Iterator[Callable[[Progres
         bars.TextColumn("{task.fields[psnr]}"),
         bars.TimeRemainingColumn(),
     )
-    with bars.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(description, total=None, psnr="")
+    return bars.Progress(*columns, console=Console(stderr=True), transient=True, **options)
 
-        def show(state: Progress) -> None:
-            psnr = "" if state.psnr is None else f"{state.psnr:.2f} dB"
-            bar.update(task, completed=state.step, total=state.num_steps, psnr=psnr)
 
-        yield show
+def _move(bars: Bars, task: TaskID, state: tuple[int, int, float | None]) -> None:
+    step, num_steps, psnr = state
+    bars.update(task, completed=step, total=num_steps, psnr="" if psnr is None else f"{psnr:.2f} dB")

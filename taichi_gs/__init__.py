@@ -1,7 +1,8 @@
 """taichi_gs: pictures as 2D Gaussians, fitted with Taichi and PyTorch, in files of a few kilobytes.
 
-    data = taichi_gs.encode(image, k=64)    # [H, W, 3] in, bytes of a .tgs file out
+    data = taichi_gs.encode(image, k=64)    # an array or a picture file in, bytes of a .tgs file out
     image = taichi_gs.decode(data)          # and back, uint8
+    taichi_gs.register_pillow()             # from here on Pillow and imageio read and write .tgs files
 
 The names below are loaded when they are first used, so that importing the package, or decoding with it, does not import
 what is not needed (PyTorch takes a second).
@@ -24,8 +25,20 @@ from taichi_gs.errors import (
 )
 
 if TYPE_CHECKING:
-    from taichi_gs.codec import PRESETS, EncoderConfig, FileInfo, Progress, decode, encode, imread, imwrite, info
+    from taichi_gs.codec import (
+        FileInfo,
+        Progress,
+        decode,
+        decode_picture,
+        encode,
+        imread,
+        imwrite,
+        info,
+    )
     from taichi_gs.gaussians import Gaussians
+    from taichi_gs.picture import Picture
+    from taichi_gs.pillow import register_pillow
+    from taichi_gs.presets import PRESETS, EncoderConfig
     from taichi_gs.quantized import QuantizedGaussians
 
 __version__ = "0.1.0"
@@ -41,29 +54,35 @@ __all__ = [
     "ImageError",
     "LimitError",
     "OptionError",
+    "Picture",
     "Progress",
     "QualityError",
     "QuantizedGaussians",
     "TgsError",
     "decode",
+    "decode_picture",
     "encode",
     "imread",
     "imwrite",
     "info",
+    "register_pillow",
 ]
 
 _MODULE_OF = {
-    "PRESETS": "codec",
-    "EncoderConfig": "codec",
+    "PRESETS": "presets",
+    "EncoderConfig": "presets",
     "FileInfo": "codec",
     "Gaussians": "gaussians",
+    "Picture": "picture",
     "Progress": "codec",
     "QuantizedGaussians": "quantized",
     "decode": "codec",
+    "decode_picture": "codec",
     "encode": "codec",
     "imread": "codec",
     "imwrite": "codec",
     "info": "codec",
+    "register_pillow": "pillow",
 }
 
 

@@ -32,8 +32,10 @@ from taichi_gs.quantize import (
 )
 from taichi_gs.quantized import (
     AMPLITUDE_CHANNEL,
+    CHROMA_CHANNELS,
     COLOR_CHANNELS,
     COVARIANCE_CHANNELS,
+    NO_CHROMA,
     QuantizedCodebook,
     QuantizedGaussians,
     UniformQuantizer,
@@ -45,9 +47,11 @@ VERSION = 2
 HAS_TAIL = 1
 IS_NORMALIZED = 2
 IS_SUBDIVIDED = 4
-KNOWN_FLAGS = {1: HAS_TAIL, 2: HAS_TAIL | IS_NORMALIZED | IS_SUBDIVIDED}
+IS_GRAY = 8
+KNOWN_FLAGS = {1: HAS_TAIL, 2: HAS_TAIL | IS_NORMALIZED | IS_SUBDIVIDED | IS_GRAY}
 """The flags of each version that is understood; the other bits are reserved and must be zero."""
 
+MAX_VARINT_BYTES = 5
 MAX_HALF = 65504.0
 MAX_SIDE = 65535
 MAX_GAUSSIANS = 1 << 24
@@ -57,8 +61,17 @@ FREE_GAUSSIANS = 4096
 GAUSSIANS_PER_BYTE = 64
 """N is at most 4096 + 64 * payload bytes: identical Gaussians cost nothing, and a tiny file could claim any number."""
 
-KNOWN_TAGS = frozenset({b"ICCP", b"EXIF", b"XMP_"})
-"""Tags of the tail that the format defines. Others are ignored if they begin with a lower-case letter, else refused."""
+METADATA_TAGS = frozenset({b"ICCP", b"EXIF", b"XMP_"})
+"""Chunks of the tail that only tell something about the picture; compressed by zlib since version 2."""
+
+ALPHA_TAG = b"ALPH"
+"""The chunk with the alpha plane, a gray .tgs file within the file."""
+
+KNOWN_TAGS = {1: METADATA_TAGS, 2: METADATA_TAGS | {ALPHA_TAG}}
+"""Tags of the tail in each version. Others are ignored if they begin with a lower-case letter, else refused."""
+
+GRAY_SAVING = 10
+"""Bytes that the header of a gray picture is shorter."""
 
 _LOOKALIKES = {
     b"\x1f\x8b": "a Telegram animated sticker, which also ends in .tgs, or another gzip file",
@@ -78,7 +91,7 @@ class Limits:
         max_side: width, height, and the rows and columns of the grid; the format itself ends at 65535.
         max_gaussians: N; the format itself ends at 2**24, and a file's payload bounds it further.
         max_codewords: codewords of either codebook.
-        max_tail: bytes of metadata.
+        max_tail: bytes of the tail, as they are in the file and when decompressed.
     """
 
     max_pixels: int = 89_478_485
@@ -108,7 +121,8 @@ class Header:
         covariance_quantizers, color_quantizers: one a channel.
         header_bytes: everything before the payload, signature included.
         payload_bytes: the entropy-coded part.
-        tail: the metadata, tag to bytes; empty for most files.
+        is_gray: whether the picture has one channel and not three.
+        tail: metadata and the alpha plane, tag to bytes; empty for most files.
     """
 
     version: int
@@ -124,7 +138,13 @@ class Header:
     color_quantizers: tuple[UniformQuantizer, ...]
     header_bytes: int
     payload_bytes: int
+    is_gray: bool = False
     tail: Mapping[bytes, bytes] = field(default_factory=dict)
+
+    @property
+    def mode(self) -> str:
+        """What the picture's pixels are, as Pillow names it: "L", "LA", "RGB" or "RGBA"."""
+        return ("L" if self.is_gray else "RGB") + ("A" if ALPHA_TAG in self.tail else "")
 
 
 def serialize(quantized: QuantizedGaussians, tail: Mapping[bytes, bytes] | None = None) -> bytes:
@@ -132,7 +152,8 @@ def serialize(quantized: QuantizedGaussians, tail: Mapping[bytes, bytes] | None 
 
     Args:
         quantized: the picture.
-        tail: metadata, four-byte tag to bytes: b"ICCP" an ICC profile, b"EXIF" and b"XMP_" what their names say.
+        tail: four-byte tag to bytes: b"ICCP" an ICC profile, b"EXIF" and b"XMP_" what their names say, b"ALPH" the
+            .tgs file of the alpha plane, a gray picture of the same size.
 
     Raises:
         BitstreamError: if the format cannot hold the picture, for instance a side of more than 65535 pixels.
@@ -142,18 +163,20 @@ def serialize(quantized: QuantizedGaussians, tail: Mapping[bytes, bytes] | None 
     codebooks = (quantized.covariance_codebook, quantized.color_codebook)
     # These two first: lattices rely on sides and ranges that are possible.
     _check_sides(quantized.image_size, quantized.grid_size, FORMAT_LIMITS)
-    channels = _pack_quantizers([quantizer for codebook in codebooks for quantizer in codebook.quantizers])
+    quantizers = [quantizer for codebook in codebooks for quantizer in codebook.quantizers]
+    channels = _pack_quantizers(quantizers, quantized.is_gray)
     payload = _encode_payload(quantized)
-    tail_bytes = _pack_tail(tail or {})
+    tail_bytes = pack_tail(tail or {})
     (height, width), (rows, columns) = quantized.image_size, quantized.grid_size
     flags = HAS_TAIL if tail_bytes else 0
     flags |= IS_NORMALIZED if quantized.blending == "normalized" else 0
     flags |= IS_SUBDIVIDED if quantized.subdivision else 0
+    flags |= IS_GRAY if quantized.is_gray else 0
     body = SIGNATURE + bytes([VERSION, flags])
     subdivision = (quantized.subdivision,) if quantized.subdivision else ()
     numbers = (width, height, len(quantized), columns, rows, *subdivision, *map(len, codebooks))
     body += b"".join(map(_varint, numbers))
-    body += bytes(quantized.background.tolist()) + channels
+    body += bytes(quantized.background.tolist()[: 1 if quantized.is_gray else 3]) + channels
     if tail_bytes:
         body += _varint(len(payload))
     body += payload + tail_bytes
@@ -209,6 +232,7 @@ def parse(data: bytes, limits: Limits | None = None) -> QuantizedGaussians:
         covariance_indices=covariance_indices,
         color_codebook=color_codebook,
         color_indices=color_indices,
+        is_gray=header.is_gray,
     )
 
 
@@ -219,19 +243,32 @@ def parse_header(data: bytes, limits: Limits | None = None) -> Header:
         BitstreamError, LimitError: as `parse`, for everything outside the payload.
     """
     limits = limits or Limits()
+    header = _parse_header(data, limits)
+    if ALPHA_TAG in header.tail:
+        alpha = _parse_header(header.tail[ALPHA_TAG], limits, is_plane=True)
+        if not alpha.is_gray or alpha.image_size != header.image_size:
+            raise BitstreamError("The file is invalid: its alpha plane is not a gray picture of the same size.")
+    return header
+
+
+def _parse_header(data: bytes, limits: Limits, *, is_plane: bool = False) -> Header:
+    """Do the work of `parse_header`, but for what is within the alpha plane; that itself may have no tail."""
     reader = _Reader(_verified(data))
     reader.take(len(SIGNATURE))
     version, flags = reader.take(2)
     reserved = flags & ~KNOWN_FLAGS[version]
     if reserved:
         raise BitstreamError(f"The file sets the reserved flags {reserved:#04x}, which a newer version may define.")
+    if is_plane and flags & HAS_TAIL:
+        raise BitstreamError("The file is invalid: its alpha plane has a tail of its own.")
     width, height, num_gaussians, columns, rows = (reader.varint() for _ in range(5))
     subdivision = reader.varint() if flags & IS_SUBDIVIDED else 0
     if flags & IS_SUBDIVIDED and not 1 <= subdivision <= MAX_SUBDIVISION:
         raise BitstreamError(f"The file is invalid: its cells have the subdivision {subdivision}.")
     num_covariances, num_colors = reader.varint(), reader.varint()
-    red, green, blue = reader.take(3)
-    quantizers = _unpack_quantizers(reader)
+    is_gray = bool(flags & IS_GRAY)
+    red, green, blue = reader.take(1) * 3 if is_gray else reader.take(3)
+    quantizers = _unpack_quantizers(reader, is_gray)
     payload_bytes = reader.varint() if flags & HAS_TAIL else reader.remaining
     header = Header(
         version=version,
@@ -247,10 +284,11 @@ def parse_header(data: bytes, limits: Limits | None = None) -> Header:
         color_quantizers=quantizers[COVARIANCE_CHANNELS:],
         header_bytes=reader.position,
         payload_bytes=payload_bytes,
+        is_gray=is_gray,
     )
     _check(header, limits)
     reader.take(payload_bytes)
-    return replace(header, tail=_unpack_tail(reader, limits))
+    return replace(header, tail=_unpack_tail(reader, version, limits))
 
 
 def _encode_payload(quantized: QuantizedGaussians) -> bytes:
@@ -344,25 +382,36 @@ def _reach(quantizer: UniformQuantizer) -> float:
     return max(abs(quantizer.minimum), abs(quantizer.minimum + quantizer.step * (quantizer.num_levels - 1)))
 
 
-def _pack_quantizers(quantizers: Sequence[UniformQuantizer]) -> bytes:
-    """Return the bits of all channels, four bits each in one u32, then (minimum, step) of each as float16."""
+def _stored_channels(is_gray: bool) -> list[int]:
+    """The channels, of both codebooks together, whose ranges a header has."""
+    absent = [COVARIANCE_CHANNELS + channel for channel in CHROMA_CHANNELS] if is_gray else []
+    return [channel for channel in range(COVARIANCE_CHANNELS + COLOR_CHANNELS) if channel not in absent]
+
+
+def _pack_quantizers(quantizers: Sequence[UniformQuantizer], is_gray: bool) -> bytes:
+    """Return the bits of all channels, four bits each in one u32, then (minimum, step) as float16 of those stored."""
     for quantizer in quantizers:
         if not (0 <= quantizer.bits <= MAX_BITS and _is_half(quantizer.minimum) and _is_half(quantizer.step)):
             raise BitstreamError(f"The format cannot hold {quantizer}: at most {MAX_BITS} bits, and float16 values.")
     packed = sum(quantizer.bits << 4 * channel for channel, quantizer in enumerate(quantizers))
-    ranges = (struct.pack("<ee", quantizer.minimum, quantizer.step) for quantizer in quantizers)
-    return struct.pack("<I", packed) + b"".join(ranges)
+    stored = [quantizers[channel] for channel in _stored_channels(is_gray)]
+    return struct.pack("<I", packed) + b"".join(struct.pack("<ee", q.minimum, q.step) for q in stored)
 
 
-def _unpack_quantizers(reader: _Reader) -> tuple[UniformQuantizer, ...]:
+def _unpack_quantizers(reader: _Reader, is_gray: bool) -> tuple[UniformQuantizer, ...]:
     """Return the quantisers of all channels; the inverse of `_pack_quantizers`."""
     (packed,) = struct.unpack("<I", reader.take(4))
     num_channels = COVARIANCE_CHANNELS + COLOR_CHANNELS
     if packed >> 4 * num_channels:
         raise BitstreamError("The file sets reserved bits in its header, which a newer version may define.")
-    quantizers = []
+    quantizers = [NO_CHROMA] * num_channels
+    stored = _stored_channels(is_gray)
     for channel in range(num_channels):
         bits = packed >> 4 * channel & 15
+        if channel not in stored:
+            if bits:
+                raise BitstreamError(f"The file is gray, and its channel {channel} of colour has {bits} bits.")
+            continue
         minimum, step = struct.unpack("<ee", reader.take(4))
         if bits > MAX_BITS:
             raise BitstreamError(f"Channel {channel} has {bits} bits, more than the {MAX_BITS} of the format.")
@@ -370,7 +419,7 @@ def _unpack_quantizers(reader: _Reader) -> tuple[UniformQuantizer, ...]:
             raise BitstreamError(f"Channel {channel} has a range that is not finite.")
         if bits and step <= 0:
             raise BitstreamError(f"Channel {channel} has a step that is not positive.")
-        quantizers.append(UniformQuantizer(minimum, step, bits))
+        quantizers[channel] = UniformQuantizer(minimum, step, bits)
     return tuple(quantizers)
 
 
@@ -379,27 +428,46 @@ def _is_half(value: float) -> bool:
     return abs(value) <= MAX_HALF and struct.unpack("<e", struct.pack("<e", value)) == (value,)
 
 
-def _pack_tail(tail: Mapping[bytes, bytes]) -> bytes:
-    """Return the chunks of metadata one after another: tag, length as u32, bytes."""
+def pack_tail(tail: Mapping[bytes, bytes]) -> bytes:
+    """Return the chunks of the tail one after another: tag, length as u32, bytes, which are compressed if metadata."""
     if any(len(tag) != 4 for tag in tail):
         raise ValueError("a tag of the tail must have four bytes")
-    return b"".join(struct.pack("<4sI", tag, len(chunk)) + chunk for tag, chunk in tail.items())
+    packed = {tag: zlib.compress(chunk, 9) if tag in METADATA_TAGS else chunk for tag, chunk in tail.items()}
+    return b"".join(struct.pack("<4sI", tag, len(chunk)) + chunk for tag, chunk in packed.items())
 
 
-def _unpack_tail(reader: _Reader, limits: Limits) -> dict[bytes, bytes]:
-    """Return the chunks of metadata; the inverse of `_pack_tail`."""
+def _unpack_tail(reader: _Reader, version: int, limits: Limits) -> dict[bytes, bytes]:
+    """Return the chunks of the tail; the inverse of `pack_tail`."""
     if reader.remaining > limits.max_tail:
         raise LimitError(f"The file has {reader.remaining} bytes of metadata, more than the {limits.max_tail} allowed.")
     tail: dict[bytes, bytes] = {}
+    room = limits.max_tail
     while reader.remaining:
         tag, length = struct.unpack("<4sI", reader.take(8))
         chunk = reader.take(length)
         if tag in tail:
             raise BitstreamError(f"The file is invalid: it has the metadata {tag!r} twice.")
-        if tag not in KNOWN_TAGS and not tag[:1].islower():
+        if tag not in KNOWN_TAGS[version] and not tag[:1].islower():
             raise BitstreamError(f"The file has the metadata {tag!r}, which only a newer version understands.")
+        if version > 1 and tag in METADATA_TAGS:
+            chunk = _decompress(tag, chunk, room)
+            room -= len(chunk)
         tail[tag] = chunk
     return tail
+
+
+def _decompress(tag: bytes, chunk: bytes, max_bytes: int) -> bytes:
+    """Return what a whole zlib stream holds; LimitError if that is more than `max_bytes`."""
+    stream = zlib.decompressobj()
+    try:
+        content = stream.decompress(chunk, max_bytes + 1)
+    except zlib.error as error:
+        raise BitstreamError(f"The file is invalid: its metadata {tag!r} cannot be decompressed.") from error
+    if len(content) > max_bytes:
+        raise LimitError(f"The file's metadata {tag!r} is larger than the {max_bytes} bytes left to it.")
+    if not stream.eof or stream.unused_data:
+        raise BitstreamError(f"The file is invalid: its metadata {tag!r} is not one zlib stream.")
+    return content
 
 
 def _varint(value: int) -> bytes:
@@ -433,7 +501,7 @@ class _Reader:
     def varint(self) -> int:
         """Return an integer written by `_varint`, in at most five bytes and no more than needed."""
         value = 0
-        for shift in range(0, 35, 7):
+        for shift in range(0, 7 * MAX_VARINT_BYTES, 7):
             (group,) = self.take(1)
             value |= (group & 127) << shift
             if group < 128:

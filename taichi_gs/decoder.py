@@ -8,25 +8,66 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from taichi_gs.bitstream import Limits, parse
+from taichi_gs.bitstream import ALPHA_TAG, Limits, parse, parse_header
 from taichi_gs.gaussians import FloatArray, Gaussians
 from taichi_gs.kernels import runtime
 from taichi_gs.projection import project
 from taichi_gs.quantize import dequantize_gaussians
+from taichi_gs.quantized import QuantizedGaussians
+from taichi_gs.view import View, choose_view
 
 
-def decode_bytes(data: bytes, *, device: str = "auto", limits: Limits | None = None) -> NDArray[np.uint8]:
-    """Return the picture [H, W, 3], sRGB uint8, that the bytes of a .tgs file hold.
+def decode_bytes(
+    data: bytes,
+    *,
+    device: str = "auto",
+    limits: Limits | None = None,
+    scale: float | None = None,
+    size: tuple[int, int] | None = None,
+    region: tuple[int, int, int, int] | None = None,
+) -> NDArray[np.uint8]:
+    """Return the picture, uint8, that the bytes of a .tgs file hold: [H, W, 3], or [H, W] if it is gray.
+
+    With alpha, which comes last, it is [H, W, 4] or [H, W, 2].
+
+    Args:
+        data: the file.
+        device: "auto", "cpu" or "cuda".
+        limits: of the file, and of what is drawn.
+        scale, size, region: see `view.choose_view`.
 
     Raises:
         BitstreamError, LimitError: see `bitstream.parse`.
+        OptionError, LimitError: see `view.choose_view`.
         DeviceError, OptionError: see `kernels.runtime.start`.
     """
-    return rasterize(dequantize_gaussians(parse(data, limits)), device=device)
+    quantized = parse(data, limits)
+    view = choose_view(quantized.image_size, scale=scale, size=size, region=region, limits=limits)
+    pixels = _decode_planes(quantized, view, device)
+    alpha = parse_header(data, limits).tail.get(ALPHA_TAG)
+    return pixels if alpha is None else np.dstack([pixels, _decode_planes(parse(alpha, limits), view, device)])
+
+
+def _decode_planes(quantized: QuantizedGaussians, view: View, device: str) -> NDArray[np.uint8]:
+    """Render a view of a picture without its alpha: [height, width, 3], or [height, width] if it is gray."""
+    pixels = rasterize_view(dequantize_gaussians(quantized), view, device=device)
+    return np.ascontiguousarray(pixels[:, :, 0]) if quantized.is_gray else pixels
+
+
+def rasterize_view(gaussians: Gaussians, view: View, *, device: str = "auto") -> NDArray[np.uint8]:
+    """Render a view of Gaussians to 8-bit pixels [height, width, 3] of its region, as `rasterize` does."""
+    if view.shows(gaussians.image_size):
+        return rasterize(gaussians, device=device)
+    return np.concatenate([_to_bytes(view.average(_draw(band, device))) for band in view.bands(gaussians)])
 
 
 def rasterize(gaussians: Gaussians, *, device: str = "auto") -> NDArray[np.uint8]:
     """Render Gaussians at their image size to 8-bit pixels [H, W, 3]: floor(255 clip(C, 0, 1) + 1/2)."""
+    return _to_bytes(_draw(gaussians, device))
+
+
+def _draw(gaussians: Gaussians, device: str) -> FloatArray:
+    """The picture as planes [3, H, W], which may leave 0 to 1."""
     arch = runtime.start(device)
     import taichi as ti
 
@@ -42,7 +83,7 @@ def rasterize(gaussians: Gaussians, *, device: str = "auto") -> NDArray[np.uint8
     forward = blend_kernels(ti.f32, arch, gaussians.blending).forward
     forward(*splats, gaussians.background, lists.tile_offsets, lists.tile_indices, image)
     height, width = gaussians.image_size
-    return _to_bytes(image[:3, :height, :width])
+    return image[:3, :height, :width]
 
 
 def _to_bytes(planes: FloatArray) -> NDArray[np.uint8]:

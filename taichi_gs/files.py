@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from typing import Union
+from typing import Literal, TextIO, Union
 
 from taichi_gs.errors import FileError
 
@@ -37,6 +37,30 @@ def read_bytes(path: Path, max_bytes: int = MAX_FILE_BYTES) -> bytes:
     if len(data) > max_bytes:
         raise FileError(f"cannot read {quoted(path)}: it is larger than the limit of {max_bytes:,} bytes")
     return data
+
+
+def open_text(path: Path, mode: Literal["a", "w", "x"]) -> TextIO:
+    """Open a UTF-8 file to append to, to write over, or to create where there is none.
+
+    Raises:
+        FileError: if that is not possible.
+    """
+    try:
+        return open(path, mode, encoding="utf-8", newline="\n")
+    except (OSError, ValueError) as error:
+        raise FileError(f"cannot write {quoted(path)}: {_reason(error)}") from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where there is none; the empty path is the current folder.
+
+    Raises:
+        FileError: if that is not possible.
+    """
+    try:
+        os.makedirs(path or os.curdir, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise FileError(f"cannot make the folder {quoted(path)}: {_reason(error)}") from error
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:

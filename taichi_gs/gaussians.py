@@ -132,13 +132,40 @@ class Gaussians:
         doubled: FloatArray = np.arctan2(self.log_covariances[:, 2], self.log_covariances[:, 1])
         return np.float32(0.5) * doubled
 
-    def resized(self, image_size: tuple[int, int]) -> Gaussians:
-        """Return the same picture at another resolution (height, width).
+    def take(self, indices: NDArray[np.integer]) -> Gaussians:
+        """Return the picture of some of the Gaussians, in the order of `indices`."""
+        return replace(
+            self,
+            means=self.means[indices],
+            log_covariances=self.log_covariances[indices],
+            colors=self.colors[indices],
+            amplitudes=self.amplitudes[indices],
+        )
 
-        Positions scale by the factor of their axis, covariances in both axes by the geometric mean of the two factors.
+    def resized(self, image_size: tuple[int, int]) -> Gaussians:
+        """Return the same picture at another resolution (height, width), in which S p is what p was, S = diag(sx, sy).
+
+        Covariances become S cov S. With r = hypot(u, v) and q = ln(sx / sy) their logarithms (m', u', v') are given by
+
+            m' = m + ln(sx sy)
+            sinh(r') / r' u' = cosh(r) sinh(q) + sinh(r) / r u cosh(q)
+            sinh(r') / r' v' = sinh(r) / r v
         """
-        height, width = image_size
-        factor_y, factor_x = height / self.image_size[0], width / self.image_size[1]
-        means = self.means * np.array([factor_x, factor_y], dtype=np.float32)
-        shift = np.array([np.log(factor_x * factor_y), 0.0, 0.0], dtype=np.float32)
-        return replace(self, means=means, log_covariances=self.log_covariances + shift, image_size=image_size)
+        factor_y, factor_x = image_size[0] / self.image_size[0], image_size[1] / self.image_size[1]
+        m, u, v = self.log_covariances.T.astype(np.float64)
+        m += np.log(factor_x * factor_y)
+        if factor_x != factor_y:
+            r, q = np.hypot(u, v), np.log(factor_x / factor_y)
+            slope = np.divide(np.sinh(r), r, out=np.ones_like(r), where=r > 0)
+            u, v = np.cosh(r) * np.sinh(q) + slope * u * np.cosh(q), slope * v
+            sinh = np.hypot(u, v)
+            slope = np.divide(np.arcsinh(sinh), sinh, out=np.ones_like(sinh), where=sinh > 0)
+            u, v = slope * u, slope * v
+        means = self.means * np.array([factor_x, factor_y])
+        log_covariances = np.stack([m, u, v], axis=1)
+        return replace(
+            self,
+            means=means.astype(np.float32),
+            log_covariances=log_covariances.astype(np.float32),
+            image_size=image_size,
+        )

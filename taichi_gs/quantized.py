@@ -21,6 +21,9 @@ COVARIANCE_CHANNELS = 3
 COLOR_CHANNELS = 4
 """Channels of a colour codeword: Y, Co, Cg and the amplitude code, see `quantize.amplitudes_of`."""
 
+CHROMA_CHANNELS = (1, 2)
+"""Co and Cg among them, which a gray picture has not."""
+
 AMPLITUDE_CHANNEL = 3
 """The last of them."""
 
@@ -41,6 +44,10 @@ class UniformQuantizer:
     def num_levels(self) -> int:
         """2**bits."""
         return 1 << self.bits
+
+
+NO_CHROMA = UniformQuantizer(0.0, 0.0, 0)
+"""The quantiser of Co and of Cg in a gray picture."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +79,13 @@ class QuantizedGaussians:
         offsets: [N, 2] int64, the (row, column) of each mean on the lattice of its cell; 0 where that has one point.
         covariance_codebook, color_codebook: the codewords.
         covariance_indices, color_indices: [N] int64.
+        is_gray: whether the picture has one channel: then Co and Cg are 0, and the background is gray.
 
     The order of the N Gaussians in these arrays carries no information: the picture is a multiset, kept sorted
     (`canonical`), and blended in `blending_order`, which the decoder derives.
 
     Raises:
-        ValueError: if the shapes do not agree, or the blending is not one of the two.
+        ValueError: if the shapes do not agree, the blending is not one of the two, or a gray picture has colours.
     """
 
     image_size: tuple[int, int]
@@ -91,6 +99,7 @@ class QuantizedGaussians:
     covariance_indices: IntArray
     color_codebook: QuantizedCodebook
     color_indices: IntArray
+    is_gray: bool = False
 
     def __post_init__(self) -> None:
         n = len(self.cells)
@@ -99,9 +108,24 @@ class QuantizedGaussians:
             raise ValueError("cells, offsets and indices disagree about the number of Gaussians")
         if self.blending not in get_args(Blending):
             raise ValueError(f"unknown blending {self.blending!r}")
+        if self.is_gray:
+            chroma = [self.color_codebook.quantizers[channel] for channel in CHROMA_CHANNELS]
+            if chroma != [NO_CHROMA, NO_CHROMA] or np.ptp(self.background) != 0:
+                raise ValueError("a gray picture has colours")
 
     def __len__(self) -> int:
         return len(self.cells)
+
+    def as_gray(self) -> QuantizedGaussians:
+        """The nearest gray picture, for one in which Co and Cg are the same everywhere (0 bits), as a fit leaves them.
+
+        The mean of red, green and blue is Y - Cg / 3.
+        """
+        luma, _, green, amplitude = self.color_codebook.quantizers
+        shifted = replace(luma, minimum=float(np.float16(luma.minimum - green.minimum / 3)))
+        codebook = replace(self.color_codebook, quantizers=(shifted, NO_CHROMA, NO_CHROMA, amplitude))
+        background = np.full(3, np.rint(self.background.mean()), dtype=np.uint8)
+        return replace(self, background=background, color_codebook=codebook, is_gray=True)
 
     def canonical(self) -> QuantizedGaussians:
         """The same picture in the one order that a file keeps.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -51,11 +52,21 @@ def quantized_picture(
     return replace(picture, offsets=generator.integers(0, lattice_of_picture(picture).levels))
 
 
+def gray_picture(**options: Any) -> QuantizedGaussians:
+    """Return a gray `quantized_picture`."""
+    picture = quantized_picture(**{"blending": "normalized", "subdivision": 40, "grid_size": (5, 7), **options})
+    symbols, quantizers = picture.color_codebook.symbols.copy(), list(picture.color_codebook.quantizers)
+    symbols[:, 1:3], quantizers[1:3] = 0, [UniformQuantizer(0.0, 0.0, 0)] * 2
+    codebook = QuantizedCodebook(symbols, tuple(quantizers))
+    return replace(picture, color_codebook=codebook, background=picture.background[[0, 0, 0]], is_gray=True)
+
+
 SIDES = st.one_of(st.integers(1, 40), st.sampled_from([63, 65, 1024, 65535]))
 """Sides of grids; much larger ones than there are Gaussians among them."""
 
 PICTURES = st.builds(
-    quantized_picture,
+    lambda make, **options: make(**options),
+    make=st.sampled_from([quantized_picture, gray_picture]),
     num_gaussians=st.one_of(st.integers(0, 3), st.integers(0, 400)),
     num_codewords=st.integers(1, 70),
     bits=st.integers(0, 8),
@@ -69,7 +80,7 @@ PICTURES = st.builds(
 
 def assert_same(one: QuantizedGaussians, other: QuantizedGaussians) -> None:
     """Assert that two pictures are the same integers in the same order."""
-    for name in ("image_size", "blending", "grid_size", "subdivision"):
+    for name in ("image_size", "blending", "grid_size", "subdivision", "is_gray"):
         assert getattr(one, name) == getattr(other, name)
     for name in ("background", "cells", "offsets", "covariance_indices", "color_indices"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))

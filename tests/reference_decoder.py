@@ -1,6 +1,6 @@
 """A second decoder, from `docs/format.md` alone: slow, short, in Python and NumPy, sharing no code with taichi_gs.
 
-    python reference_decoder.py photo.tgs photo.ppm
+    python reference_decoder.py photo.tgs photo.pam
 
 Tests hold the package against it. Of limits and error messages it has only what keeps it from going wrong silently.
 """
@@ -207,7 +207,7 @@ def decode_symbols(data: bytes) -> dict[str, Any]:
     body, checksum = data[:-4], struct.unpack("<I", data[-4:])[0]
     assert body[:8] == b"\x89TGS\r\n\x1a\n", "not a .tgs file"
     version, flags = body[8:10]
-    assert (version == 1 and flags < 2) or (version == 2 and flags < 8), "not a .tgs file of version 1 or 2"
+    assert (version == 1 and flags < 2) or (version == 2 and flags < 16), "not a .tgs file of version 1 or 2"
     assert zlib.crc32(body) == checksum, "damaged"
     position = 10
 
@@ -225,16 +225,23 @@ def decode_symbols(data: bytes) -> dict[str, Any]:
     width, height, n, columns, rows = (varint() for _ in range(5))
     subdivision = varint() if flags & 4 else 0
     codewords = [varint(), varint()]
-    background = list(body[position : position + 3])
-    (packed_bits,) = struct.unpack_from("<I", body, position + 3)
-    ranges = list(struct.iter_unpack("<ee", body[position + 7 : position + 35]))
-    channels = [(packed_bits >> 4 * c & 15, *ranges[c]) for c in range(7)]
-    position += 35
-    end = varint() + position if flags & 1 else len(body)
+    is_gray = flags & 8 != 0
+    num_bytes, stored = (1, [0, 1, 2, 3, 6]) if is_gray else (3, list(range(7)))
+    background = list(body[position : position + num_bytes]) * (3 // num_bytes)
+    (packed_bits,) = struct.unpack_from("<I", body, position + num_bytes)
+    position += num_bytes + 4
+    channels = [(packed_bits >> 4 * c & 15, 0.0, 0.0) for c in range(7)]
+    for c in stored:
+        channels[c] = (packed_bits >> 4 * c & 15, *struct.unpack_from("<ee", body, position))
+        position += 4
+    assert not is_gray or channels[4][0] == channels[5][0] == 0, "damaged"
+    payload_length = varint() if flags & 1 else len(body) - position
+    end = position + payload_length
     coder = RangeDecoder(body[position:end])
 
     symbols: dict[str, Any] = {"image_size": (height, width), "grid_size": (rows, columns), "background": background}
-    symbols |= {"blending": "normalized" if flags & 2 else "alpha", "subdivision": subdivision}
+    symbols |= {"blending": "normalized" if flags & 2 else "alpha", "subdivision": subdivision, "is_gray": is_gray}
+    symbols["tail"] = decode_tail(body[end:], version)
     symbols["cells"] = decode_points(coder, n, rows, columns)
     for name, k, own in zip(("covariance", "color"), codewords, (channels[:3], channels[3:]), strict=True):
         planes = [
@@ -256,6 +263,20 @@ def decode_symbols(data: bytes) -> dict[str, Any]:
     symbols["offsets"] = list(zip(j, i, strict=True))
     coder.finish()
     return symbols
+
+
+def decode_tail(tail: bytes, version: int) -> dict[bytes, bytes]:
+    """Return the chunks of the tail, tag to content."""
+    chunks: dict[bytes, bytes] = {}
+    while tail:
+        tag, length = struct.unpack_from("<4sI", tail)
+        content, tail = tail[8 : 8 + length], tail[8 + length :]
+        assert len(content) == length, "damaged"
+        assert tag not in chunks, "damaged"
+        is_metadata = tag in (b"ICCP", b"EXIF", b"XMP_")
+        assert is_metadata or (tag == b"ALPH" and version > 1) or tag[:1].islower(), "newer than this decoder"
+        chunks[tag] = zlib.decompress(content) if is_metadata and version > 1 else content
+    return chunks
 
 
 # From integers to pixels.
@@ -303,7 +324,7 @@ def render(
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:
-    """Return the picture [H, W, 3] uint8 of a .tgs file."""
+    """Return the picture of a .tgs file: uint8 [H, W, 3], or [H, W] if it is gray, with alpha one channel more."""
     symbols = decode_symbols(data)
     covariance, color = (np.array(symbols[f"{name}_indices"], dtype=np.int64) for name in ("covariance", "color"))
     keys = list(zip(symbols["covariance_indices"], symbols["cells"], symbols["color_indices"], strict=True))
@@ -319,14 +340,25 @@ def decode(data: bytes) -> NDArray[np.uint8]:
         image_size=symbols["image_size"],
         blending=symbols["blending"],
     )
-    return np.floor(255 * np.clip(picture, 0, 1) + 0.5).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.floor(255 * np.clip(picture, 0, 1) + 0.5).astype(np.uint8)
+    pixels = pixels[:, :, 0] if symbols["is_gray"] else pixels
+    if b"ALPH" not in symbols["tail"]:
+        return pixels
+    plane = symbols["tail"][b"ALPH"]
+    nested = decode_symbols(plane)
+    assert nested["is_gray"], "damaged"
+    assert nested["image_size"] == symbols["image_size"], "damaged"
+    assert plane[9] & 1 == 0, "damaged"
+    return np.dstack([pixels, decode(plane)])
 
 
 def main() -> None:
     source, target = sys.argv[1:]
     picture = decode(Path(source).read_bytes())
-    header = f"P6 {picture.shape[1]} {picture.shape[0]} 255\n"
-    Path(target).write_bytes(header.encode() + picture.tobytes())
+    depth = 1 if picture.ndim == 2 else picture.shape[2]
+    kind = {1: "GRAYSCALE", 2: "GRAYSCALE_ALPHA", 3: "RGB", 4: "RGB_ALPHA"}[depth]
+    size = f"WIDTH {picture.shape[1]}\nHEIGHT {picture.shape[0]}\nDEPTH {depth}"
+    Path(target).write_bytes(f"P7\n{size}\nMAXVAL 255\nTUPLTYPE {kind}\nENDHDR\n".encode() + picture.tobytes())
 
 
 if __name__ == "__main__":

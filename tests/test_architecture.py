@@ -21,7 +21,10 @@ LAYERS = """
     projection
     quantized
     files
+    icc
+    picture
     images
+    transparency
     metrics
     kernels
     kernels.runtime
@@ -37,6 +40,7 @@ LAYERS = """
     quantize
     entropy
     bitstream
+    view
     render
     codebook
     fit
@@ -55,13 +59,20 @@ LAYERS = """
     decoder
     fit.trials
     fit.quality
+    presets
+    encoder
     codec
+    pillow
+    integrations
+    integrations.storage
+    integrations.ray
     __init__
 """.split()
 
 PUBLIC_NAMES = """
     BitstreamError DeviceError EncoderConfig FileError FileInfo Gaussians ImageError LimitError OptionError PRESETS
-    Progress QualityError QuantizedGaussians TgsError decode encode imread imwrite info
+    Picture Progress QualityError QuantizedGaussians TgsError decode decode_picture encode imread imwrite info
+    register_pillow
 """.split()
 
 

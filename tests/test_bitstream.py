@@ -14,7 +14,7 @@ import pytest
 import reference_decoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from quantized_pictures import PICTURES, assert_same, quantized_picture
+from quantized_pictures import PICTURES, assert_same, gray_picture, quantized_picture
 
 from taichi_gs.bitstream import SIGNATURE, Limits, parse, parse_header, serialize
 from taichi_gs.decoder import decode_bytes
@@ -28,7 +28,13 @@ TAIL = {b"ICCP": b"a profile", b"EXIF": b"", b"note": b"of no interest"}
 FILE_WITH_TAIL = serialize(PICTURE, TAIL)
 FULL_PICTURE = quantized_picture(blending="normalized", subdivision=40, grid_size=(5, 7))
 FULL_FILE = serialize(FULL_PICTURE, TAIL)
-"""A file with all flags."""
+"""A file with all flags but gray."""
+
+GRAY_PICTURE = gray_picture(bits=4)
+GRAY_FILE = serialize(GRAY_PICTURE)
+ALPHA = serialize(gray_picture(num_gaussians=20, bits=4, seed=5))
+GRAY_ALPHA_FILE = serialize(GRAY_PICTURE, {**TAIL, b"ALPH": ALPHA})
+ALPHA_FILE = serialize(FULL_PICTURE, {b"ALPH": ALPHA})
 
 DATA = Path(__file__).parent / "data"
 OLD_FILES = sorted(DATA.glob("v1_*.tgs"))
@@ -45,6 +51,14 @@ GOLDEN_FILE_2 = bytes.fromhex(
     "c0003405fa46f36d21bec53cdbf6a0d05acb5cf3bf30cc5cb95583"
 )
 """The file of `golden_picture_2`, in version 2."""
+
+
+GOLDEN_GRAY_FILE = bytes.fromhex(
+    "895447530d0a1a0a020f503c060403280302074444000400bc003800c0003800c0003800b8003800c000341005fa46f36d21"
+    "bec5b542f7a062e245f5414c504837000000895447530d0a1a0a020e503c020403280201074444000400bc003800c0003800"
+    "c0003800b8003800c00034123c35f6806b957b10eac2ac584d505f0e00000078dab3a9c82dd0b70300076601ff778135e5"
+)
+"""The file of `golden_gray_picture`, in version 2, with two of its Gaussians as alpha, and with "<xmp/>" as XMP."""
 
 
 def golden_picture() -> QuantizedGaussians:
@@ -85,6 +99,28 @@ def golden_picture_2() -> QuantizedGaussians:
     )
 
 
+def tail_of(tag: bytes, content: bytes) -> bytes:
+    """What follows the ranges in a file without a payload: the payload's length and one chunk."""
+    return b"\0" + tag + struct.pack("<I", len(content)) + content
+
+
+def golden_gray_picture(kept: slice) -> QuantizedGaussians:
+    """Those Gaussians of `golden_picture_2` without chroma, over a dark gray."""
+    picture = golden_picture_2()
+    symbols, quantizers = picture.color_codebook.symbols.copy(), picture.color_codebook.quantizers
+    symbols[:, 1:3], none = 0, UniformQuantizer(0.0, 0.0, 0)
+    return replace(
+        picture,
+        background=np.array([7, 7, 7], dtype=np.uint8),
+        cells=picture.cells[kept],
+        offsets=picture.offsets[kept],
+        covariance_indices=picture.covariance_indices[kept],
+        color_codebook=QuantizedCodebook(symbols, (quantizers[0], none, none, quantizers[3])),
+        color_indices=picture.color_indices[kept],
+        is_gray=True,
+    ).canonical()
+
+
 def with_checksum(body: bytes) -> bytes:
     return body + struct.pack("<I", zlib.crc32(body))
 
@@ -103,8 +139,8 @@ def file_of(
     2**14; `rest` is all that follows the ranges.
     """
     varints = b"".join(bytes([n]) if n < 128 else bytes([n & 127 | 128, n >> 7]) for n in numbers)
-    header = SIGNATURE + bytes([version, flags]) + varints + bytes([1, 2, 3])
-    return with_checksum(header + struct.pack("<I14e", bits, *ranges) + rest)
+    header = SIGNATURE + bytes([version, flags]) + varints + bytes([1, 2, 3] if not flags & 8 else [1])
+    return with_checksum(header + struct.pack(f"<I{len(ranges)}e", bits, *ranges) + rest)
 
 
 @given(PICTURES)
@@ -186,6 +222,10 @@ def test_golden_files() -> None:
     assert_same(parse(GOLDEN_FILE), golden_picture())
     assert_same(parse(GOLDEN_FILE_2), golden_picture_2())
     assert serialize(golden_picture_2()) == GOLDEN_FILE_2
+    assert_same(parse(GOLDEN_GRAY_FILE), golden_gray_picture(slice(None)))
+    tail = parse_header(GOLDEN_GRAY_FILE).tail
+    assert_same(parse(tail[b"ALPH"]), golden_gray_picture(slice(0, None, 3)))
+    assert tail[b"XMP_"] == b"<xmp/>"
     # Without the new flags, version 2 differs by the version and the checksum.
     assert serialize(golden_picture()) == with_checksum(SIGNATURE + b"\2" + GOLDEN_FILE[9:-4])
 
@@ -200,11 +240,49 @@ def test_files_of_version_1_keep_their_pixels(path: Path) -> None:
         assert np.abs(decoded - expected).max() <= 1
 
 
-@pytest.mark.parametrize("data", [FULL_FILE, GOLDEN_FILE_2], ids=["all flags", "golden 2"])
-def test_files_of_version_2_have_the_references_pixels(data: bytes) -> None:
-    expected = reference_decoder.decode(data).astype(int)
+@pytest.mark.parametrize(
+    ("data", "shape"),
+    [
+        (FULL_FILE, (24, 32, 3)),
+        (GOLDEN_FILE_2, (60, 80, 3)),
+        (GRAY_FILE, (24, 32)),
+        (GRAY_ALPHA_FILE, (24, 32, 2)),
+        (ALPHA_FILE, (24, 32, 4)),
+    ],
+    ids=["all flags", "golden 2", "gray", "gray and alpha", "alpha"],
+)
+def test_files_of_version_2_have_the_references_pixels(data: bytes, shape: tuple[int, ...]) -> None:
+    expected, decoded = reference_decoder.decode(data).astype(int), decode_bytes(data)
     assert expected.std() > 10
-    assert np.abs(decode_bytes(data) - expected).max() <= 1
+    assert expected.shape == decoded.shape == shape
+    assert np.abs(decoded - expected).max() <= 1
+
+
+def test_gray_files() -> None:
+    as_color = serialize(replace(GRAY_PICTURE, is_gray=False))
+    assert len(GRAY_FILE) == len(as_color) - 10
+    assert_same(parse(GRAY_FILE), GRAY_PICTURE.canonical())
+    np.testing.assert_array_equal(decode_bytes(as_color), np.repeat(decode_bytes(GRAY_FILE)[:, :, None], 3, axis=2))
+    assert [parse_header(data).mode for data in (GRAY_FILE, GRAY_ALPHA_FILE, ALPHA_FILE, FULL_FILE)] == [
+        *("L", "LA", "RGBA", "RGB")
+    ]
+
+
+def test_alpha_is_a_picture_of_its_own() -> None:
+    np.testing.assert_array_equal(decode_bytes(ALPHA_FILE)[:, :, 3], decode_bytes(ALPHA))
+    np.testing.assert_array_equal(decode_bytes(ALPHA_FILE)[:, :, :3], decode_bytes(FULL_FILE))
+
+
+def test_metadata_are_compressed() -> None:
+    profile = b"a profile " * 1000
+    data = serialize(PICTURE, {b"ICCP": profile})
+    assert len(data) < len(FILE) + 100
+    assert parse_header(data).tail[b"ICCP"] == reference_decoder.decode_symbols(data)["tail"][b"ICCP"] == profile
+    with pytest.raises(LimitError, match="larger than the 9999 bytes"):
+        parse_header(data, Limits(max_tail=len(profile) - 1))
+    assert parse_header(data, Limits(max_tail=len(profile))).tail[b"ICCP"] == profile
+    old = file_of(flags=1, rest=b"\0ICCP\3\0\0\0abc", version=1)
+    assert parse_header(old).tail[b"ICCP"] == reference_decoder.decode_symbols(old)["tail"][b"ICCP"] == b"abc"
 
 
 def test_there_are_files_of_version_1() -> None:
@@ -265,8 +343,8 @@ def test_header() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [FILE, FILE_WITH_TAIL, FULL_FILE, GOLDEN_FILE, GOLDEN_FILE_2],
-    ids=["plain", "tail", "all flags", "golden", "golden 2"],
+    [FILE, FILE_WITH_TAIL, FULL_FILE, GOLDEN_FILE, GOLDEN_FILE_2, GRAY_ALPHA_FILE],
+    ids=["plain", "tail", "all flags", "golden", "golden 2", "gray and alpha"],
 )
 def test_every_truncation_raises(data: bytes) -> None:
     for length in range(len(data)):
@@ -315,10 +393,12 @@ def assert_valid_or_refused(data: bytes) -> None:
     serialize(picture)
 
 
-MUTATIONS = st.lists(st.tuples(st.integers(10, len(FILE) - 5), st.integers(0, 255)), min_size=1, max_size=4)
+MUTATIONS = st.lists(
+    st.tuples(st.integers(10, min(len(FILE), len(GRAY_FILE)) - 5), st.integers(0, 255)), min_size=1, max_size=4
+)
 
 
-@given(st.sampled_from([FILE, FILE_WITH_TAIL, FULL_FILE]), MUTATIONS)
+@given(st.sampled_from([FILE, FILE_WITH_TAIL, FULL_FILE, GRAY_FILE, GRAY_ALPHA_FILE]), MUTATIONS)
 @settings(deadline=None, max_examples=250)
 def test_mutations_with_a_good_checksum_are_valid_or_refused(data: bytes, mutations: list[tuple[int, int]]) -> None:
     body = bytearray(data[:-4])
@@ -353,7 +433,9 @@ def test_any_payload_is_valid_or_refused(numbers: list[int], flags: int, payload
         (b"something else", r"not a \.tgs file of Gaussians\.$"),
         (SIGNATURE + b"\3" + FILE[9:], "version 3 of the format, and only 1 and 2"),
         (FILE[:-1], "checksum"),
-        (file_of(flags=8), "reserved flags 0x08"),
+        (file_of(flags=16), "reserved flags 0x10"),
+        (file_of(flags=8, version=1), "reserved flags 0x08"),
+        (file_of(flags=8, bits=1 << 16, ranges=(0.0, 1.0) * 5), "channel 4 of colour has 1 bits"),
         (file_of(flags=3, version=1), "reserved flags 0x02"),
         (file_of(flags=4, version=1), "reserved flags 0x04"),
         (file_of((3, 2, 0, 5, 4, 0, 0, 0), flags=4), "the subdivision 0"),
@@ -381,7 +463,18 @@ def test_any_payload_is_valid_or_refused(numbers: list[int], flags: int, payload
         (file_of(flags=1, rest=b"\5"), "truncated"),
         (file_of(flags=1, rest=b"\0ICCP\1\0\0\0"), "truncated"),
         (file_of(flags=1, rest=b"\0ICCP"), "truncated"),
-        (file_of(flags=1, rest=b"\0" + b"EXIF\0\0\0\0" * 2), "twice"),
+        (file_of(flags=1, rest=b"\0" + b"EXIF\0\0\0\0" * 2, version=1), "twice"),
+        (file_of(flags=1, rest=b"\0note\0\0\0\0note\0\0\0\0"), "twice"),
+        (file_of(flags=1, rest=tail_of(b"EXIF", b"")), "not one zlib stream"),
+        (file_of(flags=1, rest=tail_of(b"EXIF", b"nonsense")), "cannot be decompressed"),
+        (file_of(flags=1, rest=tail_of(b"EXIF", zlib.compress(b"1")[:-1])), "not one zlib stream"),
+        (file_of(flags=1, rest=tail_of(b"EXIF", zlib.compress(b"1") + b"2")), "not one zlib stream"),
+        (file_of(flags=1, rest=tail_of(b"ALPH", ALPHA), version=1), "newer version"),
+        (file_of(flags=1, rest=tail_of(b"ALPH", b"")), "empty"),
+        (file_of(flags=1, rest=tail_of(b"ALPH", ALPHA[:-1])), "checksum"),
+        (file_of(flags=1, rest=tail_of(b"ALPH", ALPHA)), "not a gray picture of the same size"),
+        (file_of(flags=1, rest=tail_of(b"ALPH", file_of())), "not a gray picture of the same size"),
+        (file_of(flags=1, rest=tail_of(b"ALPH", GRAY_ALPHA_FILE)), "a tail of its own"),
         (file_of(flags=1, rest=b"\0NEWS\0\0\0\0"), "newer version"),
     ],
 )
@@ -398,13 +491,13 @@ def test_each_fault_has_its_own_message(data: bytes, message: str) -> None:
         (Limits(max_pixels=767), "768 pixels, more than the 767 allowed"),
         (Limits(max_gaussians=49), "50 Gaussians"),
         (Limits(max_codewords=5), "codewords, more than the 5 allowed"),
-        (Limits(max_tail=46), "47 bytes of metadata"),
+        (Limits(max_tail=62), "63 bytes of metadata"),
     ],
 )
 def test_limits(limits: Limits, message: str) -> None:
     with pytest.raises(LimitError, match=message):
         parse_header(FILE_WITH_TAIL, limits)
-    assert parse_header(FILE_WITH_TAIL, Limits(48 * 64, 64, 50, 8, 47)) == parse_header(FILE_WITH_TAIL)
+    assert parse_header(FILE_WITH_TAIL, Limits(48 * 64, 64, 50, 8, 63)) == parse_header(FILE_WITH_TAIL)
 
 
 def test_a_small_payload_cannot_claim_many_gaussians() -> None:

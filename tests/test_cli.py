@@ -133,7 +133,7 @@ def test_choices_are_those_of_the_library() -> None:
 def write_bad_inputs(folder: Path) -> None:
     photo = (folder / "photo.png").read_bytes()
     Image.open(folder / "photo.png").save(folder / "whole.jpg")
-    Image.open(folder / "photo.png").convert("RGBA").resize((40, 40)).rotate(30).save(folder / "transparent.png")
+    Image.new("L", (3, 4)).save(folder / "frames.gif", save_all=True, append_images=[Image.new("L", (3, 4), 255)])
     (folder / "text.png").write_text("hello\n" * 100)
     (folder / "empty.png").touch()
     (folder / "cut.png").write_bytes(photo[: len(photo) // 2])
@@ -150,7 +150,7 @@ def write_bad_inputs(folder: Path) -> None:
         ("empty.png", "'empty.png' is empty"),
         ("cut.png", "'cut.png' is damaged or truncated"),
         ("cut.jpg", "'cut.jpg' is damaged or truncated"),
-        ("transparent.png", "'transparent.png' has transparent pixels"),
+        ("frames.gif", "'frames.gif' "),
         ("sticker.tgs", "the output 'sticker.tgs' is the input itself"),
     ],
 )
@@ -219,6 +219,37 @@ def test_end_to_end(folder: Path, picture: NDArray[np.uint8]) -> None:
         assert compared["psnr"] == pytest.approx(values["psnr"])
         assert 0 < compared["ms_ssim"] <= 1
     assert f"{values['psnr']:.4f}" in run("compare", "photo.png", "back.png").stdout
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA"])
+def test_gray_and_alpha(folder: Path, mode: str) -> None:
+    image = Image.open("photo.png").convert("RGBA").resize((40, 40)).rotate(30).convert(mode)
+    image.save("picture.png")
+    result = run("compress", "picture.png", *FEW, "--json")
+    assert result.exit_code == 0, result.output
+    assert run("decompress", "picture.tgs", "-o", "back.webp").exit_code == 0
+    assert run("decompress", "picture.tgs", "-o", "back.png").exit_code == 0
+    assert Image.open("back.png").mode == mode
+    for other in ("picture.tgs", "back.png", "back.webp"):
+        compared = json.loads(run("compare", "picture.png", other, "--json").stdout)
+        assert compared["psnr"] == pytest.approx(json.loads(result.stdout)["psnr"])
+
+
+def test_first_frame_and_metadata(folder: Path, picture: NDArray[np.uint8]) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "holiday"
+    frames = [Image.fromarray(picture), Image.fromarray(255 - picture)]
+    frames[0].save("frames.png", save_all=True, append_images=frames[1:], exif=exif)
+    assert "first_frame" in error_of(run("compress", "frames.png", *FEW))
+    result = run("compress", "frames.png", *FEW, "--first-frame", "-q")
+    assert (result.exit_code, result.output) == (0, "")
+    first = json.loads(run("compare", "photo.png", "frames.tgs", "--json").stdout)["psnr"]
+    assert first > 15
+    for option, kept in ([], None), (["--keep-metadata"], "holiday"):
+        assert run("compress", "frames.png", *FEW, "--first-frame", "--force", *option).exit_code == 0
+        assert run("decompress", "frames.tgs", "-o", "back.png", "--force").exit_code == 0
+        with Image.open("back.png") as image:
+            assert image.getexif().get(0x010E) == kept
 
 
 def test_compress_summary_is_on_stderr(folder: Path) -> None:
@@ -334,8 +365,8 @@ def test_options_that_the_library_refuses_are_wrong_usage(folder: Path, monkeypa
 def test_options_reach_the_encoder(folder: Path, monkeypatch: pytest.MonkeyPatch, tgs_bytes: bytes) -> None:
     seen: dict[str, Any] = {}
 
-    def encode(image: NDArray[np.float32], **options: Any) -> bytes:
-        seen.update(options, shape=image.shape)
+    def encode(image: taichi_gs.Picture, **options: Any) -> bytes:
+        seen.update(options, shape=image.pixels.shape)
         return tgs_bytes
 
     monkeypatch.setattr("taichi_gs.codec.encode", encode)

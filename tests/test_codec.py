@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,24 @@ import numpy as np
 import pytest
 import reference_decoder
 from numpy.typing import NDArray
+from picture_files import saved, swapped_profile
+from PIL import Image
 
 import taichi_gs
-from taichi_gs import PRESETS, BitstreamError, FileError, ImageError, LimitError, OptionError, Progress, bitstream
+from taichi_gs import (
+    PRESETS,
+    BitstreamError,
+    FileError,
+    ImageError,
+    LimitError,
+    OptionError,
+    Picture,
+    Progress,
+    QualityError,
+    bitstream,
+)
+from taichi_gs.metrics import psnr
+from taichi_gs.picture import comparable_rgb
 
 QUICK: dict[str, Any] = {"preset": "fast", "steps": 10, "num_gaussians": 12, "k": 5}
 
@@ -87,22 +103,85 @@ def test_the_same_picture_in_other_types_has_the_same_file(picture: Bytes) -> No
         taichi_gs.encode(others[3], **QUICK)
 
 
-def test_gray_pictures_are_rgb_with_equal_channels(picture: Bytes) -> None:
+@pytest.mark.parametrize("preset", ["fast", "paper"])
+def test_gray_is_coded_as_gray(picture: Bytes, preset: str) -> None:
     gray = picture[:, :, 0]
-    as_rgb = taichi_gs.encode(np.repeat(gray[:, :, None], 3, axis=2), **QUICK)
-    assert taichi_gs.encode(gray, **QUICK) == as_rgb
-    assert taichi_gs.encode(gray[:, :, None], **QUICK) == as_rgb
+    options = {"preset": preset, "steps": 40, "num_gaussians": 30}
+    data = taichi_gs.encode(gray, **options)
+    assert taichi_gs.encode(gray[:, :, None], **options) == data
+    assert taichi_gs.info(data).mode == "L"
+    assert largest_difference(data) <= 1
+    decoded = taichi_gs.decode(data)
+    assert decoded.shape == (24, 32)
+    as_rgb = taichi_gs.encode(np.repeat(gray[:, :, None], 3, axis=2), **options)
+    # A file is not shorter by the header alone: bits that chroma does not get cannot be spent on it.
+    assert len(data) <= len(as_rgb) - bitstream.GRAY_SAVING
+    assert np.square(decoded.astype(float) - gray).mean() < 1.2 * squared_error(taichi_gs.decode(as_rgb)[:, :, 0], gray)
 
 
-def test_transparency_is_refused_and_opaque_alpha_dropped(picture: Bytes) -> None:
+def squared_error(a: Bytes, b: Bytes) -> float:
+    return float(np.square(a.astype(float) - b).mean())
+
+
+def with_alpha(pixels: Bytes) -> Bytes:
+    """The picture cut out by an ellipse with a soft border."""
+    y, x = np.mgrid[: pixels.shape[0], : pixels.shape[1]]
+    distance = np.hypot((x - 15.5) / 13, (y - 11.5) / 10)
+    return np.dstack([pixels, (255 * (4 - 4 * distance).clip(0, 1)).astype(np.uint8)])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_alpha_is_kept(picture: Bytes, channels: int) -> None:
+    pixels = with_alpha(picture[:, :, :channels])
+    data = taichi_gs.encode(pixels, preset="fast", steps=60, num_bytes=500)
+    assert len(data) <= 500
+    assert largest_difference(data) <= 1
+    info, decoded = taichi_gs.info(data), taichi_gs.decode(data)
+    assert info.mode == ("LA" if channels == 1 else "RGBA")
+    assert 120 <= info.alpha_bytes <= 0.35 * 500
+    assert decoded.shape == pixels.shape
+    assert squared_error(decoded[..., -1], pixels[..., -1]) < 20**2
+    assert psnr(comparable_rgb(decoded), comparable_rgb(pixels)) > 20
+
+
+def test_opaque_alpha_is_dropped(picture: Bytes) -> None:
     opaque = np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
     assert taichi_gs.encode(opaque, **QUICK) == taichi_gs.encode(picture, **QUICK)
+    assert taichi_gs.info(taichi_gs.encode(opaque / 255 * [1, 1, 1, 0.999], **QUICK)).mode == "RGB"
     opaque[3, 4, 3] = 254
-    with pytest.raises(ImageError, match="transparen"):
-        taichi_gs.encode(opaque, **QUICK)
+    assert taichi_gs.info(taichi_gs.encode(opaque, **QUICK)).mode == "RGBA"
 
 
-@pytest.mark.parametrize("shape", [(0, 4, 3), (4,), (4, 4, 2), (1, 65536, 3), (65536, 1)])
+def test_what_cannot_be_seen_does_not_count(picture: Bytes) -> None:
+    pixels = with_alpha(picture)
+    noisy = pixels.copy()
+    invisible = pixels[..., 3] == 0
+    noisy[invisible, :3] = np.random.default_rng(0).integers(0, 256, (invisible.sum(), 3))
+    assert taichi_gs.encode(noisy, **QUICK) == taichi_gs.encode(pixels, **QUICK)
+
+
+def test_nothing_visible_at_all(picture: Bytes) -> None:
+    clear = np.dstack([picture, np.zeros(picture.shape[:2], np.uint8)])
+    assert taichi_gs.decode(taichi_gs.encode(clear, **QUICK))[..., 3].max() == 0
+
+
+def test_a_psnr_with_alpha_holds_over_black_and_white(picture: Bytes) -> None:
+    pixels = with_alpha(picture)
+    data = taichi_gs.encode(pixels, preset="fast", steps=60, psnr=22.0)
+    assert psnr(comparable_rgb(taichi_gs.decode(data)), comparable_rgb(pixels)) >= 22.0
+    with pytest.raises(QualityError) as caught:
+        taichi_gs.encode(pixels, preset="fast", steps=10, psnr=70.0)
+    assert taichi_gs.decode(caught.value.data).shape == pixels.shape
+
+
+def test_steps_count_on_over_alpha_and_colors(picture: Bytes) -> None:
+    reports: list[Progress] = []
+    taichi_gs.encode(with_alpha(picture), progress=reports.append, **QUICK)
+    assert [report.step for report in reports] == list(range(1, 21))
+    assert {report.num_steps for report in reports} == {20}
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 3), (4,), (4, 4, 5), (1, 65536, 3), (65536, 1)])
 def test_pictures_that_no_file_can_hold_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ImageError):
         taichi_gs.encode(np.zeros(shape, np.uint8), **QUICK)
@@ -208,6 +287,7 @@ def test_info_is_true(tmp_path: Path, encoded: bytes) -> None:
     assert (info.grid_height, info.grid_width) == symbols["grid_size"]
     assert (info.subdivision, info.blending) == (symbols["subdivision"], symbols["blending"])
     assert info.bytes == len(encoded) == info.header_bytes + info.payload_bytes + 4
+    assert (info.mode, info.alpha_bytes, info.metadata) == ("RGB", 0, ())
     assert info.bits_per_pixel == 8 * len(encoded) / (24 * 32)
 
     path = tmp_path / "picture.tgs"
@@ -217,10 +297,91 @@ def test_info_is_true(tmp_path: Path, encoded: bytes) -> None:
         taichi_gs.info(tmp_path / "nothing.tgs")
 
 
+# Picture files, profiles and metadata
+
+
+def test_every_way_to_name_a_picture(picture: Bytes, encoded: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    Image.fromarray(picture).save(path)
+    data = path.read_bytes()
+    for source in (path, str(path), data, bytearray(data), io.BytesIO(data), Picture(picture)):
+        assert taichi_gs.encode(source, **QUICK) == encoded
+    with path.open("rb") as file:
+        assert taichi_gs.encode(file, **QUICK) == encoded
+    taichi_gs.imwrite(tmp_path / "picture.tgs", path, **QUICK)
+    for source in (tmp_path / "picture.tgs", str(tmp_path / "picture.tgs"), io.BytesIO(encoded)):
+        np.testing.assert_array_equal(taichi_gs.decode(source), taichi_gs.decode(encoded))
+    assert taichi_gs.info(io.BytesIO(encoded)) == taichi_gs.info(encoded)
+
+
+def test_sources_that_are_none(tmp_path: Path) -> None:
+    for work in (taichi_gs.encode, taichi_gs.decode, taichi_gs.info):
+        with pytest.raises(FileError, match="no such file"):
+            work(tmp_path / "nothing.tgs")
+        with pytest.raises(FileError, match="binary mode"):
+            work(io.StringIO("text"))  # type: ignore[arg-type]
+    with pytest.raises(ImageError, match="not a picture that can be read"):
+        taichi_gs.encode(b"garbage")
+
+
+def test_profile_and_metadata_come_back(picture: Bytes) -> None:
+    profile = swapped_profile()
+    exif = Image.Exif()
+    exif[271] = "a camera"
+    data = saved(Image.fromarray(picture), "jpeg", icc_profile=profile, exif=exif, xmp=b"<xmp/>")
+    plain = taichi_gs.encode(data, **QUICK)
+    kept = taichi_gs.encode(data, keep_metadata=True, **QUICK)
+    assert (taichi_gs.info(plain).metadata, taichi_gs.info(kept).metadata) == (("icc",), ("icc", "exif", "xmp"))
+    decoded = taichi_gs.decode_picture(plain)
+    assert (decoded.icc_profile, decoded.exif, decoded.xmp) == (profile, None, None)
+    decoded = taichi_gs.decode_picture(kept)
+    assert (decoded.icc_profile, decoded.exif, decoded.xmp) == (profile, exif.tobytes()[6:], b"<xmp/>")
+    np.testing.assert_array_equal(decoded.pixels, taichi_gs.decode(plain))
+    again = taichi_gs.encode(decoded, **QUICK)
+    assert taichi_gs.decode_picture(again).exif == exif.tobytes()[6:]
+
+
+def test_profiles_count_as_bytes(picture: Bytes) -> None:
+    described = Picture(picture, swapped_profile())
+    assert len(taichi_gs.encode(described, preset="fast", steps=10, num_bytes=3000)) <= 3000
+    with pytest.raises(OptionError, match=r"too few for this picture with its .*: at least [\d,]+$") as caught:
+        taichi_gs.encode(described, num_bytes=200)
+    least = int(str(caught.value).split()[-1].replace(",", ""))
+    assert len(taichi_gs.encode(described, preset="fast", steps=10, num_bytes=least)) <= least
+
+
+def test_srgb_on_request(picture: Bytes, encoded: bytes) -> None:
+    """The profile of which red and green are swapped: as sRGB, the picture has them the other way round."""
+    swapped = np.dstack([picture[:, :, [1, 0, 2]], np.full((24, 32), 255, np.uint8)])
+    swapped[2:9, 3:9, 3] = 0
+    data = taichi_gs.encode(Picture(swapped, swapped_profile()), srgb=True, **QUICK)
+    assert (taichi_gs.info(data).mode, taichi_gs.info(data).metadata) == ("RGBA", ())
+    unswapped = taichi_gs.encode(np.dstack([picture, swapped[:, :, 3]]), **QUICK)
+    assert squared_error(taichi_gs.decode(data), taichi_gs.decode(unswapped)) < 50
+    assert taichi_gs.encode(picture, srgb=True, **QUICK) == encoded
+
+
+def test_hard_edges_get_more_of_the_bytes(picture: Bytes) -> None:
+    x = np.broadcast_to(np.arange(32), (24, 32))
+    sizes = []
+    for mask in ((x > 15) * 255, x * 8):
+        pixels = np.dstack([picture, mask.astype(np.uint8)])
+        sizes.append(taichi_gs.info(taichi_gs.encode(pixels, preset="fast", steps=10, num_bytes=3000)).alpha_bytes)
+    assert sizes[0] > sizes[1]
+
+
+def test_the_first_frame(picture: Bytes, encoded: bytes) -> None:
+    frames = [Image.fromarray(picture), Image.fromarray(255 - picture)]
+    data = saved(frames[0], save_all=True, append_images=frames[1:])
+    with pytest.raises(ImageError, match="2 pictures or frames"):
+        taichi_gs.encode(data, **QUICK)
+    assert taichi_gs.encode(data, first_frame=True, **QUICK) == encoded
+
+
 # Bytes that are no file
 
 
-@pytest.mark.parametrize("data", [b"", b"garbage", "text", None, 5, 1.5, [1, 2], np.zeros(5), object()])
+@pytest.mark.parametrize("data", [b"", b"garbage", None, 5, 1.5, [1, 2], np.zeros(5), object()])
 def test_decoding_what_is_no_file(data: Any) -> None:
     with pytest.raises(BitstreamError):
         taichi_gs.decode(data)

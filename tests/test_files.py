@@ -153,5 +153,28 @@ def test_folders_without_permission(tmp_path: Path) -> None:
         files.check_target(tmp_path / "a", overwrite=False)
 
 
+def test_make_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for path in ("", "a/b", tmp_path / "a/b", "a"):
+        files.make_folder(path)
+    assert (tmp_path / "a" / "b").is_dir()
+    (tmp_path / "file").touch()
+    for path, sentence in (("file", "file exists"), ("file/b", "directory"), ("nul\0", "null")):
+        with pytest.raises(FileError, match=f"^cannot make the folder '.*': .*{sentence}"):
+            files.make_folder(path)
+
+
+def test_open_text(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    for mode, line, content in (("x", "a\n", b"a\n"), ("a", "é\n", b"a\n\xc3\xa9\n"), ("w", "c\n", b"c\n")):
+        with files.open_text(path, mode) as file:  # type: ignore[arg-type]
+            file.write(line)
+        assert path.read_bytes() == content
+    with pytest.raises(FileError, match=r"cannot write .* file exists"):
+        files.open_text(path, "x")
+    with pytest.raises(FileError, match=r"cannot write .* directory"):
+        files.open_text(tmp_path, "w")
+
+
 def _no_links(source: str, target: str) -> None:
     raise OSError(errno.EPERM, os.strerror(errno.EPERM))

@@ -81,13 +81,49 @@ def test_resized() -> None:
     larger = gaussians.resized((60, 60))
     assert larger.image_size == (60, 60)
     np.testing.assert_allclose(larger.means, gaussians.means * [2, 3], rtol=1e-6)
-    # The area grows as the picture's does, and neither shape nor direction changes.
-    np.testing.assert_allclose(larger.scales, gaussians.scales * np.sqrt(6), rtol=1e-5)
-    np.testing.assert_array_equal(larger.rotations, gaussians.rotations)
+    factors = np.diag([2.0, 3.0])
+    expected = factors @ covariances_of(gaussians.log_covariances) @ factors
+    sizes = np.abs(expected).max(axis=(1, 2), keepdims=True)
+    np.testing.assert_allclose(covariances_of(larger.log_covariances) / sizes, expected / sizes, atol=2e-6)
     for name in ("colors", "amplitudes", "background", "blending"):
         assert getattr(larger, name) is getattr(gaussians, name)
     np.testing.assert_allclose(larger.resized((20, 30)).log_covariances, gaussians.log_covariances, atol=1e-5)
     assert {larger.means.dtype, larger.log_covariances.dtype} == {np.dtype(np.float32)}
+
+
+def test_resized_alike_in_both_directions_keeps_shapes() -> None:
+    gaussians = from_factors(*random_factors())
+    larger = gaussians.resized((50, 75))
+    np.testing.assert_array_equal(larger.log_covariances[:, 1:], gaussians.log_covariances[:, 1:])
+    np.testing.assert_allclose(larger.scales, gaussians.scales * 2.5, rtol=1e-5)
+
+
+def test_resized_by_hand() -> None:
+    """Round Gaussians, and those along an axis, where a factor can make an ellipse round."""
+    gaussians = from_factors(np.array([[2, 2], [4, 2], [2, 6]], np.float32), np.zeros(3, np.float32))
+    shapes = gaussians.resized((20, 15)).log_covariances
+    # Standard deviations (1, 2), (2, 2), (1, 6) along x and y.
+    np.testing.assert_allclose(
+        shapes, [[np.log(2), -np.log(2), 0], [np.log(4), 0, 0], [np.log(6), -np.log(6), 0]], atol=1e-6
+    )
+
+
+def test_resized_keeps_the_thinnest_thin() -> None:
+    """Where the matrix itself has lost its small eigenvalue to rounding."""
+    angles = np.linspace(0, np.pi, 17)
+    shapes = np.stack([np.zeros(17), 25 * np.cos(angles), 25 * np.sin(angles)], axis=1).astype(np.float32)
+    gaussians = replace(from_factors(*random_factors(17)), log_covariances=shapes)
+    back = gaussians.resized((200, 30)).resized((20, 30))
+    np.testing.assert_allclose(back.log_covariances, shapes, atol=1e-4)
+
+
+def test_take() -> None:
+    gaussians = from_factors(*random_factors(5))
+    some = gaussians.take(np.array([3, 1]))
+    assert len(some) == 2
+    for name in ("means", "log_covariances", "colors", "amplitudes"):
+        np.testing.assert_array_equal(getattr(some, name), getattr(gaussians, name)[[3, 1]])
+    assert (some.image_size, some.background is gaussians.background) == (gaussians.image_size, True)
 
 
 def test_fields_are_checked() -> None:

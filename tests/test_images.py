@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import os
 import struct
 import zlib
@@ -10,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from picture_files import png_chunk, png_file, saved, srgb_profile, swapped_profile
+from PIL import Image
 
 from taichi_gs.errors import FileError, ImageError
 from taichi_gs.images import MAX_PIXELS, as_byte_image, as_float_image, image_from_bytes, read_image, write_image
@@ -20,27 +20,8 @@ Picture = NDArray[np.uint8]
 FORMATS = {"png": {}, "bmp": {}, "tiff": {}, "webp": {"lossless": True}, "jpeg": {"quality": 95}}
 
 
-def saved(image: Image.Image, format: str = "png", **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format, **options)
-    return buffer.getvalue()
-
-
 def pixels_of(data: bytes) -> Picture:
     return as_byte_image(image_from_bytes(data))
-
-
-def png(samples: NDArray[Any], color_type: int, extra: bytes = b"", bits: int = 16) -> bytes:
-    """A PNG written by hand, because Pillow writes no 16-bit RGB."""
-    height, width = samples.shape[:2]
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
-    header = struct.pack(">IIBBBBB", width, height, bits, color_type, 0, 0, 0)
-    body = chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + body
-
-
-def chunk(name: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
 def samples_16(*shape: int) -> NDArray[np.uint16]:
@@ -76,7 +57,7 @@ def test_opaque_modes_become_rgb(picture: Picture, mode: str) -> None:
 def test_gray_16_bit_png_is_exact() -> None:
     samples = samples_16(5, 6)
     expected = samples.astype(np.float32)[..., None] / np.float32(65535)
-    np.testing.assert_array_equal(image_from_bytes(png(samples, 0)), np.broadcast_to(expected, (5, 6, 3)))
+    np.testing.assert_array_equal(image_from_bytes(png_file(samples, 0, 16)), np.broadcast_to(expected, (5, 6, 3)))
 
 
 @pytest.mark.parametrize(("mode", "white_is_zero"), [("I;16", False), ("I;16", True), ("I;16B", False)])
@@ -89,16 +70,13 @@ def test_gray_16_bit_tiff_is_exact(mode: str, white_is_zero: bool) -> None:
 
 
 @pytest.mark.parametrize(("color_type", "channels"), [(2, 3), (6, 4), (4, 2)])
-def test_16_bit_color_is_right_to_one_level(color_type: int, channels: int) -> None:
+def test_16_bit_color_is_exact(color_type: int, channels: int) -> None:
     samples = samples_16(5, 6, channels)
-    samples[0, 0], samples[0, 1] = 65535, 0
     if channels in (2, 4):
         samples[..., -1] = 65535
     expected = samples[..., :3] if channels > 2 else np.repeat(samples[..., :1], 3, axis=2)
-    read = image_from_bytes(png(samples, color_type))
-    assert np.abs(read - expected / 65535).max() < 1 / 255
-    np.testing.assert_array_equal(read[0, 0], 1)
-    np.testing.assert_array_equal(read[0, 1], 0)
+    read = image_from_bytes(png_file(samples, color_type, 16))
+    np.testing.assert_array_equal(read, expected.astype(np.float32) / np.float32(65535))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -127,12 +105,6 @@ def test_cmyk(format: str) -> None:
     assert np.abs(read - (255, 0, 0)).max() <= 4
 
 
-def swapped_profile() -> bytes:
-    """A profile whose red is sRGB's green and the other way round."""
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    return profile.replace(b"rXYZ", b"????").replace(b"gXYZ", b"rXYZ").replace(b"????", b"gXYZ")
-
-
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp", "tiff"])
 def test_other_profiles_are_converted(format: str) -> None:
     image = Image.new("RGB", (16, 16), (200, 30, 60))
@@ -141,7 +113,7 @@ def test_other_profiles_are_converted(format: str) -> None:
 
 
 def test_srgb_profile_leaves_pixels_alone(picture: Picture) -> None:
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile = srgb_profile()
     for image in (Image.fromarray(picture), Image.fromarray(picture).convert("P")):
         data = saved(image, icc_profile=profile)
         np.testing.assert_array_equal(pixels_of(data), np.asarray(image.convert("RGB")))
@@ -154,8 +126,8 @@ def test_broken_profiles_are_ignored(picture: Picture, profile: bytes, caplog: p
 
 
 def test_profile_that_does_not_fit_16_bit_gray() -> None:
-    extra = chunk(b"iCCP", b"x\0\0" + zlib.compress(swapped_profile()))
-    assert image_from_bytes(png(samples_16(5, 6), 0, extra)).shape == (5, 6, 3)
+    extra = png_chunk(b"iCCP", b"x\0\0" + zlib.compress(swapped_profile()))
+    assert image_from_bytes(png_file(samples_16(5, 6), 0, 16, extra=extra)).shape == (5, 6, 3)
 
 
 def transparent_pictures() -> dict[str, bytes]:
@@ -172,7 +144,7 @@ def transparent_pictures() -> dict[str, bytes]:
         "palette, many": saved(palette, transparency=bytes(range(255, 235, -1))),
         "gray with a key": saved(Image.fromarray(gray), transparency=7),
         "rgb with a key": saved(Image.fromarray(gray).convert("RGB"), transparency=(7, 7, 7)),
-        "gray 16 with a key": png(gray.astype(np.uint16), 0, chunk(b"tRNS", struct.pack(">H", 7))),
+        "gray 16 with a key": png_file(gray.astype(np.uint16), 0, 16, extra=png_chunk(b"tRNS", struct.pack(">H", 7))),
     }
 
 
@@ -255,9 +227,9 @@ def test_flipped_bits_raise_nothing_else(picture: Picture, format: str) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(10_000, 9_000), (30_000, 30_000), (2**31 - 1, 2**31 - 1)])
 def test_pixel_limit_is_checked_before_decoding(width: int, height: int) -> None:
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
     with pytest.raises(ImageError, match=f"more than (the limit of )?{MAX_PIXELS:,}"):
-        image_from_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
+        image_from_bytes(b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", b"") + png_chunk(b"IEND", b""))
 
 
 @pytest.mark.parametrize("name", ["missing.png", "."])
@@ -286,7 +258,9 @@ def test_arrays(dtype: type, shape: tuple[int, ...]) -> None:
         (np.zeros((0, 4, 3), np.uint8), "no pixels"),
         (np.zeros((4, 0), np.uint8), "no pixels"),
         (np.zeros(4, np.uint8), "has the shape"),
-        (np.zeros((4, 4, 2), np.uint8), "has the shape"),
+        (np.zeros((4, 4, 5), np.uint8), "has the shape"),
+        (np.zeros((4, 4, 0), np.uint8), "has the shape"),
+        (np.zeros((4, 4, 2), np.uint8), "transparent"),
         (np.zeros((1, 4, 4, 3), np.uint8), "has the shape"),
         (np.zeros((4, 4, 3), np.int64), "not int64"),
         (np.full((4, 4, 3), 128.0), "from 128 to 128"),
@@ -334,7 +308,7 @@ def test_write_image_refusals(picture: Picture, tmp_path: Path) -> None:
     for name in ("a", "a.gif", "a.tgs"):
         with pytest.raises(ImageError, match="cannot tell a picture format"):
             write_image(tmp_path / name, picture, overwrite=False)
-    with pytest.raises(ImageError, match="8-bit RGB"):
+    with pytest.raises(ImageError, match="an 8-bit picture was expected"):
         write_image(tmp_path / "a.png", picture / 255, overwrite=False)
     with pytest.raises(ImageError, match=r"cannot write 17000x1 pixels as \.webp"):
         write_image(tmp_path / "a.webp", np.zeros((1, 17000, 3), np.uint8), overwrite=False)

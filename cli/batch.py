@@ -1,0 +1,119 @@
+"""Many files: the plan, the processes, the outputs and the report brought together."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+import click
+
+from taichi_gs.files import make_folder, write_atomic
+
+from .conversion import Conversion, Converted, FileConversion
+from .failures import EXIT_FAILED, EXIT_SHORTFALL, Failure, sentence_of
+from .machine import worker_environments
+from .options import FileOptions
+from .outputs import select_missing
+from .plan import Input, Item, argument, list_entry, make_plan, take_shard
+from .pool import Event, run_here, run_in_processes
+from .progress import batch_progress, is_watched
+from .report import Report, open_report
+from .signals import Terminated, undisturbed
+from .streams import read_input
+
+
+def convert_batch(conversion: Conversion, files: FileOptions, device: str) -> None:
+    """Convert all that `files` asks for, and exit with the status that follows.
+
+    One bad file does not stop the rest. When this is interrupted, the outputs that exist are whole, the report is
+    finished, and the exception goes on.
+
+    Raises:
+        Failure: if nothing was done, because what is asked for makes no sense.
+    """
+    plan = make_plan(
+        _inputs(files),
+        output_dir=files.output_dir,
+        recursive=files.recursive,
+        suffixes=conversion.input_suffixes,
+        target_suffix=conversion.output_suffix,
+    )
+    if not plan:
+        raise Failure(f"there is nothing to do: no {', '.join(sorted(conversion.input_suffixes))} file was found")
+    part = plan if files.shard is None else take_shard(plan, files.shard)
+    items = select_missing(part, force=files.force, skip_existing=files.skip_existing)
+    lines = not (files.quiet or files.as_json or is_watched(quiet=files.quiet))
+    with open_report(files.report, append=files.skip_existing, overwrite=files.force) as file:
+        report = Report(len(items), len(part) - len(items), as_json=files.as_json, lines=lines, file=file)
+        try:
+            _convert_items(conversion, items, files, device, report)
+        except (KeyboardInterrupt, Terminated):
+            report.finish(quiet=files.quiet)
+            click.echo("Run the same command with --skip-existing to go on from here.", err=True)
+            raise
+        report.finish(quiet=files.quiet)
+    status = EXIT_FAILED if report.failures else EXIT_SHORTFALL if report.shortfalls else 0
+    click.get_current_context().exit(status)
+
+
+def _inputs(files: FileOptions) -> list[Input]:
+    inputs = [argument(path) for path in files.sources]
+    if files.files_from is not None:
+        lines = read_input(files.files_from).splitlines()
+        inputs += [list_entry(os.fsdecode(line)) for line in lines if line.strip()]
+    return inputs
+
+
+def _convert_items(
+    conversion: Conversion,
+    items: Sequence[Item],
+    files: FileOptions,
+    device: str,
+    report: Report,
+) -> None:
+    """Convert files, write the outputs, and report each."""
+    with batch_progress(len(items), quiet=files.quiet) as bars:
+
+        def show(event: Event) -> None:
+            if bars is None:
+                return
+            if event.kind == "started":
+                bars.start(event.index, os.path.basename(items[event.index].source))
+            elif event.kind == "progress":
+                bars.move(event.index, event.value)
+            else:
+                bars.finish(event.index)
+
+        with contextlib.closing(_events(conversion, items, files.jobs, device, show)) as events:
+            for event in events:
+                show(event)
+                if event.kind in ("done", "failed"):
+                    # Whatever interrupts, a file that is there has its record.
+                    with undisturbed():
+                        record = _record(items[event.index], event, overwrite=files.force)
+                        report.keep(record)
+                    report.show(record)
+
+
+def _events(
+    conversion: Conversion, items: Sequence[Item], jobs: int | None, device: str, show: Callable[[Event], None]
+) -> Generator[Event, None, None]:
+    work, sources = FileConversion(conversion), [item.source for item in items]
+    if len(items) <= 1:
+        return run_here(work, sources, show)
+    return run_in_processes(work, sources, worker_environments(jobs, device, most=len(items)))
+
+
+def _record(item: Item, event: Event, *, overwrite: bool) -> dict[str, Any]:
+    """Write an output if there is one, and return what there is to say of it."""
+    if event.kind == "failed":
+        return {"input": item.source, "error": event.value}
+    converted: Converted = event.value
+    try:
+        make_folder(os.path.dirname(item.target))
+        write_atomic(item.target, converted.data, overwrite=overwrite)
+    except Exception as error:
+        return {"input": item.source, "error": sentence_of(error)}
+    return converted.record(item.source, item.target)

@@ -1,0 +1,214 @@
+"""What is done with one file, the same for one as for many: bytes in, bytes out, and facts for the report.
+
+Conversions are small and can be pickled, so that worker processes can have them; they import what they need when they
+are called.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from taichi_gs.files import read_bytes
+
+from .failures import Failure, naming
+from .streams import name_of
+
+if TYPE_CHECKING:
+    from taichi_gs.codec import Progress
+    from taichi_gs.images import ByteImage
+    from taichi_gs.picture import Picture
+
+    ShowProgress = Callable[[Progress], None] | None
+
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
+"""What pictures are called that `taichi_gs.images` reads; other names are left alone in folders."""
+
+
+@dataclass(frozen=True)
+class Converted:
+    """An output file and what there is to say of it.
+
+    Attributes:
+        data: its bytes.
+        input_bytes: the size of the input.
+        facts: entries of the report.
+        shortfall: in one sentence, how it misses what was asked for.
+    """
+
+    data: bytes
+    input_bytes: int
+    facts: Mapping[str, Any]
+    shortfall: str | None = None
+
+    def record(self, source: str, target: str) -> dict[str, Any]:
+        """Return what the report says of this file, from `source` and written to `target`."""
+        sizes = {"input_bytes": self.input_bytes, "bytes": len(self.data)}
+        record = {"input": source, "output": target, **sizes, **self.facts}
+        return record if self.shortfall is None else {**record, "shortfall": self.shortfall}
+
+
+class Conversion(Protocol):
+    """A way to make one file from another."""
+
+    @property
+    def input_suffixes(self) -> frozenset[str]:
+        """The suffixes of the files that are taken from folders."""
+
+    @property
+    def output_suffix(self) -> str:
+        """The suffix of outputs that nobody named."""
+
+    def check(self, data: bytes, name: str) -> None:
+        """Refuse at once what cannot be converted, for a reason that comes before all others."""
+
+    def __call__(self, data: bytes, name: str, progress: ShowProgress) -> Converted:
+        """Convert the bytes of a file; `name` stands for it in messages."""
+
+
+@dataclass(frozen=True)
+class FileConversion:
+    """A conversion of files by path, as worker processes do it."""
+
+    conversion: Conversion
+
+    def __call__(self, source: str, progress: ShowProgress) -> Converted:
+        """Read and convert a file."""
+        data = read_bytes(source)
+        name = name_of(source)
+        self.conversion.check(data, name)
+        return self.conversion(data, name, progress)
+
+
+@dataclass(frozen=True)
+class Compression:
+    """A picture becomes a .tgs file.
+
+    Attributes:
+        preset, device: as for `taichi_gs.encode`.
+        options: further options of `taichi_gs.encode`; those that are None are left to the preset.
+        first_frame, keep_metadata: as for `taichi_gs.images.picture_from_bytes`.
+        measured: whether to decode the file for the report.
+    """
+
+    preset: str
+    device: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    first_frame: bool = False
+    keep_metadata: bool = False
+    measured: bool = True
+
+    input_suffixes: ClassVar[frozenset[str]] = PICTURE_SUFFIXES
+    output_suffix: ClassVar[str] = ".tgs"
+
+    def check(self, data: bytes, name: str) -> None:
+        """Refuse .tgs files."""
+        from taichi_gs.bitstream import SIGNATURE
+
+        if data.startswith(SIGNATURE):
+            raise Failure(f"{name} is a .tgs file already; use tgs decompress to turn it into a picture")
+
+    def __call__(self, data: bytes, name: str, progress: ShowProgress) -> Converted:
+        """Encode a picture, and measure what came out."""
+        from taichi_gs.codec import encode
+        from taichi_gs.errors import QualityError
+        from taichi_gs.images import as_srgb, picture_from_bytes
+
+        picture = picture_from_bytes(data, name=name, first_frame=self.first_frame, keep_metadata=self.keep_metadata)
+        chosen = {option: value for option, value in self.options.items() if value is not None}
+        started = time.perf_counter()
+        try:
+            encoded = encode(picture, preset=self.preset, device=self.device, progress=progress, **chosen)
+            shortfall = None
+        except QualityError as error:
+            encoded, shortfall = error.data, str(error)
+        seconds = time.perf_counter() - started
+        if not self.measured:
+            return Converted(encoded, len(data), {}, shortfall)
+        original = as_srgb(picture, name) if self.options.get("srgb") else picture
+        facts = {"preset": self.preset, **_measure(encoded, original, self.device)}
+        # Without --k the codebooks have sizes of their own; the larger stands for both.
+        facts["k"] = self.options.get("k") or max(facts["covariance_k"], facts["color_k"])
+        return Converted(encoded, len(data), {**facts, "seconds": round(seconds, 3)}, shortfall)
+
+
+@dataclass(frozen=True)
+class Decompression:
+    """A .tgs file becomes a picture.
+
+    Attributes:
+        suffix: of the picture's format.
+        device: as for `taichi_gs.decode`.
+        options: further options of `taichi_gs.decode`; those that are None are left out.
+    """
+
+    suffix: str
+    device: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    input_suffixes: ClassVar[frozenset[str]] = frozenset({".tgs"})
+
+    @property
+    def output_suffix(self) -> str:
+        """The suffix of the picture's format."""
+        return self.suffix
+
+    def check(self, data: bytes, name: str) -> None:
+        """Say of what is no .tgs file that it is none, whatever else is wrong."""
+        from taichi_gs.codec import info
+
+        with naming(name):
+            info(data)
+
+    def __call__(self, data: bytes, name: str, progress: ShowProgress) -> Converted:
+        """Decode a file."""
+        from taichi_gs.codec import decode_picture, info
+        from taichi_gs.images import image_to_bytes
+
+        chosen = {option: value for option, value in self.options.items() if value is not None}
+        started = time.perf_counter()
+        with naming(name):
+            picture = decode_picture(data, device=self.device, **chosen)
+        content = image_to_bytes(picture, self.suffix)
+        seconds = time.perf_counter() - started
+        height, width = picture.pixels.shape[:2]
+        facts = {"width": width, "height": height, "bits_per_pixel": info(data).bits_per_pixel}
+        return Converted(content, len(data), {**facts, "seconds": round(seconds, 3)})
+
+
+def comparable_pixels(first: Picture, second: Picture) -> tuple[ByteImage, ByteImage]:
+    """Two pictures of any modes as 8-bit RGB to measure their difference; see `picture.comparable_rgb`."""
+    import numpy as np
+
+    from taichi_gs.images import as_byte_image, as_planes
+    from taichi_gs.picture import comparable_rgb
+
+    pair = [as_byte_image(as_planes(picture.pixels)) for picture in (first, second)]
+    has_alpha = any(planes.shape[2] in (2, 4) and planes[:, :, -1].min() < 255 for planes in pair)
+    for index, planes in enumerate(pair):
+        if planes.shape[2] in (2, 4) and not has_alpha:
+            pair[index] = planes[:, :, :-1]
+        elif planes.shape[2] in (1, 3) and has_alpha:
+            pair[index] = np.dstack([planes, np.full_like(planes[:, :, :1], 255)])
+    return comparable_rgb(pair[0]), comparable_rgb(pair[1])
+
+
+def _measure(data: bytes, original: Picture, device: str) -> dict[str, Any]:
+    """Decode a file: its size, its PSNR against the 8-bit picture, and what is in it."""
+    from taichi_gs.codec import decode_picture, info
+    from taichi_gs.metrics import bits_per_pixel, psnr
+
+    contents = info(data)
+    quality = psnr(*comparable_pixels(original, decode_picture(data, device=device)))
+    return {
+        "width": contents.width,
+        "height": contents.height,
+        "num_gaussians": contents.num_gaussians,
+        "covariance_k": contents.covariance_codewords,
+        "color_k": contents.color_codewords,
+        "bits_per_pixel": bits_per_pixel(len(data), (contents.height, contents.width)),
+        "psnr": quality if math.isfinite(quality) else None,
+    }

@@ -1,0 +1,18 @@
+"""One file or many: which of the two was asked for."""
+
+from __future__ import annotations
+
+from .conversion import Conversion
+from .options import FileOptions
+
+
+def convert_files(conversion: Conversion, files: FileOptions, device: str, *, announced: bool) -> None:
+    """Convert what `files` asks for; `announced` is whether one file alone is worth a line."""
+    if files.is_single:
+        from .single import convert_single
+
+        convert_single(conversion, files, announced=announced)
+    else:
+        from .batch import convert_batch
+
+        convert_batch(conversion, files, device)

@@ -1,0 +1,144 @@
+"""Which pixels a decoder draws: those of a picture at another resolution, or of a part of it.
+
+Gaussians have no resolution. A picture is drawn at another one by scaling their means and covariances, and no pixels
+are resampled. Where that makes it smaller, a pixel is the mean of several samples, as the pixel of a smaller photograph
+is the mean of the light that falls on it; one sample would miss what is thinner than a pixel.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from numbers import Real
+
+import numpy as np
+
+from taichi_gs.bitstream import Limits
+from taichi_gs.errors import LimitError, OptionError
+from taichi_gs.gaussians import FloatArray, Gaussians
+from taichi_gs.projection import project
+
+MAX_SAMPLES = 4
+"""Along either side of a pixel; more of them change less than rounding to 8 bits does."""
+
+MAX_WHOLE_SIDE = 1 << 24
+"""Of a whole picture of which a region is drawn: up to here single precision counts its pixels."""
+
+SAMPLES_PER_BAND = 1 << 22
+"""A view is drawn in bands, so that its floats and lists need no more memory than those of a picture of this size."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture at some resolution, and the part of it that is drawn.
+
+    Attributes:
+        image_size: (height, width) of the whole picture at this resolution.
+        region: (left, top, width, height) of the part, in its pixels.
+        samples: (down, across) a pixel.
+    """
+
+    image_size: tuple[int, int]
+    region: tuple[int, int, int, int]
+    samples: tuple[int, int] = (1, 1)
+
+    def shows(self, image_size: tuple[int, int]) -> bool:
+        """Whether this is the whole of a picture of (height, width), at its own resolution."""
+        return self.image_size == image_size and self.region == (0, 0, *image_size[::-1])
+
+    def bands(self, gaussians: Gaussians) -> Iterator[Gaussians]:
+        """Yield the Gaussians that reach each band of the region, from top to bottom, as pictures of its samples."""
+        down, across = self.samples
+        scaled = gaussians.resized((self.image_size[0] * down, self.image_size[1] * across))
+        _, extents = project(scaled.log_covariances, scaled.amplitudes, scaled.blending)
+        first, last = scaled.means - extents, scaled.means + extents
+        left, top, width, height = self.region
+        num_rows = max(1, SAMPLES_PER_BAND // (width * across * down))
+        for row in range(top, top + height, num_rows):
+            rows = min(num_rows, top + height - row)
+            corner = np.array([left * across, row * down], np.float32)
+            reaches = (last >= corner) & (first <= corner + np.array([width * across, rows * down], np.float32))
+            band = scaled.take(np.flatnonzero(reaches.all(axis=1)))
+            yield replace(band, means=band.means - corner, image_size=(rows * down, width * across))
+
+    def average(self, planes: FloatArray) -> FloatArray:
+        """Return the pixels [C, H, W] of samples [C, H * down, W * across], each as a screen would show it, 0 to 1."""
+        down, across = self.samples
+        if self.samples == (1, 1):
+            return planes
+        channels, height, width = planes.shape
+        sums = planes.clip(0.0, 1.0).reshape(channels, height // down, down, width).sum(axis=2)
+        pixels: FloatArray = sums[:, :, ::across].copy()
+        # NumPy would take ten times as long to sum over a last axis as short as this.
+        for column in range(1, across):
+            pixels += sums[:, :, column::across]
+        pixels /= np.float32(down * across)
+        return pixels
+
+
+def choose_view(
+    image_size: tuple[int, int],
+    *,
+    scale: float | None = None,
+    size: tuple[int, int] | None = None,
+    region: tuple[int, int, int, int] | None = None,
+    limits: Limits | None = None,
+) -> View:
+    """Return the view of a picture of (height, width) that the options ask for.
+
+    Args:
+        image_size: of the picture itself.
+        scale: a factor of both sides, which are rounded to whole pixels.
+        size: (width, height) in its place.
+        region: (x, y, width, height) of the part to draw, in pixels of the scaled picture.
+        limits: of the pixels and the sides of what is drawn.
+
+    Raises:
+        OptionError: if the options make no sense, or the region is not in the picture.
+        LimitError: if what is to be drawn is larger than the limits.
+    """
+    limits = limits or Limits()
+    height, width = _scaled_size(image_size, scale, size)
+    if max(height, width) > MAX_WHOLE_SIDE:
+        raise LimitError(f"A picture is drawn, whole or in part, as if of at most {MAX_WHOLE_SIDE:,} pixels a side.")
+    left, top, columns, rows = (0, 0, width, height) if region is None else _whole_numbers("region", region, 4)
+    if left < 0 or top < 0 or columns < 1 or rows < 1 or left + columns > width or top + rows > height:
+        raise OptionError(
+            f"the region x={left}, y={top}, width={columns}, height={rows} is not in a picture of {width}x{height}"
+        )
+    if columns * rows > limits.max_pixels or max(columns, rows) > limits.max_side:
+        raise LimitError(
+            f"{columns}x{rows} pixels are more than the limit, {limits.max_pixels:,} and {limits.max_side:,} a side."
+        )
+    samples = tuple(min(MAX_SAMPLES, -(-own // side)) for own, side in zip(image_size, (height, width), strict=True))
+    return View((height, width), (left, top, columns, rows), (samples[0], samples[1]))
+
+
+def _scaled_size(image_size: tuple[int, int], scale: float | None, size: tuple[int, int] | None) -> tuple[int, int]:
+    """(height, width) of the whole picture as it is to be drawn."""
+    if scale is not None and size is not None:
+        raise OptionError("scale and size exclude each other: give one of them")
+    if size is not None:
+        width, height = _whole_numbers("size", size, 2)
+        if min(width, height) < 1:
+            raise OptionError(f"a picture has at least 1x1 pixels, not {width}x{height}")
+        return height, width
+    if scale is None:
+        return image_size
+    if not isinstance(scale, Real) or not math.isfinite(scale) or scale <= 0:
+        raise OptionError(f"scale must be a positive number, not {scale!r}")
+    # Bounded, because a product may be infinite; what is bounded is refused all the same.
+    height, width = (max(1, math.floor(min(float(scale) * side, 2 * MAX_WHOLE_SIDE) + 0.5)) for side in image_size)
+    return height, width
+
+
+def _whole_numbers(name: str, values: Sequence[int], count: int) -> list[int]:
+    try:
+        numbers = [operator.index(value) for value in values]
+    except TypeError:
+        numbers = []
+    if len(numbers) != count:
+        raise OptionError(f"{name} must be {count} whole numbers, not {values!r}")
+    return numbers
