@@ -83,6 +83,8 @@ def _stage_rows(sections: list[str], scene: str, threads: int, runs: int) -> lis
     """The rows of the sections `kernels` and `steps` for one scene."""
     # Before Taichi and PyTorch are imported. One thread also so that the figures compare with those of other kernels.
     environment = dict.fromkeys(("TI_CPU_MAX_NUM_THREADS", "OMP_NUM_THREADS"), str(threads))
+    # Otherwise the twin's threads would go on spinning while a kernel has its turn.
+    environment["OMP_WAIT_POLICY"] = "PASSIVE"
     arguments = ("--sections", *sections, "--scene", scene, "--threads", threads, "--runs", runs)
     return _module("benchmarks.speed_stages", *arguments, environment=environment).stdout.splitlines()
 

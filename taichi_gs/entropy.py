@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate, pairwise
 from math import prod
 from typing import Any
@@ -249,29 +249,29 @@ class _Boxes:
             _interleaved(num_left, self.counts - num_left),
         )
 
-    @property
+    @cached_property
     def areas(self) -> IntArray:
         return self.sides[:, 0] * self.sides[:, 1]
 
-    @property
+    @cached_property
     def divisible(self) -> BoolArray:
         return (self.areas > 1) & (self.counts > 0)
 
-    @property
+    @cached_property
     def axes(self) -> IntArray:
         """The axis along which each box is halved: 1 (columns) unless there are more rows than columns."""
         return (self.sides[:, 1] >= self.sides[:, 0]).astype(np.int64)
 
-    @property
+    @cached_property
     def left_sides(self) -> IntArray:
         """The side of the left half along the axis of halving: half of the longer side, rounded down."""
         return self.longest_sides // 2
 
-    @property
+    @cached_property
     def longest_sides(self) -> IntArray:
         return np.maximum(self.sides[:, 0], self.sides[:, 1])
 
-    @property
+    @cached_property
     def count_shifts(self) -> IntArray:
         """How many low bits of each box's counts are coded apart."""
         return np.maximum(_bit_lengths(self.counts) - MAX_COUNT_BITS, 0)
