@@ -18,6 +18,8 @@ CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
 """First row, first column, and distances of rows and columns of the passes of an interlaced PNG."""
 
+Bytes = NDArray[np.uint8]
+
 
 def png_chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
@@ -96,3 +98,55 @@ def red_cyan_profile() -> bytes:
     matrix = struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 65536)
     table = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + matrix + 4 * identity + corners + 3 * identity
     return icc_profile(b"prtr", b"CMYK", b"Lab ", {b"A2B0": table})
+
+
+def close(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    """Tell whether two 8-bit pictures are much the same, which none of those turned or with other channels is."""
+    return a.shape == b.shape and np.abs(a.astype(int) - b).mean() < 14
+
+
+KINDS = (
+    *("gray", "gray and alpha", "RGB", "RGBA", "palette", "transparent gray"),
+    *("black and white", "16 bits", "CMYK", "profile"),
+)
+"""The keys of `kinds`."""
+
+
+def kinds(picture: Bytes) -> dict[str, tuple[Image.Image, NDArray[Any]]]:
+    """Pictures of Pillow's, each with the pixels that it should come back with."""
+    image = Image.fromarray(picture)
+    gray = np.asarray(image.convert("L"))
+    alpha = np.zeros_like(gray)
+    alpha[4:20, 6:26] = 255
+    seen = np.where(alpha > 0, gray, 0)
+    palette = image.quantize(64)
+    with_key = Image.fromarray(np.where(alpha > 0, gray | 1, 0))
+    with_key.info["transparency"] = 0
+    described = image.copy()
+    described.info["icc_profile"] = swapped_profile()
+    return {
+        "gray": (Image.fromarray(gray), gray),
+        "gray and alpha": (Image.fromarray(np.dstack([gray, alpha])), np.dstack([seen, alpha])),
+        "RGB": (image, picture),
+        "RGBA": (Image.fromarray(np.dstack([picture, alpha])), np.dstack([picture * (alpha[..., None] > 0), alpha])),
+        "palette": (palette, np.asarray(palette.convert("RGB"))),
+        "transparent gray": (with_key, np.dstack([seen, alpha])),
+        "black and white": (Image.fromarray(gray > 100), np.where(gray > 100, 255, 0)),
+        "16 bits": (Image.fromarray(gray.astype(np.uint16) * 257), gray),
+        "CMYK": (image.convert("CMYK"), picture),
+        "profile": (described, picture),
+    }
+
+
+def without_hidden_colors(pixels: Bytes) -> Bytes:
+    return np.concatenate([np.where(pixels[..., -1:] > 127, pixels[..., :-1], 0), pixels[..., -1:]], axis=2)
+
+
+def turned(picture: Bytes, orientation: int) -> bytes:
+    """A JPEG file whose pixels lie as a camera with this orientation stores them."""
+    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
+    image = Image.fromarray(picture)
+    stored = image if orientation == 1 else image.transpose(Image.Transpose(undo[orientation]))
+    exif = Image.Exif()
+    exif[274] = orientation
+    return saved(stored, "jpeg", quality=95, exif=exif)

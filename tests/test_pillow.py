@@ -12,7 +12,7 @@ import imageio.v3
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from picture_files import png_file, saved, swapped_profile
+from picture_files import KINDS, close, kinds, png_file, saved, swapped_profile, turned, without_hidden_colors
 from PIL import Image, UnidentifiedImageError
 
 import taichi_gs
@@ -28,48 +28,7 @@ def _registered() -> None:
     taichi_gs.register_pillow()
 
 
-def close(a: NDArray[Any], b: NDArray[Any]) -> bool:
-    """Tell whether two 8-bit pictures are much the same, which none of those turned or with other channels is."""
-    return a.shape == b.shape and np.abs(a.astype(int) - b).mean() < 14
-
-
-def kinds(picture: Bytes) -> dict[str, tuple[Image.Image, NDArray[Any]]]:
-    """Pictures of Pillow's, each with the pixels that it should come back with."""
-    image = Image.fromarray(picture)
-    gray = np.asarray(image.convert("L"))
-    alpha = np.zeros_like(gray)
-    alpha[4:20, 6:26] = 255
-    seen = np.where(alpha > 0, gray, 0)
-    palette = image.quantize(64)
-    with_key = Image.fromarray(np.where(alpha > 0, gray | 1, 0))
-    with_key.info["transparency"] = 0
-    described = image.copy()
-    described.info["icc_profile"] = swapped_profile()
-    return {
-        "gray": (Image.fromarray(gray), gray),
-        "gray and alpha": (Image.fromarray(np.dstack([gray, alpha])), np.dstack([seen, alpha])),
-        "RGB": (image, picture),
-        "RGBA": (Image.fromarray(np.dstack([picture, alpha])), np.dstack([picture * (alpha[..., None] > 0), alpha])),
-        "palette": (palette, np.asarray(palette.convert("RGB"))),
-        "transparent gray": (with_key, np.dstack([seen, alpha])),
-        "black and white": (Image.fromarray(gray > 100), np.where(gray > 100, 255, 0)),
-        "16 bits": (Image.fromarray(gray.astype(np.uint16) * 257), gray),
-        "CMYK": (image.convert("CMYK"), picture),
-        "profile": (described, picture),
-    }
-
-
-def without_hidden_colors(pixels: Bytes) -> Bytes:
-    return np.concatenate([np.where(pixels[..., -1:] > 127, pixels[..., :-1], 0), pixels[..., -1:]], axis=2)
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        *("gray", "gray and alpha", "RGB", "RGBA", "palette", "transparent gray"),
-        *("black and white", "16 bits", "CMYK", "profile"),
-    ],
-)
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_through_pillow(picture: Bytes, kind: str, tmp_path: Path) -> None:
     image, expected = kinds(picture)[kind]
     path = tmp_path / "a.tgs"
@@ -87,12 +46,7 @@ def test_every_kind_through_pillow(picture: Bytes, kind: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_orientation_through_pillow(picture: Bytes, orientation: int) -> None:
-    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
-    image = Image.fromarray(picture)
-    stored = image if orientation == 1 else image.transpose(Image.Transpose(undo[orientation]))
-    exif = Image.Exif()
-    exif[274] = orientation
-    with Image.open(io.BytesIO(saved(stored, "jpeg", quality=95, exif=exif))) as photo:
+    with Image.open(io.BytesIO(turned(picture, orientation))) as photo:
         data = saved(photo, "TGS", keep_metadata=True, **QUICK)
     with Image.open(io.BytesIO(data)) as opened:
         assert opened.getexif().get(274, 1) == 1
