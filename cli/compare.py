@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .conversion import comparable_pixels
 from .failures import naming
 from .options import path
 from .streams import name_of, read_input
@@ -30,10 +29,11 @@ def compare(first: str, second: str, as_json: bool) -> None:
     Example:
       tgs compare photo.png photo.tgs
     """
-    a, b = comparable_pixels(_read_picture(first), _read_picture(second))
+    first_picture, second_picture = _read_picture(first), _read_picture(second)
 
-    from taichi_gs.metrics import ms_ssim, psnr
+    from taichi_gs.metrics import comparable_pixels, ms_ssim, psnr
 
+    a, b = comparable_pixels(first_picture, second_picture)
     quality, similarity = psnr(a, b), ms_ssim(a, b)
     if as_json:
         finite = quality if math.isfinite(quality) else None

@@ -19,7 +19,6 @@ from .streams import name_of
 
 if TYPE_CHECKING:
     from taichi_gs.codec import Progress
-    from taichi_gs.images import ByteImage
     from taichi_gs.picture import Picture
 
     ShowProgress = Callable[[Progress], None] | None
@@ -179,27 +178,10 @@ class Decompression:
         return Converted(content, len(data), {**facts, "seconds": round(seconds, 3)})
 
 
-def comparable_pixels(first: Picture, second: Picture) -> tuple[ByteImage, ByteImage]:
-    """Two pictures of any modes as 8-bit RGB to measure their difference; see `picture.comparable_rgb`."""
-    import numpy as np
-
-    from taichi_gs.images import as_byte_image, as_planes
-    from taichi_gs.picture import comparable_rgb
-
-    pair = [as_byte_image(as_planes(picture.pixels)) for picture in (first, second)]
-    has_alpha = any(planes.shape[2] in (2, 4) and planes[:, :, -1].min() < 255 for planes in pair)
-    for index, planes in enumerate(pair):
-        if planes.shape[2] in (2, 4) and not has_alpha:
-            pair[index] = planes[:, :, :-1]
-        elif planes.shape[2] in (1, 3) and has_alpha:
-            pair[index] = np.dstack([planes, np.full_like(planes[:, :, :1], 255)])
-    return comparable_rgb(pair[0]), comparable_rgb(pair[1])
-
-
 def _measure(data: bytes, original: Picture, device: str) -> dict[str, Any]:
     """Decode a file: its size, its PSNR against the 8-bit picture, and what is in it."""
     from taichi_gs.codec import decode_picture, info
-    from taichi_gs.metrics import bits_per_pixel, psnr
+    from taichi_gs.metrics import bits_per_pixel, comparable_pixels, psnr
 
     contents = info(data)
     quality = psnr(*comparable_pixels(original, decode_picture(data, device=device)))

@@ -107,8 +107,7 @@ class Report:
         if self._as_json:
             print_record(record)
         if self._lines:
-            failed = "error" in record
-            click.echo(f"{shown(record['input'])}: {record['error']}" if failed else summary(record), err=True)
+            click.echo(_failure(record) if "error" in record else summary(record), err=True)
 
     def totals(self) -> dict[str, Any]:
         """Sums and means over the files so far."""
@@ -136,6 +135,12 @@ class Report:
             click.echo(_totals_line(totals), err=True)
         _print_table(f"{len(self.failures)} of {self._num_files} files failed:", self.failures, "error")
         _print_table(f"{len(self.shortfalls)} files are not as good as asked for:", self.shortfalls, "shortfall")
+
+
+def _failure(record: Record) -> str:
+    """One line about a file that was not written, which most errors name themselves."""
+    sentence: str = record["error"]
+    return sentence if quoted(record["input"]) in sentence else f"{shown(record['input'])}: {sentence}"
 
 
 def _mean(values: list[float]) -> float | None:

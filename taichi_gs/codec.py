@@ -78,7 +78,8 @@ def encode(
 ) -> bytes:
     """Return the .tgs file of a picture.
 
-    Gray, alpha and the ICC profile are kept. Alpha that is opaque is dropped, and colours that cannot be seen are not.
+    Gray, alpha and the ICC profile are kept. Alpha that is opaque everywhere is dropped, and so are colours that cannot
+    be seen.
 
     Args:
         image: an array, [H, W] for gray or [H, W, C] for C channels, gray and alpha, RGB or RGBA; uint8, uint16, bool,

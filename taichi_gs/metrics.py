@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from taichi_gs.errors import ImageError
 
+if TYPE_CHECKING:
+    from taichi_gs.picture import Picture
+
 MS_SSIM_MIN_SIDE = 161
 """Five scales, each half of the one before, with an 11-pixel window: no shorter side can be measured as it is."""
+
+
+def comparable_pixels(first: Picture, second: Picture) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Two pictures of any modes as 8-bit RGB, to measure their difference; see `picture.comparable_rgb`.
+
+    Alpha counts if it is not opaque everywhere in one of them.
+    """
+    # Only here, so that `tgs info` starts without Pillow.
+    from taichi_gs.images import as_byte_image, as_planes
+    from taichi_gs.picture import comparable_rgb
+
+    pair = [as_byte_image(as_planes(picture.pixels)) for picture in (first, second)]
+    has_alpha = any(planes.shape[2] in (2, 4) and planes[:, :, -1].min() < 255 for planes in pair)
+    for index, planes in enumerate(pair):
+        if planes.shape[2] in (2, 4) and not has_alpha:
+            pair[index] = planes[:, :, :-1]
+        elif planes.shape[2] in (1, 3) and has_alpha:
+            pair[index] = np.dstack([planes, np.full_like(planes[:, :, :1], 255)])
+    return comparable_rgb(pair[0]), comparable_rgb(pair[1])
 
 
 def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:

@@ -45,3 +45,14 @@ def python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 def checkout_environment() -> dict[str, str]:
     """The environment of a process that imports the checkout and not an installed copy."""
     return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def read_all(descriptor: int) -> bytes:
+    """Read a terminal to its end, which Linux reports as an error."""
+    content = b""
+    try:
+        while piece := os.read(descriptor, 4096):
+            content += piece
+    except OSError:
+        pass
+    return content

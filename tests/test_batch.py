@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from conftest import ROOT, checkout_environment
+from conftest import ROOT, checkout_environment, read_all
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -337,7 +337,7 @@ def test_interruptions_leave_whole_files_only(
         started = time.monotonic()
         rest = process.stdout.read()
         assert process.wait() == status
-        shown = reading.result()  # to the end, which comes when no process has the terminal any more
+        shown = reading.result().decode()  # to the end, which comes when no process has the terminal any more
     os.close(master)
     assert time.monotonic() < started + 60
     records, totals = objects(first + rest)
@@ -349,14 +349,3 @@ def test_interruptions_leave_whole_files_only(
     assert "all files" in shown
     assert shown.rstrip().endswith(f"Run the same command with --skip-existing to go on from here.\r\n{word}")
     assert "Traceback" not in shown
-
-
-def read_all(descriptor: int) -> str:
-    """Read a terminal to its end, which Linux reports as an error."""
-    content = b""
-    try:
-        while piece := os.read(descriptor, 4096):
-            content += piece
-    except OSError:
-        pass
-    return content.decode()

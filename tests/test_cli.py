@@ -16,7 +16,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from conftest import checkout_environment
+from conftest import checkout_environment, read_all
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -501,14 +501,3 @@ def test_ctrl_c_leaves_nothing(folder: Path) -> None:
     assert rest.rstrip().endswith(b"Interrupted")
     assert b"Traceback" not in rest
     assert os.listdir(folder) == ["photo.png"]
-
-
-def read_all(descriptor: int) -> bytes:
-    """Read a terminal to its end, which Linux reports as an error."""
-    content = b""
-    try:
-        while piece := os.read(descriptor, 4096):
-            content += piece
-    except OSError:
-        pass
-    return content

@@ -13,10 +13,11 @@ import pytest
 from conftest import checkout_environment
 from fsspec.implementations.memory import MemoryFileSystem
 from numpy.typing import NDArray
+from picture_files import swapped_profile
 from PIL import Image
 
 import taichi_gs
-from taichi_gs import DeviceError, OptionError
+from taichi_gs import DeviceError, OptionError, images
 from taichi_gs.integrations import ray as integration
 from taichi_gs.integrations.ray import Compress, Decompress, Row, list_files
 from taichi_gs.integrations.storage import Storage
@@ -74,6 +75,22 @@ def memory() -> Iterator[MemoryFileSystem]:
     filesystem.store.clear()
     yield filesystem
     filesystem.store.clear()
+
+
+def test_quality_is_that_of_the_colors_that_were_encoded(picture: Bytes, tmp_path: Path) -> None:
+    """With `srgb` they are not those of the picture, whose profile here means other ones."""
+    source, output = tmp_path / "a.png", tmp_path / "a.tgs"
+    Image.fromarray(picture).save(source, icc_profile=swapped_profile())
+    compress = Compress(srgb=True, **QUICK | {"steps": 60, "num_gaussians": 100})
+    row = compress({"path": np.array([str(source)]), "output": np.array([str(output)])})
+    assert row["error"].tolist() == [""]
+    decoded = taichi_gs.decode(output).astype(float)
+
+    def psnr_to(pixels: Bytes) -> float:
+        return float(10 * np.log10(255**2 / np.mean((decoded - pixels) ** 2)))
+
+    assert row["psnr"][0] == pytest.approx(psnr_to(images.as_byte_image(images.read_image(source))))
+    assert row["psnr"][0] > psnr_to(picture) + 3
 
 
 def png_of(picture: Bytes) -> bytes:

@@ -57,7 +57,7 @@ def _one_pytorch_thread() -> Iterator[None]:
     """Keep PyTorch's operations on one thread of the CPU.
 
     They are small beside Taichi's kernels, and between them PyTorch's threads would spin on the cores that Taichi's
-    threads need: a step takes up to twice as long then. Sums also come out the same whatever the number of cores.
+    threads need. Sums also come out the same whatever the number of cores.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

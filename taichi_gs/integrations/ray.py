@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 import os
 import posixpath
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,12 +26,11 @@ import fsspec
 import numpy as np
 from numpy.typing import NDArray
 
-from taichi_gs.codec import decode, decode_picture, encode, info
+from taichi_gs.codec import decode_picture, encode, info
 from taichi_gs.errors import DeviceError, OptionError, QualityError
 from taichi_gs.files import quoted
 from taichi_gs.integrations.storage import Storage
-from taichi_gs.metrics import bits_per_pixel, psnr
-from taichi_gs.picture import comparable_rgb
+from taichi_gs.metrics import bits_per_pixel, comparable_pixels, psnr
 
 if TYPE_CHECKING:
     from ray.data import Dataset
@@ -64,7 +64,7 @@ class Row(NamedTuple):
 _DTYPES: dict[str, Any] = {"bytes": np.int64, "bpp": np.float64, "psnr": np.float64}
 
 
-class _Worker:
+class _Worker(ABC):
     """Converts files one by one: what `Compress` and `Decompress` have in common.
 
     Called with a batch that has the columns `path` and `output`, it returns the columns of `Row`.
@@ -114,13 +114,13 @@ class _Worker:
         except Exception as error:
             return row._replace(error=f"{type(error).__name__}: {error}")
 
+    @abstractmethod
     def _known_of(self, size: int) -> dict[str, Any]:
         """What is known of an output that was there already, from its size in bytes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _convert(self, data: bytes, path: str, output: str) -> tuple[bytes, dict[str, Any]]:
         """The bytes of the output, and what the row says of it."""
-        raise NotImplementedError
 
 
 class Compress(_Worker):
@@ -158,8 +158,8 @@ class Compress(_Worker):
             "error": shortfall,
         }
         if self.measured:
-            pixels = images.as_byte_image(images.as_planes(picture.pixels))
-            facts["psnr"] = psnr(comparable_rgb(pixels), comparable_rgb(decode(encoded, device=self.device)))
+            original = images.as_srgb(picture) if self.options.get("srgb") else picture
+            facts["psnr"] = psnr(*comparable_pixels(original, decode_picture(encoded, device=self.device)))
         return encoded, facts
 
 

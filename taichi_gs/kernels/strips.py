@@ -1,7 +1,7 @@
 """Strips: which rows of a tile a Gaussian really reaches, for the kernels on the CPU.
 
 A tile is NUM_STRIPS strips of STRIP columns, and its pixels lie in vectors one strip after the other, a strip row by
-row. Most Gaussians are thin and slanted: their rows are a third fewer strip by strip than over the width of a tile.
+row. Most Gaussians are thin and slanted: their rows are fewer strip by strip than over the width of a tile.
 
 A kernel goes through rows by two, that is through 16 neighbours in a vector. The bounds of that loop are found for a
 batch of Gaussians at once: a processor works on several of them at a time, and no loop waits for its bounds.
