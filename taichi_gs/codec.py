@@ -15,9 +15,11 @@ from taichi_gs.decoder import decode_bytes
 from taichi_gs.encoder import PictureEncoder, max_bytes_of, room_beside, with_tail
 from taichi_gs.errors import BitstreamError, DeviceError, FileError, ImageError, QualityError
 from taichi_gs.gaussians import Blending
+from taichi_gs.header import MAX_SIDE, Header, Limits
 from taichi_gs.kernels import runtime
 from taichi_gs.picture import Picture
 from taichi_gs.presets import configure
+from taichi_gs.tail import ALPHA_TAG
 
 Source = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, BinaryIO]
 """What a file is read from: its path, its bytes, or an open file."""
@@ -40,7 +42,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What a .tgs file says of itself; see `bitstream.Header` for the terms.
+    """What a .tgs file says of itself; see `header.Header` for the terms.
 
     `alpha_bytes` is the size of the alpha plane, and `metadata` has what there is of "icc", "exif" and "xmp".
     """
@@ -106,7 +108,7 @@ def encode(
     picture = _picture_of(image, first_frame, keep_metadata)
     picture = images.as_srgb(picture) if srgb else picture
     planes = images.as_planes(picture.pixels)
-    if max(planes.shape) > bitstream.MAX_SIDE:
+    if max(planes.shape) > MAX_SIDE:
         raise ImageError(f"the image has a side of {max(planes.shape):,} pixels, more than the limit of 65,535")
     num_pixels = planes.shape[0] * planes.shape[1]
     tail = {tag: content for field, tag in METADATA_FIELDS.items() if (content := getattr(picture, field))}
@@ -133,7 +135,7 @@ def decode(
     source: Source,
     *,
     device: str = "auto",
-    limits: bitstream.Limits | None = None,
+    limits: Limits | None = None,
     scale: float | None = None,
     size: tuple[int, int] | None = None,
     region: tuple[int, int, int, int] | None = None,
@@ -169,7 +171,7 @@ def decode_picture(source: Source, **options: Any) -> Picture:
     return Picture(pixels, **metadata_of(bitstream.parse_header(data, options.get("limits"))))
 
 
-def metadata_of(header: bitstream.Header) -> dict[str, bytes | None]:
+def metadata_of(header: Header) -> dict[str, bytes | None]:
     """The fields of a `Picture` but for its pixels."""
     return {field: header.tail.get(tag) for field, tag in METADATA_FIELDS.items()}
 
@@ -213,7 +215,7 @@ def info(source: Source) -> FileInfo:
         bytes=len(data),
         header_bytes=header.header_bytes,
         payload_bytes=header.payload_bytes,
-        alpha_bytes=len(header.tail.get(bitstream.ALPHA_TAG, b"")),
+        alpha_bytes=len(header.tail.get(ALPHA_TAG, b"")),
         metadata=tuple(field.split("_")[0] for field, tag in METADATA_FIELDS.items() if tag in header.tail),
         bits_per_pixel=metrics.bits_per_pixel(len(data), header.image_size),
     )

@@ -8,12 +8,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from taichi_gs.bitstream import ALPHA_TAG, Limits, parse, parse_header
+from taichi_gs.bitstream import parse, parse_header
 from taichi_gs.gaussians import FloatArray, Gaussians
+from taichi_gs.header import Limits
 from taichi_gs.kernels import runtime
 from taichi_gs.projection import project
 from taichi_gs.quantize import dequantize_gaussians
 from taichi_gs.quantized import QuantizedGaussians
+from taichi_gs.tail import ALPHA_TAG
 from taichi_gs.view import View, choose_view
 
 

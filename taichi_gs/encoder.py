@@ -14,8 +14,11 @@ from taichi_gs import bitstream, files, metrics
 from taichi_gs.decoder import decode_bytes
 from taichi_gs.errors import OptionError, QualityError
 from taichi_gs.fit import budget
+from taichi_gs.header import FORMAT_LIMITS, GRAY_SAVING
 from taichi_gs.picture import comparable_rgb
 from taichi_gs.presets import EncoderConfig
+from taichi_gs.reader import MAX_VARINT_BYTES
+from taichi_gs.tail import ALPHA_TAG, pack_tail
 
 Planes = NDArray[np.float32]
 
@@ -64,7 +67,7 @@ class PictureEncoder:
 
         is_gray = planes.shape[2] == 1
         if is_gray and max_bytes is not None:
-            max_bytes += bitstream.GRAY_SAVING
+            max_bytes += GRAY_SAVING
         shape = (*planes.shape[:2], 3)
         planar = torch.from_numpy(np.array(np.broadcast_to(planes, shape).transpose(2, 0, 1), order="C")).to(self._arch)
 
@@ -95,7 +98,7 @@ class PictureEncoder:
         filled = fill_transparent(colors, alpha)
         if config.psnr is None:
             room = None if max_bytes is None else max_bytes - len(plane)
-            return with_tail(self.file(filled, config, room), {bitstream.ALPHA_TAG: plane})
+            return with_tail(self.file(filled, config, room), {ALPHA_TAG: plane})
         return self._cut_out_to_psnr(np.dstack([colors, alpha]), filled, plane, config, config.psnr)
 
     def _cut_out_to_psnr(
@@ -119,7 +122,7 @@ class PictureEncoder:
                 colors = self.file(filled, replace(config, psnr=target), None)
             except QualityError as error:
                 colors, is_best = error.data, True
-            data = with_tail(colors, {bitstream.ALPHA_TAG: plane})
+            data = with_tail(colors, {ALPHA_TAG: plane})
             reached = metrics.psnr(expected, comparable_rgb(decode_bytes(data, device=self._arch)))
             if reached >= goal:
                 return data
@@ -137,8 +140,8 @@ def with_tail(data: bytes, tail: Mapping[bytes, bytes]) -> bytes:
     """Return the file with these chunks added to its tail."""
     if not tail:
         return data
-    old = bitstream.parse_header(data, bitstream.FORMAT_LIMITS).tail
-    return bitstream.serialize(bitstream.parse(data, bitstream.FORMAT_LIMITS), {**tail, **old})
+    old = bitstream.parse_header(data, FORMAT_LIMITS).tail
+    return bitstream.serialize(bitstream.parse(data, FORMAT_LIMITS), {**tail, **old})
 
 
 def max_bytes_of(config: EncoderConfig, num_pixels: int) -> int | None:
@@ -158,8 +161,8 @@ def room_beside(tail: Mapping[bytes, bytes], max_bytes: int | None, *, has_alpha
     """The bytes that metadata leave for colours and alpha together, if there is a limit."""
     if max_bytes is None or not (tail or has_alpha):
         return max_bytes
-    beside = len(bitstream.pack_tail({**tail, bitstream.ALPHA_TAG: b""} if has_alpha else tail))
-    room = max_bytes - beside - bitstream.MAX_VARINT_BYTES
+    beside = len(pack_tail({**tail, ALPHA_TAG: b""} if has_alpha else tail))
+    room = max_bytes - beside - MAX_VARINT_BYTES
     least = budget.MIN_BYTES * (2 if has_alpha else 1)
     if room < least:
         raise OptionError(
@@ -171,7 +174,7 @@ def room_beside(tail: Mapping[bytes, bytes], max_bytes: int | None, *, has_alpha
 
 def _as_gray(data: bytes) -> bytes:
     """The file of a fit without chroma as that of a gray picture."""
-    return bitstream.serialize(bitstream.parse(data, bitstream.FORMAT_LIMITS).as_gray())
+    return bitstream.serialize(bitstream.parse(data, FORMAT_LIMITS).as_gray())
 
 
 def _alpha_plan(

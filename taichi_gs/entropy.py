@@ -1,11 +1,12 @@
 """Integer symbols to bytes and back, losslessly and close to the entropy, with one range coder (constriction).
 
-Four kinds of data are coded, each by one method that `SymbolEncoder` and `SymbolDecoder` share by name:
+Three kinds of data are coded, each by one method that `SymbolEncoder` and `SymbolDecoder` share by name:
 
-* `points`: the multiset of N cells of a grid. The grid is halved again and again, and each time it is coded how many of
-  the points in a box lie in its left half. What is never said is which point is which: that saves log2(N!) bits.
-* `multiset`: N sorted symbols, which are points on a line.
-* `sequence`: N symbols in order: their multiset first, then the order, drawn from it without replacement.
+* `points`: several multisets, each of N cells of a grid. The grid is halved again and again, and each time it is coded
+  how many of the points in a box lie in its left half. What is never said is which point is which: that saves log2(N!)
+  bits. Symbols without an order are points on a line. The grids are halved side by side, because the time goes into
+  the number of arrays and not into their sizes.
+* `order`: the order of N symbols whose multiset is known, drawn from it without replacement.
 * `uniform`: N symbols in order, each equally likely among a number of levels of its own.
 
 Nothing is trained or sent beforehand. The number of points in a left half is beta-binomially distributed, which is what
@@ -20,12 +21,11 @@ has 64 bits of state and emits words of 32, which are written little-endian; `do
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import constriction
 import numpy as np
@@ -48,14 +48,21 @@ MAX_COUNT_BITS = 8
 MAX_ODD_SIDE = 63
 """Longer odd sides count as even where probabilities are concerned: it saves tables and costs nothing."""
 
-BLOCK_DIVISOR = 16
-"""A sequence is coded in blocks of 1/16 of what remains, between which the probabilities follow what has been drawn.
+BLOCK_DIVISOR = 8
+"""An order is coded in blocks of 1/8 of what remains, between which the probabilities follow what has been drawn.
 
-One block would cost 25 bytes more for 1000 symbols of 64 levels; blocks of one symbol would save 0.2."""
+One block would cost 25 bytes more for 1000 symbols of 64 levels; blocks of one symbol would save 0.4 and take a decoder
+ten times as long. Version 1 of the format had blocks of 1/16."""
 
+
+_AXES = np.array([[0], [1]])
 
 _UNIFORM_FAMILY = constriction.stream.model.Uniform()
 """Uniform models, given an array of their numbers of levels, 2 or more each; they are those of `_uniform_model`."""
+
+
+GridSize = tuple[int, int]
+"""(rows, columns)."""
 
 
 class SymbolEncoder:
@@ -64,45 +71,30 @@ class SymbolEncoder:
     def __init__(self) -> None:
         self._coder = constriction.stream.queue.RangeEncoder()
 
-    def points(self, cells: IntArray, grid_size: tuple[int, int]) -> None:
-        """Code the multiset of `cells` [N, 2] int, each a (row, column) of a grid of `grid_size` (rows, columns).
+    def points(self, multisets: Sequence[tuple[IntArray, GridSize]]) -> None:
+        """Code multisets, each of `cells` [N, 2] int, the (row, column) of each in a grid.
 
-        The order of the cells is lost. N itself is not coded.
-
-        Raises:
-            ValueError: if a cell lies outside the grid.
-        """
-        if cells.size and (cells.min() < 0 or (cells.max(axis=0) >= grid_size).any()):
-            raise ValueError(f"a cell lies outside the grid of {grid_size[0]} x {grid_size[1]} cells")
-        code = 0
-        if _needs_concentration(len(cells), grid_size):
-            code = _best_concentration(cells, grid_size)
-            self.encode(np.array([code]), _uniform_model(NUM_CONCENTRATIONS))
-        for boxes, num_left in _splits(cells, grid_size):
-            shifts = boxes.count_shifts
-            high = num_left >> shifts
-            for members, model in _high_groups(boxes, shifts, code):
-                self.encode(high[members], model)
-            for shift, members in _low_groups(shifts):
-                self.encode(num_left[members] & ((1 << shift) - 1), _uniform_model(1 << shift))
-
-    def multiset(self, symbols: IntArray, num_levels: int) -> None:
-        """Code `symbols` [N] int, 0 <= symbol < num_levels, without their order.
+        The order of the cells of a multiset is lost. Its N and its grid are not coded.
 
         Raises:
-            ValueError: if a symbol is out of range.
+            ValueError: if a cell lies outside its grid.
         """
-        self.points(np.stack([np.zeros_like(symbols), symbols], axis=1), (1, num_levels))
+        for cells, grid_size in multisets:
+            if cells.size and (cells.min() < 0 or (cells.max(axis=0) >= grid_size).any()):
+                raise ValueError(f"a cell lies outside the grid of {grid_size[0]} x {grid_size[1]} cells")
+        uneven = _uneven([(len(cells), grid_size) for cells, grid_size in multisets])
+        codes = np.zeros(len(multisets), dtype=np.int64)
+        codes[uneven] = [_best_concentration(*multisets[part]) for part in uneven]
+        self.encode(codes[uneven], _uniform_model(NUM_CONCENTRATIONS))
+        for boxes, num_left in _splits(multisets):
+            shifts = boxes.count_shifts()
+            self._grouped(num_left >> shifts, _high_groups(boxes, shifts, codes))
+            self._grouped(num_left & ((1 << shifts) - 1), _low_groups(shifts))
 
-    def sequence(self, symbols: IntArray, num_levels: int) -> None:
-        """Code `symbols` [N] int, 0 <= symbol < num_levels, in order.
-
-        Raises:
-            ValueError: if a symbol is out of range.
-        """
-        self.multiset(symbols, num_levels)
+    def order(self, symbols: IntArray, num_levels: int) -> None:
+        """Code the order of `symbols` [N] int, 0 <= symbol < num_levels."""
         remaining = np.bincount(symbols, minlength=num_levels)
-        for start, stop in _blocks(len(symbols)):
+        for start, stop in _blocks(len(symbols), BLOCK_DIVISOR):
             block = symbols[start:stop]
             kinds = remaining.nonzero()[0]
             if len(kinds) > 1:
@@ -125,6 +117,14 @@ class SymbolEncoder:
         words: NDArray[np.uint32] = self._coder.get_compressed()
         return words.astype("<u4").tobytes()
 
+    def _grouped(self, values: IntArray, groups: _Groups) -> None:
+        """Code `values` group by group."""
+        start = 0
+        ordered = values[groups.order]
+        for size, model in groups.runs:
+            self.encode(ordered[start : start + size], model)
+            start += size
+
     def encode(self, symbols: NDArray[np.integer], model: Any, *parameters: NDArray[np.int32]) -> None:
         """Code `symbols` [N] with one of this module's models; a family of models has parameters [N] too."""
         self._coder.encode(symbols.astype(np.int32, copy=False), model, *parameters)
@@ -143,49 +143,44 @@ class SymbolDecoder:
         self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(data, dtype="<u4").astype(np.uint32))
         self._encoder = SymbolEncoder()
 
-    def points(self, num_points: int, grid_size: tuple[int, int]) -> IntArray:
-        """Return the cells [num_points, 2] int64 in raster order."""
-        code = 0
-        if _needs_concentration(num_points, grid_size):
-            code = int(self._decode(1, _uniform_model(NUM_CONCENTRATIONS))[0])
-        found = [np.empty((0, 2), dtype=np.int64)]
-        boxes = _Boxes.whole(num_points, grid_size)
+    def points(self, multisets: Sequence[tuple[int, GridSize]]) -> list[IntArray]:
+        """Return the cells [N, 2] int64 of multisets, each of N points in a grid, in raster order."""
+        uneven = _uneven(multisets)
+        codes = np.zeros(len(multisets), dtype=np.int64)
+        codes[uneven] = self._decode(len(uneven), _uniform_model(NUM_CONCENTRATIONS))
+        found = [np.empty((3, 0), dtype=np.int64)]
+        boxes = _Boxes.whole(multisets)
         while len(boxes):
-            is_single = boxes.areas == 1
-            if is_single.any():
-                found.append(np.repeat(boxes.corners[is_single], boxes.counts[is_single], axis=0))
-            boxes = boxes.select(boxes.divisible)
-            num_left = np.zeros(len(boxes), dtype=np.int64)
-            shifts = boxes.count_shifts
-            for members, model in _high_groups(boxes, shifts, code):
-                num_left[members] = self._decode(len(members), model)
-            num_left <<= shifts
-            for shift, members in _low_groups(shifts):
-                num_left[members] |= self._decode(len(members), _uniform_model(1 << shift))
-            if (num_left > boxes.counts).any():
-                raise BitstreamError("The payload is damaged: more points in a part than in the whole.")
+            single = (boxes.areas() == 1).nonzero()[0]
+            if len(single):
+                found.append(boxes.corners[:, single].repeat(boxes.counts[single], axis=1))
+            boxes = boxes.select(boxes.divisible())
+            shifts = boxes.count_shifts()
+            num_left = self._grouped(_high_groups(boxes, shifts, codes), len(boxes)) << shifts
+            if shifts.any():
+                num_left |= self._grouped(_low_groups(shifts), len(boxes))
+                if (num_left > boxes.counts).any():
+                    raise BitstreamError("The payload is damaged: more points in a part than in the whole.")
             boxes = boxes.halves(num_left)
-        cells = np.concatenate(found)
-        return cells[np.lexsort((cells[:, 1], cells[:, 0]))]
+        corners = np.concatenate(found, axis=1)
+        cells = corners[1:, np.lexsort(corners[::-1])].T
+        return np.split(cells, list(accumulate(num_points for num_points, _ in multisets))[:-1])
 
-    def multiset(self, num_symbols: int, num_levels: int) -> IntArray:
-        """Return the symbols [num_symbols] int64 in ascending order."""
-        return self.points(num_symbols, (1, num_levels))[:, 1]
-
-    def sequence(self, num_symbols: int, num_levels: int) -> IntArray:
-        """Return the symbols [num_symbols] int64 in their order."""
-        remaining = np.bincount(self.multiset(num_symbols, num_levels), minlength=num_levels)
-        symbols = np.empty(num_symbols, dtype=np.int64)
-        for start, stop in _blocks(num_symbols):
-            kinds = remaining.nonzero()[0]
+    def order(self, counts: IntArray, block_divisor: int = BLOCK_DIVISOR) -> IntArray:
+        """Return N symbols [N] int64, of which symbol s occurs `counts[s]` times, in their order."""
+        remaining = counts.copy()
+        symbols = np.empty(counts.sum(), dtype=np.int64)
+        for start, stop in _blocks(len(symbols), block_divisor):
+            kinds = (remaining > 0).nonzero()[0]
             if len(kinds) > 1:
                 drawn = self._decode(stop - start, _categorical_model(remaining[kinds]))
                 symbols[start:stop] = kinds[drawn]
             else:
                 symbols[start:stop] = kinds[0]
-            remaining -= np.bincount(symbols[start:stop], minlength=num_levels)
-            if remaining.min() < 0:
-                raise BitstreamError("The payload is damaged: a symbol comes up more often than was announced.")
+            remaining -= np.bincount(symbols[start:stop], minlength=len(remaining))
+        # If one symbol has come up too often, another one has not been used up.
+        if remaining.any():
+            raise BitstreamError("The payload is damaged: a symbol comes up more often than was announced.")
         return symbols
 
     def uniform(self, num_levels: IntArray) -> IntArray:
@@ -205,6 +200,13 @@ class SymbolDecoder:
         if self._encoder.finish() != self._data:
             raise BitstreamError("The payload is damaged: it holds more or less than the header announces.")
 
+    def _grouped(self, groups: _Groups, num_boxes: int) -> IntArray:
+        """Return the values of boxes [num_boxes] that were coded group by group; 0 for boxes in no group."""
+        values = np.zeros(num_boxes, dtype=np.int64)
+        if groups.runs:
+            values[groups.order] = np.concatenate([self._decode(size, model) for size, model in groups.runs])
+        return values
+
     def _decode(self, num_symbols: int, model: Any, *parameters: NDArray[np.int32]) -> NDArray[np.int32]:
         try:
             # Of a family, the parameters tell the number.
@@ -218,115 +220,130 @@ class SymbolDecoder:
         return symbols
 
 
-@dataclass(frozen=True)
 class _Boxes:
-    """M boxes of one level of the halving: corners [M, 2] and sides [M, 2] in (row, column), counts [M] of points."""
+    """M boxes of one level of the halving of several grids, which count as layers of one.
 
-    corners: IntArray
-    sides: IntArray
-    counts: IntArray
+    Attributes:
+        corners: [3, M], (layer, row, column) of the first cell.
+        sides: [2, M], in rows and in columns.
+        counts: [M], of points.
+    """
+
+    def __init__(self, table: IntArray) -> None:
+        """The rows of `table` [6, M] are those of the attributes, one after another."""
+        self._table = table
+        self.corners: IntArray = table[:3]
+        self.sides: IntArray = table[3:5]
+        self.counts: IntArray = table[5]
 
     @classmethod
-    def whole(cls, num_points: int, grid_size: tuple[int, int]) -> _Boxes:
-        """Return the one box that is the whole grid, or none if there are no points."""
-        level = cls(np.zeros((1, 2), dtype=np.int64), np.array([grid_size], dtype=np.int64), np.array([num_points]))
-        return level.select(level.counts > 0)
+    def whole(cls, multisets: Sequence[tuple[int, GridSize]]) -> _Boxes:
+        """Return a box for each whole grid that has any of its number of points."""
+        boxes = [(layer, 0, 0, *grid_size, n) for layer, (n, grid_size) in enumerate(multisets) if n > 0]
+        return cls(np.array(boxes, dtype=np.int64).reshape(-1, 6).T)
 
     def __len__(self) -> int:
         return len(self.counts)
 
     def select(self, which: BoolArray) -> _Boxes:
         """Return the boxes where `which` [M] bool holds."""
-        return _Boxes(self.corners[which], self.sides[which], self.counts[which])
+        return _Boxes(self._table[:, which])
 
     def halves(self, num_left: IntArray) -> _Boxes:
         """Return the left and the right half of every box in turn [2 M], with `num_left` [M] points in the left one."""
         # By how much the right half begins later, which along the other axis is not at all.
-        shifts = self.left_sides[:, None] * (self.axes[:, None] == (0, 1))
-        return _Boxes(
-            _interleaved(self.corners, self.corners + shifts),
-            _interleaved(np.where(shifts > 0, shifts, self.sides), self.sides - shifts),
-            _interleaved(num_left, self.counts - num_left),
-        )
+        shifts = (self.axes() == _AXES) * (self.longest_sides() >> 1)
+        table = self._table.repeat(2, axis=1)
+        left, right = table[:, ::2], table[:, 1::2]
+        np.copyto(left[3:5], shifts, where=shifts > 0)
+        left[5] = num_left
+        right[1:3] += shifts
+        right[3:5] -= shifts
+        right[5] -= num_left
+        return _Boxes(table)
 
-    @cached_property
     def areas(self) -> IntArray:
-        return self.sides[:, 0] * self.sides[:, 1]
+        """[M], in cells."""
+        return self.sides[0] * self.sides[1]
 
-    @cached_property
     def divisible(self) -> BoolArray:
-        return (self.areas > 1) & (self.counts > 0)
+        """[M], whether there is anything to be said about where the points of a box are."""
+        return (self.areas() > 1) & (self.counts > 0)
 
-    @cached_property
     def axes(self) -> IntArray:
-        """The axis along which each box is halved: 1 (columns) unless there are more rows than columns."""
-        return (self.sides[:, 1] >= self.sides[:, 0]).astype(np.int64)
+        """[M], the axis along which each box is halved: 1 (columns) unless there are more rows than columns."""
+        axes: IntArray = (self.sides[1] >= self.sides[0]).astype(np.int64)
+        return axes
 
-    @cached_property
-    def left_sides(self) -> IntArray:
-        """The side of the left half along the axis of halving: half of the longer side, rounded down."""
-        return self.longest_sides // 2
-
-    @cached_property
     def longest_sides(self) -> IntArray:
-        return np.maximum(self.sides[:, 0], self.sides[:, 1])
+        """[M], the sides along these axes. A left half has half of that, rounded down."""
+        longest: IntArray = np.maximum(self.sides[0], self.sides[1])
+        return longest
 
-    @cached_property
     def count_shifts(self) -> IntArray:
-        """How many low bits of each box's counts are coded apart."""
-        return np.maximum(_bit_lengths(self.counts) - MAX_COUNT_BITS, 0)
+        """[M], how many low bits of each box's counts are coded apart."""
+        shifts: IntArray = np.maximum(_bit_lengths(self.counts) - MAX_COUNT_BITS, 0)
+        return shifts
 
 
-def _splits(cells: IntArray, grid_size: tuple[int, int]) -> Iterator[tuple[_Boxes, IntArray]]:
-    """Yield, level by level, the boxes that are halved and how many of `cells` lie in the left half of each."""
-    boxes = _Boxes.whole(len(cells), grid_size)
-    box_of = np.zeros(len(cells), dtype=np.int64)
+def _splits(multisets: Sequence[tuple[IntArray, GridSize]]) -> Iterator[tuple[_Boxes, IntArray]]:
+    """Yield, level by level, the boxes that are halved and how many of their cells lie in the left half of each."""
+    sizes = [len(cells) for cells, _ in multisets]
+    cells = np.concatenate([cells for cells, _ in multisets]).T
+    boxes = _Boxes.whole([(size, grid_size) for size, (_, grid_size) in zip(sizes, multisets, strict=True)])
+    box_of = np.repeat(np.arange(len(boxes)), boxes.counts)
     while len(boxes):
-        divisible = boxes.divisible
+        divisible = boxes.divisible()
         inside = divisible[box_of]
-        cells, box_of = cells[inside], (np.cumsum(divisible) - 1)[box_of[inside]]
+        cells, box_of = cells[:, inside], (np.cumsum(divisible) - 1)[box_of[inside]]
         boxes = boxes.select(divisible)
-        axes = boxes.axes
-        middles = boxes.corners[np.arange(len(boxes)), axes] + boxes.left_sides
-        is_right = cells[np.arange(len(cells)), axes[box_of]] >= middles[box_of]
+        axes, every = boxes.axes(), np.arange(len(boxes))
+        middles = boxes.corners[1 + axes, every] + (boxes.longest_sides() >> 1)
+        is_right = cells[axes[box_of], np.arange(len(box_of))] >= middles[box_of]
         box_of = 2 * box_of + is_right
         num_left = np.bincount(box_of, minlength=2 * len(boxes))[::2]
         yield boxes, num_left
         boxes = boxes.halves(num_left)
 
 
-def _high_groups(boxes: _Boxes, shifts: IntArray, code: int) -> Iterator[tuple[IntArray, Any]]:
-    """Yield the boxes that share a distribution, as indices into `boxes`, with its model.
+class _Groups(NamedTuple):
+    """Boxes whose counts are coded with one distribution, group after group.
 
-    Distributions are taken in ascending order of (count, denominator of the left half's share).
+    Attributes:
+        order: [G] int64, the boxes of the first group, then those of the second, and so on; ascending within each.
+        runs: the number of boxes and the model of each group.
     """
-    longest = boxes.longest_sides
-    denominators = np.where((longest % 2 == 1) & (longest <= MAX_ODD_SIDE), longest, 2)
-    keys = ((boxes.counts >> shifts) << 8) | denominators
-    for key, members in _grouped(keys):
-        yield members, _beta_binomial_model(key >> 8, key & 255, 4**code)
+
+    order: IntArray
+    runs: list[tuple[int, Any]]
 
 
-def _low_groups(shifts: IntArray) -> Iterator[tuple[int, IntArray]]:
-    """Yield the numbers of low bits that occur, ascending, each with the indices of the boxes that have so many."""
-    if shifts.any():
-        yield from ((shift, members) for shift, members in _grouped(shifts) if shift > 0)
+def _high_groups(boxes: _Boxes, shifts: IntArray, codes: IntArray) -> _Groups:
+    """Group all boxes in ascending order of (high bits of the count, denominator of the left half's share, code).
+
+    The code is that of the concentration of a box's layer, `codes` [layers].
+    """
+    longest = boxes.longest_sides()
+    denominators = np.where((longest & 1 == 1) & (longest <= MAX_ODD_SIDE), longest, 2)
+    order, runs = _sorted_runs(boxes.counts >> shifts << 9 | denominators << 3 | codes[boxes.corners[0]])
+    models = [(size, _beta_binomial_model(key >> 9, key >> 3 & 63, 4 ** (key & 7))) for key, size in runs]
+    return _Groups(order, models)
 
 
-def _interleaved(left: IntArray, right: IntArray) -> IntArray:
-    """Return the rows of two arrays in turn."""
-    both = np.empty((2 * len(left), *left.shape[1:]), dtype=np.int64)
-    both[::2], both[1::2] = left, right
-    return both
+def _low_groups(shifts: IntArray) -> _Groups:
+    """Group the boxes that have low bits in ascending order of how many."""
+    order, runs = _sorted_runs(shifts)
+    num_without = sum(size for shift, size in runs if shift == 0)
+    return _Groups(order[num_without:], [(size, _uniform_model(1 << shift)) for shift, size in runs if shift > 0])
 
 
-def _grouped(keys: IntArray) -> Iterator[tuple[int, IntArray]]:
-    """Yield the distinct keys in ascending order, each with the indices at which it stands, ascending too."""
+def _sorted_runs(keys: IntArray) -> tuple[IntArray, list[tuple[int, int]]]:
+    """Return the stable order that sorts `keys`, and the distinct ones, ascending, each with how often it occurs."""
     order = keys.argsort(kind="stable")
     ordered = keys[order]
-    changes = (ordered[1:] != ordered[:-1]).nonzero()[0] + 1
-    for start, stop in pairwise([0, *changes.tolist(), len(keys)] if len(keys) else []):
-        yield int(ordered[start]), order[start:stop]
+    starts = [0, *((ordered[1:] != ordered[:-1]).nonzero()[0] + 1).tolist()] if len(keys) else []
+    sizes = [stop - start for start, stop in pairwise([*starts, len(keys)])]
+    return order, list(zip(ordered[starts].tolist(), sizes, strict=True))
 
 
 def _bit_lengths(values: IntArray) -> IntArray:
@@ -335,28 +352,28 @@ def _bit_lengths(values: IntArray) -> IntArray:
     return exponents.astype(np.int64)
 
 
-def _blocks(num_symbols: int) -> Iterator[tuple[int, int]]:
-    """Yield the start and the end of each block of a sequence, one in BLOCK_DIVISOR of what remains, at least one."""
+def _blocks(num_symbols: int, divisor: int) -> Iterator[tuple[int, int]]:
+    """Yield the start and the end of each block of an order, one in `divisor` of what remains, at least one."""
     start = 0
     while start < num_symbols:
-        stop = start + max(1, (num_symbols - start) // BLOCK_DIVISOR)
+        stop = start + max(1, (num_symbols - start) // divisor)
         yield start, stop
         start = stop
 
 
-def _needs_concentration(num_points: int, grid_size: tuple[int, int]) -> bool:
-    """Tell whether the concentration can make a difference, without which it is not coded."""
-    return num_points > 1 and grid_size[0] * grid_size[1] > 1
+def _uneven(multisets: Sequence[tuple[int, GridSize]]) -> list[int]:
+    """Return which multisets have a concentration: those where it can make a difference."""
+    return [part for part, (n, (rows, columns)) in enumerate(multisets) if n > 1 and rows * columns > 1]
 
 
-def _best_concentration(cells: IntArray, grid_size: tuple[int, int]) -> int:
+def _best_concentration(cells: IntArray, grid_size: GridSize) -> int:
     """Return the code of the concentration that makes `cells` shortest, as if all boxes were halved exactly.
 
     This is a choice of the encoder, so that floating point does no harm here.
     """
     levels = []
-    for boxes, num_left in _splits(cells, grid_size):
-        shifts = boxes.count_shifts
+    for boxes, num_left in _splits([(cells, grid_size)]):
+        shifts = boxes.count_shifts()
         levels.append(np.stack([boxes.counts >> shifts, num_left >> shifts]))
     counts, lefts = np.concatenate(levels, axis=1)
     costs = []

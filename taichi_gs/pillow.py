@@ -13,8 +13,9 @@ from typing import IO, Any
 from PIL import Image, ImageFile
 
 from taichi_gs import codec, files
-from taichi_gs.bitstream import FORMAT_LIMITS, SIGNATURE, Limits, parse_header
+from taichi_gs.bitstream import SIGNATURE, parse_header
 from taichi_gs.errors import BitstreamError, TgsError
+from taichi_gs.header import FORMAT_LIMITS, Limits
 from taichi_gs.images import picture_from_pillow
 from taichi_gs.picture import EXIF_PREFIX, pillow_info
 

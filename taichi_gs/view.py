@@ -15,9 +15,9 @@ from numbers import Real
 
 import numpy as np
 
-from taichi_gs.bitstream import Limits
 from taichi_gs.errors import LimitError, OptionError
 from taichi_gs.gaussians import FloatArray, Gaussians
+from taichi_gs.header import Limits
 from taichi_gs.projection import project
 
 MAX_SAMPLES = 4

@@ -82,52 +82,49 @@ def beta_binomial(n: int, d: int, c: int) -> list[int]:
     return weighted([comb(n, k) * ways_left[k] * ways_right[n - k] for k in range(n + 1)])
 
 
-# The three kinds of data.
+# Points and orders.
 
 
-def decode_points(coder: RangeDecoder, num_points: int, rows: int, columns: int) -> list[tuple[int, int]]:
-    c = 4 ** coder.decode(uniform(8)) if num_points > 1 and rows * columns > 1 else 1
-    cells: list[tuple[int, int]] = []
-    boxes = [(0, 0, rows, columns, num_points)]
+def decode_points(coder: RangeDecoder, *multisets: tuple[int, int, int]) -> list[list[tuple[int, int]]]:
+    """Return the cells of multisets, each given as (N, rows, columns)."""
+    c = [4 ** coder.decode(uniform(8)) if n > 1 and rows * columns > 1 else 1 for n, rows, columns in multisets]
+    cells: list[list[tuple[int, int]]] = [[] for _ in multisets]
+    boxes = [(k, 0, 0, rows, columns, n) for k, (n, rows, columns) in enumerate(multisets)]
     while boxes:
-        for y, x, height, width, n in boxes:
-            cells += [(y, x)] * n if height * width == 1 else []
-        boxes = [box for box in boxes if box[2] * box[3] > 1 and box[4] > 0]
+        for k, y, x, height, width, n in boxes:
+            cells[k] += [(y, x)] * n if height * width == 1 else []
+        boxes = [box for box in boxes if box[3] * box[4] > 1 and box[5] > 0]
         shifts, keys = [], []
-        for _, _, height, width, n in boxes:
+        for k, _, _, height, width, n in boxes:
             side = max(height, width)
             shifts.append(max(0, n.bit_length() - 8))
-            keys.append((n >> shifts[-1], side if side % 2 == 1 and side <= 63 else 2))
+            keys.append((n >> shifts[-1], side if side % 2 == 1 and side <= 63 else 2, c[k]))
         lefts = [0] * len(boxes)
         for i in sorted(range(len(boxes)), key=lambda i: keys[i]):
-            lefts[i] = coder.decode(beta_binomial(*keys[i], c)) << shifts[i]
+            lefts[i] = coder.decode(beta_binomial(*keys[i])) << shifts[i]
         for i in sorted(range(len(boxes)), key=lambda i: shifts[i]):
             if shifts[i] > 0:
                 lefts[i] += coder.decode(uniform(1 << shifts[i]))
         children = []
-        for (y, x, height, width, n), left in zip(boxes, lefts, strict=True):
+        for (k, y, x, height, width, n), left in zip(boxes, lefts, strict=True):
             assert left <= n, "damaged"
             if width >= height:
                 half = width // 2
-                children += [(y, x, height, half, left), (y, x + half, height, width - half, n - left)]
+                children += [(k, y, x, height, half, left), (k, y, x + half, height, width - half, n - left)]
             else:
                 half = height // 2
-                children += [(y, x, half, width, left), (y + half, x, height - half, width, n - left)]
+                children += [(k, y, x, half, width, left), (k, y + half, x, height - half, width, n - left)]
         boxes = children
-    return sorted(cells)
+    return [sorted(found) for found in cells]
 
 
-def decode_multiset(coder: RangeDecoder, num_symbols: int, num_levels: int) -> list[int]:
-    return [column for _, column in decode_points(coder, num_symbols, 1, num_levels)]
-
-
-def decode_sequence(coder: RangeDecoder, num_symbols: int, num_levels: int) -> list[int]:
-    remaining = Counter(decode_multiset(coder, num_symbols, num_levels))
+def decode_order(coder: RangeDecoder, multiset: list[int], divisor: int = 8) -> list[int]:
+    remaining = Counter(multiset)
     symbols: list[int] = []
-    while len(symbols) < num_symbols:
+    while len(symbols) < len(multiset):
         kinds = sorted(kind for kind in remaining if remaining[kind] > 0)
         edges = weighted([remaining[kind] for kind in kinds])
-        length = max(1, (num_symbols - len(symbols)) // 16)
+        length = max(1, (len(multiset) - len(symbols)) // divisor)
         block = [kinds[coder.decode(edges)] if len(kinds) > 1 else kinds[0] for _ in range(length)]
         remaining.subtract(block)
         assert min(remaining.values()) >= 0, "damaged"
@@ -242,11 +239,22 @@ def decode_symbols(data: bytes) -> dict[str, Any]:
     symbols: dict[str, Any] = {"image_size": (height, width), "grid_size": (rows, columns), "background": background}
     symbols |= {"blending": "normalized" if flags & 2 else "alpha", "subdivision": subdivision, "is_gray": is_gray}
     symbols["tail"] = decode_tail(body[end:], version)
-    symbols["cells"] = decode_points(coder, n, rows, columns)
-    for name, k, own in zip(("covariance", "color"), codewords, (channels[:3], channels[3:]), strict=True):
-        planes = [
-            (decode_sequence if c else decode_multiset)(coder, k, 1 << bits) for c, (bits, _, _) in enumerate(own)
-        ]
+    planes_of = []
+    for k, own in zip(codewords, (channels[:3], channels[3:]), strict=True):
+        planes_of += [(k, 1, 1 << bits) for bits, _, _ in own] + [(n, 1, k)]
+    is_sorted = [index in (0, 4) for index in range(len(planes_of))]
+    decoded = []
+    if version == 1:
+        (symbols["cells"],) = decode_points(coder, (n, rows, columns))
+    else:
+        symbols["cells"], *multisets = decode_points(coder, (n, rows, columns), *planes_of)
+    for index, plane in enumerate(planes_of):
+        points = decode_points(coder, plane)[0] if version == 1 else multisets[index]
+        multiset = [column for _, column in points]
+        decoded.append(multiset if is_sorted[index] else decode_order(coder, multiset, 16 if version == 1 else 8))
+    for name, own, (*planes, indices) in zip(
+        ("covariance", "color"), (channels[:3], channels[3:]), (decoded[:4], decoded[4:]), strict=True
+    ):
         symbols[f"{name}_symbols"] = np.array(planes, dtype=np.int64).T
         exact = [
             [Fraction(minimum) + Fraction(step) * symbol for symbol in plane]
@@ -254,7 +262,7 @@ def decode_symbols(data: bytes) -> dict[str, Any]:
         ]
         symbols[f"{name}_codewords"] = list(zip(*exact, strict=True))
         symbols[f"{name}_values"] = np.array(exact, dtype=np.float64).T
-        symbols[f"{name}_indices"] = decode_sequence(coder, n, k)
+        symbols[f"{name}_indices"] = indices
     codewords_of = list(zip(symbols["covariance_indices"], symbols["color_indices"], strict=True))
     lattice_of = {pair: lattice(symbols, *pair) for pair in set(codewords_of)}
     symbols["lattices"] = [lattice_of[pair] for pair in codewords_of]

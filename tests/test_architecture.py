@@ -39,6 +39,10 @@ LAYERS = """
     kernels.device_tiles
     quantize
     entropy
+    reader
+    tail
+    header
+    payload
     bitstream
     view
     render

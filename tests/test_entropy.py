@@ -29,15 +29,35 @@ def log2_binomial(n: int, k: int) -> float:
     return (math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)) / math.log(2)
 
 
+def on_a_line(symbols: IntArray) -> IntArray:
+    return np.stack([np.zeros_like(symbols), symbols], axis=1)
+
+
+def encode(encoder: SymbolEncoder, method: str, symbols: IntArray, size: Any) -> None:
+    """Code cells as "points", symbols without their order as a "multiset", or symbols in order as a "sequence"."""
+    encoder.points([(symbols, size) if method == "points" else (on_a_line(symbols), (1, size))])
+    if method == "sequence":
+        encoder.order(symbols, size)
+
+
+def decode(decoder: SymbolDecoder, method: str, num_symbols: int, size: Any) -> IntArray:
+    (cells,) = decoder.points([(num_symbols, size if method == "points" else (1, size))])
+    symbols = cells if method == "points" else cells[:, 1]
+    return decoder.order(np.bincount(symbols, minlength=size)) if method == "sequence" else symbols
+
+
 def coded(method: str, symbols: IntArray, size: Any) -> bytes:
     encoder = SymbolEncoder()
-    getattr(encoder, method)(symbols, size)
+    if method == "uniform":
+        encoder.uniform(symbols, size)
+    else:
+        encode(encoder, method, symbols, size)
     return encoder.finish()
 
 
 def decoded(method: str, data: bytes, num_symbols: int, size: Any) -> IntArray:
     decoder = SymbolDecoder(data)
-    symbols: IntArray = getattr(decoder, method)(num_symbols, size)
+    symbols = decode(decoder, method, num_symbols, size)
     decoder.finish()
     return symbols
 
@@ -146,14 +166,34 @@ def test_uniform_refuses_symbols_outside_their_levels(symbols: list[int]) -> Non
 def test_one_stream_holds_them_all(parts: list[tuple[IntArray, Any]]) -> None:
     encoder = SymbolEncoder()
     for symbols, size in parts:
-        (encoder.points if symbols.ndim == 2 else encoder.sequence)(symbols, size)
+        encode(encoder, "points" if symbols.ndim == 2 else "sequence", symbols, size)
     decoder = SymbolDecoder(encoder.finish())
     for symbols, size in parts:
         if symbols.ndim == 2:
-            np.testing.assert_array_equal(decoder.points(len(symbols), size), in_raster_order(symbols))
+            np.testing.assert_array_equal(decode(decoder, "points", len(symbols), size), in_raster_order(symbols))
         else:
-            np.testing.assert_array_equal(decoder.sequence(len(symbols), size), symbols)
+            np.testing.assert_array_equal(decode(decoder, "sequence", len(symbols), size), symbols)
     decoder.finish()
+
+
+@given(st.lists(st.one_of(SEQUENCES, clouds()), min_size=1, max_size=6))
+@settings(deadline=None, max_examples=40)
+def test_multisets_side_by_side(parts: list[tuple[IntArray, Any]]) -> None:
+    multisets = [(x, size) if x.ndim == 2 else (on_a_line(x), (1, size)) for x, size in parts]
+    encoder = SymbolEncoder()
+    encoder.points(multisets)
+    data = encoder.finish()
+    sizes = [(len(cells), grid_size) for cells, grid_size in multisets]
+    decoder = SymbolDecoder(data)
+    found = decoder.points(sizes)
+    decoder.finish()
+    reference = reference_decoder.RangeDecoder(data)
+    expected = reference_decoder.decode_points(reference, *((n, *grid_size) for n, grid_size in sizes))
+    reference.finish()
+    assert len(found) == len(expected) == len(multisets)
+    for cells, own, others in zip(found, expected, (cells for cells, _ in multisets), strict=True):
+        np.testing.assert_array_equal(cells, in_raster_order(others))
+        np.testing.assert_array_equal(cells, np.array(own).reshape(-1, 2))
 
 
 @pytest.mark.parametrize(
@@ -254,8 +294,8 @@ def test_any_bytes_decode_to_something_or_raise(data: bytes, cloud: Cloud) -> No
     cells, (rows, columns) = cloud
     try:
         decoder = SymbolDecoder(data)
-        points = decoder.points(len(cells), (rows, columns))
-        symbols = decoder.sequence(len(cells), columns)
+        points = decode(decoder, "points", len(cells), (rows, columns))
+        symbols = decode(decoder, "sequence", len(cells), columns)
         others = decoder.uniform(symbols + 1)
     except BitstreamError:
         return
