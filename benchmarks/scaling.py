@@ -28,7 +28,7 @@ import taichi_gs
 from benchmarks.measuring import NONE, ratio_in_turn, times_in_turn
 from benchmarks.provenance import ROOT, command_line, provenance, write_lines
 from taichi_gs.bitstream import parse
-from taichi_gs.decoder import rasterize_view
+from taichi_gs.decoder import rasterize
 from taichi_gs.gaussians import Gaussians
 from taichi_gs.images import read_image
 from taichi_gs.metrics import psnr
@@ -87,8 +87,8 @@ def _row(data: bytes, gaussians: Gaussians, scale: float, samples: int | None, r
     own, usual = choose_view(gaussians.image_size), choose_view(gaussians.image_size, scale=scale)
     view = usual if samples is None else replace(usual, samples=(samples, samples))
     actions: dict[str, Callable[[], object]] = {
-        "own": lambda: rasterize_view(gaussians, own),
-        "draw": lambda: rasterize_view(gaussians, view),
+        "own": lambda: rasterize(gaussians, view=own),
+        "draw": lambda: rasterize(gaussians, view=view),
     }
     if view == usual:
         actions["decode"] = lambda: taichi_gs.decode(data, scale=scale)
@@ -97,7 +97,7 @@ def _row(data: bytes, gaussians: Gaussians, scale: float, samples: int | None, r
     quality = NONE
     if samples is not None:
         quality = (
-            f"{psnr(_averaged(rasterize_view(gaussians, own), view.image_size), rasterize_view(gaussians, view)):.2f}"
+            f"{psnr(_averaged(rasterize(gaussians, view=own), view.image_size), rasterize(gaussians, view=view)):.2f}"
         )
     height, width = view.image_size
     return "\t".join(

@@ -79,7 +79,11 @@ def parse(data: bytes, limits: Limits | None = None) -> QuantizedGaussians:
         BitstreamError: if `data` is not a whole, undamaged .tgs file of a version that is understood.
         LimitError: if it asks for more than `limits` allow.
     """
-    header = parse_header(data, limits)
+    return parse_body(data, parse_header(data, limits))
+
+
+def parse_body(data: bytes, header: Header) -> QuantizedGaussians:
+    """Do the part of `parse` that comes after `parse_header`."""
     return decode_payload(data[header.header_bytes : header.header_bytes + header.payload_bytes], header)
 
 

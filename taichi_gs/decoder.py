@@ -8,13 +8,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from taichi_gs.bitstream import parse, parse_header
+from taichi_gs.bitstream import parse_body, parse_header
+from taichi_gs.errors import LimitError
 from taichi_gs.gaussians import FloatArray, Gaussians
-from taichi_gs.header import Limits
+from taichi_gs.header import FORMAT_LIMITS, Header, Limits
 from taichi_gs.kernels import runtime
-from taichi_gs.projection import project
+from taichi_gs.projection import Projected
 from taichi_gs.quantize import dequantize_gaussians
-from taichi_gs.quantized import QuantizedGaussians
 from taichi_gs.tail import ALPHA_TAG
 from taichi_gs.view import View, choose_view
 
@@ -43,58 +43,92 @@ def decode_bytes(
         OptionError, LimitError: see `view.choose_view`.
         DeviceError, OptionError: see `kernels.runtime.start`.
     """
-    quantized = parse(data, limits)
-    view = choose_view(quantized.image_size, scale=scale, size=size, region=region, limits=limits)
-    pixels = _decode_planes(quantized, view, device)
-    alpha = parse_header(data, limits).tail.get(ALPHA_TAG)
-    return pixels if alpha is None else np.dstack([pixels, _decode_planes(parse(alpha, limits), view, device)])
+    limits = limits or Limits()
+    header = parse_header(data, limits)
+    view = choose_view(header.image_size, scale=scale, size=size, region=region, limits=limits)
+    width, height = view.region[2:]
+    num_colors = 1 if header.is_gray else 3
+    alpha = header.tail.get(ALPHA_TAG)
+    pixels = np.empty((height, width, num_colors + (alpha is not None)), np.uint8)
+    _decode_planes(pixels[:, :, :num_colors], data, header, view, device, limits)
+    if alpha is not None:
+        _decode_planes(pixels[:, :, num_colors:], alpha, parse_header(alpha, limits), view, device, limits)
+    return pixels if pixels.shape[2] > 1 else pixels[:, :, 0]
 
 
-def _decode_planes(quantized: QuantizedGaussians, view: View, device: str) -> NDArray[np.uint8]:
-    """Render a view of a picture without its alpha: [height, width, 3], or [height, width] if it is gray."""
-    pixels = rasterize_view(dequantize_gaussians(quantized), view, device=device)
-    return np.ascontiguousarray(pixels[:, :, 0]) if quantized.is_gray else pixels
+def _decode_planes(
+    pixels: NDArray[np.uint8], data: bytes, header: Header, view: View, device: str, limits: Limits
+) -> None:
+    """Render a view of a file without its alpha into `pixels` [height, width, 1 or 3]."""
+    gaussians = dequantize_gaussians(parse_body(data, header))
+    height, width = header.image_size
+    _render(pixels, gaussians, view, device, limits.pairs_allowed(len(data), height * width, view.num_samples))
 
 
-def rasterize_view(gaussians: Gaussians, view: View, *, device: str = "auto") -> NDArray[np.uint8]:
-    """Render a view of Gaussians to 8-bit pixels [height, width, 3] of its region, as `rasterize` does."""
-    if view.shows(gaussians.image_size):
-        return rasterize(gaussians, device=device)
-    return np.concatenate([_to_bytes(view.average(_draw(band, device))) for band in view.bands(gaussians)])
+def rasterize(gaussians: Gaussians, *, view: View | None = None, device: str = "auto") -> NDArray[np.uint8]:
+    """Render Gaussians to 8-bit pixels [height, width, 3]: floor(255 clip(C, 0, 1) + 1/2).
+
+    Args:
+        gaussians: the picture.
+        view: what to draw of it; all of it at its image size if None.
+        device: "auto", "cpu" or "cuda".
+    """
+    view = view or choose_view(gaussians.image_size, limits=FORMAT_LIMITS)
+    pixels = np.empty((*view.region[:1:-1], 3), np.uint8)
+    _render(pixels, gaussians, view, device)
+    return pixels
 
 
-def rasterize(gaussians: Gaussians, *, device: str = "auto") -> NDArray[np.uint8]:
-    """Render Gaussians at their image size to 8-bit pixels [H, W, 3]: floor(255 clip(C, 0, 1) + 1/2)."""
-    return _to_bytes(_draw(gaussians, device))
+def _render(
+    pixels: NDArray[np.uint8], gaussians: Gaussians, view: View, device: str, max_pairs: int | None = None
+) -> None:
+    """Render a view into `pixels` [height, width, 1 or 3], of which there are the first channels.
 
-
-def _draw(gaussians: Gaussians, device: str) -> FloatArray:
-    """The picture as planes [3, H, W], which may leave 0 to 1."""
+    Raises:
+        LimitError: if it has more pairs of a Gaussian and a tile than `max_pairs`.
+    """
     arch = runtime.start(device)
+    from taichi_gs.kernels.tiles import count_pairs
+
+    projected = view.project(gaussians)
+    if max_pairs is not None:
+        num_pairs = count_pairs(projected.means, projected.extents, projected.image_size)
+        if num_pairs > max_pairs:
+            raise LimitError(
+                f"The file has {num_pairs} pairs of a Gaussian and a tile, more than the {max_pairs} allowed."
+            )
+    row = 0
+    for band in view.bands(projected):
+        planes = view.average(_draw(band, arch))
+        _to_bytes(planes, pixels[row : row + planes.shape[1]])
+        row += planes.shape[1]
+
+
+def _draw(projected: Projected, arch: str) -> FloatArray:
+    """The picture as planes [3, H, W], which may leave 0 to 1."""
     import taichi as ti
 
     from taichi_gs.kernels.blend import PLANES, TILE
     from taichi_gs.kernels.forms import blend_kernels
     from taichi_gs.kernels.tiles import list_tiles, num_tiles
 
-    conics, extents = project(gaussians.log_covariances, gaussians.amplitudes, gaussians.blending)
-    lists = list_tiles(gaussians.means, extents, np.arange(len(gaussians)), gaussians.image_size)
-    rows, columns = num_tiles(gaussians.image_size)
-    image = np.empty((PLANES[gaussians.blending], rows * TILE, columns * TILE), np.float32)
-    splats = (gaussians.means, conics, extents, gaussians.colors)
-    forward = blend_kernels(ti.f32, arch, gaussians.blending).forward
-    forward(*splats, gaussians.background, lists.tile_offsets, lists.tile_indices, image)
-    height, width = gaussians.image_size
+    means, extents, image_size = projected.means, projected.extents, projected.image_size
+    lists = list_tiles(means, extents, None, image_size)
+    rows, columns = num_tiles(image_size)
+    image = np.empty((PLANES[projected.blending], rows * TILE, columns * TILE), np.float32)
+    splats = (means, projected.conics, extents, projected.colors)
+    forward = blend_kernels(ti.f32, arch, projected.blending).forward
+    forward(*splats, projected.background, lists.tile_offsets, lists.tile_indices, image)
+    height, width = image_size
     return image[:3, :height, :width]
 
 
-def _to_bytes(planes: FloatArray) -> NDArray[np.uint8]:
-    """Round planes [3, H, W], 0 to 1, to pixels [H, W, 3], a plane at a time and in place: `planes` is used up."""
-    pixels = np.empty((*planes.shape[1:], 3), np.uint8)
-    for channel, plane in enumerate(planes):
+def _to_bytes(planes: FloatArray, pixels: NDArray[np.uint8]) -> None:
+    """Round planes [3, H, W], 0 to 1, to pixels [H, W, 1 or 3], a plane at a time and in place: planes are used up."""
+    for channel in range(pixels.shape[2]):
+        plane = planes[channel]
         plane.clip(0.0, 1.0, out=plane)
         plane *= np.float32(255)
         plane += np.float32(0.5)
         # Assignment rounds positive numbers down.
         pixels[:, :, channel] = plane
-    return pixels

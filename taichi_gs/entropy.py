@@ -264,11 +264,13 @@ class _Boxes:
 
     def areas(self) -> IntArray:
         """[M], in cells."""
-        return self.sides[0] * self.sides[1]
+        areas: IntArray = self.sides[0] * self.sides[1]
+        return areas
 
     def divisible(self) -> BoolArray:
         """[M], whether there is anything to be said about where the points of a box are."""
-        return (self.areas() > 1) & (self.counts > 0)
+        divisible: BoolArray = (self.areas() > 1) & (self.counts > 0)
+        return divisible
 
     def axes(self) -> IntArray:
         """[M], the axis along which each box is halved: 1 (columns) unless there are more rows than columns."""

@@ -43,6 +43,11 @@ FREE_GAUSSIANS = 4096
 GAUSSIANS_PER_BYTE = 64
 """N is at most 4096 + 64 * payload bytes: identical Gaussians cost nothing, and a tiny file could claim any number."""
 
+FREE_PAIRS = 1 << 22
+PAIRS_PER_BYTE = 64
+PIXELS_PER_PAIR = 16
+"""For `Limits.pairs_allowed`. Drawing 2^22 pairs takes about half a second on two cores."""
+
 GRAY_SAVING = 10
 """Bytes that the header of a gray picture is shorter."""
 
@@ -57,6 +62,8 @@ class Limits:
         max_gaussians: N; the format itself ends at 2**24, and a file's payload bounds it further.
         max_codewords: codewords of either codebook.
         max_tail: bytes of the tail, as they are in the file and when decompressed.
+        max_pairs: pairs of a Gaussian and a tile of 16 x 16 pixels that it reaches, for which drawing takes time and
+            memory; if None, what `pairs_allowed` says.
     """
 
     max_pixels: int = 89_478_485
@@ -64,6 +71,23 @@ class Limits:
     max_gaussians: int = 4_194_304
     max_codewords: int = MAX_CODEWORDS
     max_tail: int = 16_777_216
+    max_pairs: int | None = None
+
+    def pairs_allowed(self, num_bytes: int, num_pixels: int, num_samples: int) -> int:
+        """Return how many pairs the Gaussians of a file may have where they are drawn.
+
+        That is in proportion to what was paid for: the file's bytes, its pixels, and samples that were asked for beyond
+        them. Photographs have 5 to 20 pairs a byte, and about 30 for every 256 pixels.
+
+        Args:
+            num_bytes: of the file.
+            num_pixels: of its picture.
+            num_samples: of what is drawn.
+        """
+        if self.max_pairs is not None:
+            return self.max_pairs
+        allowed = FREE_PAIRS + PAIRS_PER_BYTE * num_bytes + num_pixels // PIXELS_PER_PAIR
+        return allowed * max(num_samples, num_pixels) // num_pixels
 
 
 FORMAT_LIMITS = Limits(max_pixels=MAX_SIDE**2, max_gaussians=MAX_GAUSSIANS, max_tail=1 << 32)

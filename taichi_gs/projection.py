@@ -7,9 +7,50 @@ for one value in many millions, on the float32 that comes out.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from taichi_gs.gaussians import CUTOFFS, Blending, FloatArray
+from taichi_gs.gaussians import CUTOFFS, Blending, FloatArray, Gaussians
+
+
+@dataclass(frozen=True)
+class Projected:
+    """Gaussians as they are blended, front to back; see `gaussians.Gaussians` and, for conics, `kernels/blend.py`.
+
+    Attributes:
+        means, extents: [N, 2] float32, (x, y) in pixels.
+        conics: [N, 4] float32.
+        colors: [N, 3] float32, RGB.
+        background: [3] float32, RGB.
+        image_size: (height, width) in pixels.
+        blending: "alpha" or "normalized".
+    """
+
+    means: FloatArray
+    conics: FloatArray
+    extents: FloatArray
+    colors: FloatArray
+    background: FloatArray
+    image_size: tuple[int, int]
+    blending: Blending
+
+    def window(self, corner: tuple[int, int], image_size: tuple[int, int]) -> Projected:
+        """Return what reaches a part of (height, width) whose top left pixel is (x, y), as a picture of its own."""
+        if corner == (0, 0) and image_size == self.image_size:
+            return self
+        start = np.array(corner, np.float32)
+        first, last = self.means - self.extents, self.means + self.extents
+        reaches = ((last >= start) & (first <= start + np.array(image_size[::-1], np.float32))).all(axis=1)
+        means, conics, extents, colors = (x[reaches] for x in (self.means, self.conics, self.extents, self.colors))
+        return Projected(means - start, conics, extents, colors, self.background, image_size, self.blending)
+
+
+def project_gaussians(gaussians: Gaussians) -> Projected:
+    """Project Gaussians, whose order is kept."""
+    conics, extents = project(gaussians.log_covariances, gaussians.amplitudes, gaussians.blending)
+    means, colors, background = gaussians.means, gaussians.colors, gaussians.background
+    return Projected(means, conics, extents, colors, background, gaussians.image_size, gaussians.blending)
 
 
 def project(log_covariances: FloatArray, amplitudes: FloatArray, blending: Blending) -> tuple[FloatArray, FloatArray]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy as np
 from taichi_gs.errors import LimitError, OptionError
 from taichi_gs.gaussians import FloatArray, Gaussians
 from taichi_gs.header import Limits
-from taichi_gs.projection import project
+from taichi_gs.projection import Projected, project_gaussians
 
 MAX_SAMPLES = 4
 """Along either side of a pixel; more of them change less than rounding to 8 bits does."""
@@ -26,7 +26,7 @@ MAX_SAMPLES = 4
 MAX_WHOLE_SIDE = 1 << 24
 """Of a whole picture of which a region is drawn: up to here single precision counts its pixels."""
 
-SAMPLES_PER_BAND = 1 << 22
+SAMPLES_PER_BAND = 1 << 21
 """A view is drawn in bands, so that its floats and lists need no more memory than those of a picture of this size."""
 
 
@@ -44,24 +44,26 @@ class View:
     region: tuple[int, int, int, int]
     samples: tuple[int, int] = (1, 1)
 
-    def shows(self, image_size: tuple[int, int]) -> bool:
-        """Whether this is the whole of a picture of (height, width), at its own resolution."""
-        return self.image_size == image_size and self.region == (0, 0, *image_size[::-1])
+    @property
+    def num_samples(self) -> int:
+        """Of the part that is drawn."""
+        return math.prod(self.samples) * self.region[2] * self.region[3]
 
-    def bands(self, gaussians: Gaussians) -> Iterator[Gaussians]:
-        """Yield the Gaussians that reach each band of the region, from top to bottom, as pictures of its samples."""
+    def project(self, gaussians: Gaussians) -> Projected:
+        """Project the Gaussians that reach the part that is drawn, as a picture of its samples."""
         down, across = self.samples
-        scaled = gaussians.resized((self.image_size[0] * down, self.image_size[1] * across))
-        _, extents = project(scaled.log_covariances, scaled.amplitudes, scaled.blending)
-        first, last = scaled.means - extents, scaled.means + extents
+        sampled = (self.image_size[0] * down, self.image_size[1] * across)
         left, top, width, height = self.region
-        num_rows = max(1, SAMPLES_PER_BAND // (width * across * down))
-        for row in range(top, top + height, num_rows):
-            rows = min(num_rows, top + height - row)
-            corner = np.array([left * across, row * down], np.float32)
-            reaches = (last >= corner) & (first <= corner + np.array([width * across, rows * down], np.float32))
-            band = scaled.take(np.flatnonzero(reaches.all(axis=1)))
-            yield replace(band, means=band.means - corner, image_size=(rows * down, width * across))
+        projected = project_gaussians(gaussians if sampled == gaussians.image_size else gaussians.resized(sampled))
+        return projected.window((left * across, top * down), (height * down, width * across))
+
+    def bands(self, projected: Projected) -> Iterator[Projected]:
+        """Yield what `project` returns as bands, from top to bottom, each a picture of its own."""
+        down = self.samples[0]
+        height, width = projected.image_size
+        num_rows = max(1, SAMPLES_PER_BAND // (width * down)) * down
+        for row in range(0, height, num_rows):
+            yield projected.window((0, row), (min(num_rows, height - row), width))
 
     def average(self, planes: FloatArray) -> FloatArray:
         """Return the pixels [C, H, W] of samples [C, H * down, W * across], each as a screen would show it, 0 to 1."""

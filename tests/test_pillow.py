@@ -75,12 +75,12 @@ def test_pixels_are_decoded_when_they_are_needed(picture: Bytes, monkeypatch: py
     data = taichi_gs.encode(picture, **QUICK)
     expected, calls = taichi_gs.decode(data), []
 
-    def rasterize(*arguments: Any, **options: Any) -> Any:
+    def parse_body(*arguments: Any) -> Any:
         calls.append(arguments)
-        return original(*arguments, **options)
+        return original(*arguments)
 
-    original = decoder.rasterize
-    monkeypatch.setattr(decoder, "rasterize", rasterize)
+    original = decoder.parse_body
+    monkeypatch.setattr(decoder, "parse_body", parse_body)
     with Image.open(io.BytesIO(data)) as image:
         assert (image.size, image.mode, calls) == ((32, 24), "RGB", [])
         np.testing.assert_array_equal(np.asarray(image.crop((4, 5, 20, 15))), expected[5:15, 4:20])

@@ -1,5 +1,6 @@
 """Tiles: which Gaussians reach which tile of 16 x 16 pixels, front to back."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -42,18 +43,13 @@ def list_tiles(
     not Taichi: a sort in NumPy is as fast as a serial kernel at the usual sizes, and a decoder saves that kernel's
     compile time at every start. `device_tiles.py` is for CUDA.
     """
-    rows, columns = num_tiles(image_size)
+    columns = num_tiles(image_size)[1]
     ranked: NDArray[np.int32] = np.arange(len(means), dtype=np.int32)
     if order is not None:
         ranked = order.astype(np.int32)
         means, extents = means.take(ranked, axis=0), extents.take(ranked, axis=0)
-    # From the first to one past the last tile with a pixel centre inside [mean - extent, mean + extent].
-    first_pixel, last_pixel = np.ceil(means - extents - 0.5).T, np.floor(means + extents - 0.5).T
-    left, right = _tiles_at(first_pixel[0], 0, columns), _tiles_at(last_pixel[0], 1, columns)
-    top, bottom = _tiles_at(first_pixel[1], 0, rows), _tiles_at(last_pixel[1], 1, rows)
-    widths = right - left
-    # No pixel centre lies inside where the extents are negative, or so small that they fit between two centres.
-    counts = np.where((first_pixel <= last_pixel).all(axis=0), widths * (bottom - top), 0)
+    left, top, widths, heights = _reached(means, extents, image_size)
+    counts = widths * heights
     rank_offsets = _offsets(counts)
 
     pairs = np.arange(rank_offsets[-1], dtype=np.int32)
@@ -61,11 +57,33 @@ def list_tiles(
     # Each of a Gaussian's rows of tiles is `width` long, and its next one begins `columns` after it.
     tiles = np.repeat(top * columns + left, counts) + within + within // width * (columns - width)
     # NumPy sorts 16-bit keys by radix, several times faster than wider ones.
-    by_tile = np.argsort(tiles.astype(np.uint16) if rows * columns < 1 << 16 else tiles, kind="stable")
+    total = math.prod(num_tiles(image_size))
+    by_tile = np.argsort(tiles.astype(np.uint16) if total < 1 << 16 else tiles, kind="stable")
     rank_pairs = np.empty_like(pairs)
     rank_pairs[by_tile] = pairs
-    tile_offsets = _offsets(np.bincount(tiles, minlength=rows * columns))
+    tile_offsets = _offsets(np.bincount(tiles, minlength=total))
     return TileLists(tile_offsets, np.repeat(ranked, counts).take(by_tile), ranked, rank_offsets, rank_pairs)
+
+
+def count_pairs(means: NDArray[np.floating], extents: NDArray[np.floating], image_size: tuple[int, int]) -> int:
+    """Return the number of pairs that `list_tiles` would list; it may be more than memory would hold."""
+    _, _, widths, heights = _reached(means, extents, image_size)
+    return int(np.dot(widths.astype(np.float64), heights.astype(np.float64)))
+
+
+def _reached(
+    means: NDArray[np.floating], extents: NDArray[np.floating], image_size: tuple[int, int]
+) -> tuple[NDArray[np.int32], ...]:
+    """Return (left, top, width, height), [N] int32 each, in tiles, of the rectangle that each Gaussian reaches.
+
+    From the first to the last tile with a pixel centre inside [mean - extent, mean + extent]. It is empty where there
+    is none: where the extents are negative, or so small that they fit between two centres.
+    """
+    rows, columns = num_tiles(image_size)
+    first_pixel, last_pixel = np.ceil(means - extents - 0.5).T, np.floor(means + extents - 0.5).T
+    left, right = _tiles_at(first_pixel[0], 0, columns), _tiles_at(last_pixel[0], 1, columns)
+    top, bottom = _tiles_at(first_pixel[1], 0, rows), _tiles_at(last_pixel[1], 1, rows)
+    return left, top, np.where((first_pixel <= last_pixel).all(axis=0), right - left, 0), bottom - top
 
 
 def _tiles_at(pixels: NDArray[np.floating], shift: int, limit: int) -> NDArray[np.int32]:
