@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from .failures import naming
-from .options import path
+from .options import limits_option, path
 from .streams import name_of, read_input
 
 if TYPE_CHECKING:
+    from taichi_gs.header import Limits
     from taichi_gs.picture import Picture
 
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 @click.argument("first", metavar="A", type=path)
 @click.argument("second", metavar="B", type=path)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object; psnr is null where A and B are equal.")
-def compare(first: str, second: str, as_json: bool) -> None:
+@limits_option
+def compare(first: str, second: str, as_json: bool, limits: Limits | None) -> None:
     """Measure PSNR and MS-SSIM between two pictures.
 
     Either of A and B may be a .tgs file, and one of them - for standard input.
@@ -29,7 +31,7 @@ def compare(first: str, second: str, as_json: bool) -> None:
     Example:
       tgs compare photo.png photo.tgs
     """
-    first_picture, second_picture = _read_picture(first), _read_picture(second)
+    first_picture, second_picture = _read_picture(first, limits), _read_picture(second, limits)
 
     from taichi_gs.metrics import comparable_pixels, ms_ssim, psnr
 
@@ -42,7 +44,7 @@ def compare(first: str, second: str, as_json: bool) -> None:
         click.echo(f"psnr:    {quality:.4f} dB\nms-ssim: {similarity:.6f}")
 
 
-def _read_picture(source: str) -> Picture:
+def _read_picture(source: str, limits: Limits | None) -> Picture:
     """Read a picture or a .tgs file, told apart by content, as sRGB."""
     from taichi_gs.bitstream import SIGNATURE
     from taichi_gs.codec import decode_picture
@@ -52,4 +54,4 @@ def _read_picture(source: str) -> Picture:
     if not data.startswith(SIGNATURE):
         return as_srgb(picture_from_bytes(data, name=name), name)
     with naming(name):
-        return as_srgb(decode_picture(data), name)
+        return as_srgb(decode_picture(data, limits=limits), name)

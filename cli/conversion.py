@@ -160,7 +160,7 @@ class Decompression:
         from taichi_gs.codec import info
 
         with naming(name):
-            info(data)
+            info(data, limits=self.options.get("limits"))
 
     def __call__(self, data: bytes, name: str, progress: ShowProgress) -> Converted:
         """Decode a file."""
@@ -173,8 +173,13 @@ class Decompression:
             picture = decode_picture(data, device=self.device, **chosen)
         content = image_to_bytes(picture, self.suffix)
         seconds = time.perf_counter() - started
+        contents = info(data, limits=chosen.get("limits"))
         height, width = picture.pixels.shape[:2]
-        facts = {"width": width, "height": height, "bits_per_pixel": info(data).bits_per_pixel}
+        facts = {
+            "width": width,
+            "height": height,
+            "bits_per_pixel": contents.bits_per_pixel,
+        }
         return Converted(content, len(data), {**facts, "seconds": round(seconds, 3)})
 
 

@@ -9,7 +9,7 @@ import click
 
 from .conversion import Decompression
 from .convert import convert_files
-from .options import FileOptions, device_option, file_options
+from .options import FileOptions, device_option, file_options, limits_option
 from .streams import PIPE
 
 FORMAT_NAMES = ("png", "tif", "bmp", "webp", "jpg")
@@ -44,6 +44,7 @@ def _parse_region(ctx: click.Context, param: click.Parameter, value: str | None)
 @click.option("--scale", type=click.FloatRange(min=0, min_open=True), help="Draw at so many times the resolution.")
 @click.option("--size", metavar="WxH", callback=_parse_size, help="Draw at this resolution, in pixels.")
 @click.option("--region", metavar="X,Y,W,H", callback=_parse_region, help="Draw this part alone, in pixels then.")
+@limits_option
 @device_option
 def decompress(files: FileOptions, format_name: str | None, device: str, **options: Any) -> None:
     """Turn .tgs files back into pictures.
@@ -56,6 +57,9 @@ def decompress(files: FileOptions, format_name: str | None, device: str, **optio
 
     Gaussians have no resolution: --scale and --size draw them at any, without resampling pixels. --region takes time
     only for the part that it asks for.
+
+    A file that asks for more pixels, memory or time than a photograph of its size would is refused; --limit sets other
+    limits, such as --limit pixels=200000000.
 
     Nothing is overwritten without --force. After an interruption, the same command with --skip-existing does the rest:
     outputs are written whole or not at all. A bad file does not stop the others; what failed is listed at the end, and

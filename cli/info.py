@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .failures import naming
-from .options import path
+from .options import limits_option, path
 from .streams import name_of, read_input
+
+if TYPE_CHECKING:
+    from taichi_gs.header import Limits
 
 
 @click.command()
 @click.argument("source", metavar="FILE", type=path)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def info(source: str, as_json: bool) -> None:
+@limits_option
+def info(source: str, as_json: bool, limits: Limits | None) -> None:
     """Show what the .tgs file FILE holds, without decoding it; - is standard input.
 
     \b
@@ -26,7 +30,7 @@ def info(source: str, as_json: bool) -> None:
     from taichi_gs.codec import info as read_info
 
     with naming(name_of(source)):
-        contents = {"input": source, **dataclasses.asdict(read_info(read_input(source)))}
+        contents = {"input": source, **dataclasses.asdict(read_info(read_input(source), limits=limits))}
     if as_json:
         click.echo(json.dumps(contents))
         return

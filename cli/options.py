@@ -7,11 +7,14 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .streams import PIPE
+
+if TYPE_CHECKING:
+    from taichi_gs.header import Limits
 
 device_option = click.option(
     "--device",
@@ -19,6 +22,35 @@ device_option = click.option(
     default="auto",
     show_default=True,
     help="Where to compute.",
+)
+
+LIMIT_NAMES = ("pixels", "side", "gaussians", "codewords", "tail", "pairs")
+"""The fields of `taichi_gs.header.Limits`, without the max_ that they begin with."""
+
+
+def _parse_limits(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> Limits | None:
+    """The limits, of which some are NAME=NUMBER; None if all are the default ones."""
+    chosen = {}
+    for value in values:
+        match = re.fullmatch(f"({'|'.join(LIMIT_NAMES)})=([0-9]{{1,18}})", value)
+        if match is None:
+            names = ", ".join(LIMIT_NAMES)
+            raise click.BadParameter(f"{value!r} is not NAME=NUMBER with one of the names {names}.", ctx, param)
+        chosen[f"max_{match[1]}"] = int(match[2])
+    if not chosen:
+        return None
+    from taichi_gs.header import Limits
+
+    return Limits(**chosen)
+
+
+limits_option = click.option(
+    "--limit",
+    "limits",
+    metavar="NAME=NUMBER",
+    multiple=True,
+    callback=_parse_limits,
+    help=f"Refuse files that ask for more: {', '.join(LIMIT_NAMES)}. Repeat it for several.",
 )
 
 path = click.Path()

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         info,
     )
     from taichi_gs.gaussians import Gaussians
+    from taichi_gs.header import Limits
     from taichi_gs.picture import Picture
     from taichi_gs.pillow import register_pillow
     from taichi_gs.presets import PRESETS, EncoderConfig
@@ -53,6 +54,7 @@ __all__ = [
     "Gaussians",
     "ImageError",
     "LimitError",
+    "Limits",
     "OptionError",
     "Picture",
     "Progress",
@@ -73,6 +75,7 @@ _MODULE_OF = {
     "EncoderConfig": "presets",
     "FileInfo": "codec",
     "Gaussians": "gaussians",
+    "Limits": "header",
     "Picture": "picture",
     "Progress": "codec",
     "QuantizedGaussians": "quantized",

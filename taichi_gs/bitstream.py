@@ -21,6 +21,7 @@ from taichi_gs.header import (
     Header,
     Limits,
     check_header,
+    check_ranges,
     check_sides,
     pack_header,
     unpack_header,
@@ -56,6 +57,8 @@ def serialize(quantized: QuantizedGaussians, tail: Mapping[bytes, bytes] | None 
     quantized = quantized.canonical()
     # These first: lattices rely on sides and ranges that are possible.
     check_sides(quantized.image_size, quantized.grid_size, FORMAT_LIMITS)
+    quantizers = (*quantized.covariance_codebook.quantizers, *quantized.color_codebook.quantizers)
+    check_ranges(quantizers, quantized.blending)
     tail_bytes = pack_tail(tail or {})
     body = SIGNATURE + pack_header(quantized, has_tail=bool(tail_bytes))
     payload = encode_payload(quantized)

@@ -190,15 +190,16 @@ def imwrite(path: files.Path, image: Picture | ArrayLike | Source, *, overwrite:
     files.write_atomic(path, encode(image, **options), overwrite=overwrite)
 
 
-def info(source: Source) -> FileInfo:
+def info(source: Source, *, limits: Limits | None = None) -> FileInfo:
     """Return what a .tgs file, by path, as bytes or open, says of itself, without decoding its payload.
 
     Raises:
         FileError: if it cannot be read.
         BitstreamError: if it is not a whole, undamaged .tgs file.
+        LimitError: if it is larger than `limits`.
     """
     data = _file_bytes(source)
-    header = bitstream.parse_header(data)
+    header = bitstream.parse_header(data, limits)
     height, width = header.image_size
     return FileInfo(
         version=header.version,

@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 
 from taichi_gs.errors import BitstreamError, LimitError
 from taichi_gs.gaussians import Blending
-from taichi_gs.quantize import MAX_AMPLITUDE_CODE, MAX_BITS, MAX_LOG_COVARIANCE, MAX_SUBDIVISION
+from taichi_gs.quantize import (
+    MAX_AMPLITUDE_CODE,
+    MAX_ANISOTROPY_CODE,
+    MAX_BITS,
+    MAX_COLOR_CODE,
+    MAX_LOG_AREA_CODE,
+    MAX_SUBDIVISION,
+)
 from taichi_gs.quantized import (
     AMPLITUDE_CHANNEL,
     CHROMA_CHANNELS,
@@ -213,10 +220,18 @@ def check_header(header: Header, limits: Limits) -> None:
             raise LimitError(f"The file has {num_codewords} codewords, more than the {limits.max_codewords} allowed.")
         if not min(1, num_gaussians) <= num_codewords <= num_gaussians:
             raise BitstreamError(f"The file is invalid: {num_codewords} codewords for {num_gaussians} Gaussians.")
-    if max(map(_reach, header.covariance_quantizers)) > MAX_LOG_COVARIANCE:
-        raise BitstreamError(f"A covariance channel goes beyond {MAX_LOG_COVARIANCE:.0f} on a logarithmic scale.")
-    if header.blending == "normalized" and _reach(header.color_quantizers[AMPLITUDE_CHANNEL]) > MAX_AMPLITUDE_CODE:
-        raise BitstreamError(f"The amplitude codes go beyond {MAX_AMPLITUDE_CODE:.0f}.")
+    check_ranges((*header.covariance_quantizers, *header.color_quantizers), header.blending)
+
+
+def check_ranges(quantizers: Sequence[UniformQuantizer], blending: Blending) -> None:
+    """Raise BitstreamError if a quantiser, of the channels of both codebooks in turn, ranges too far."""
+    bounds = [MAX_LOG_AREA_CODE, *[MAX_ANISOTROPY_CODE] * 2, *[MAX_COLOR_CODE] * COLOR_CHANNELS]
+    if blending == "normalized":
+        bounds[COVARIANCE_CHANNELS + AMPLITUDE_CHANNEL] = MAX_AMPLITUDE_CODE
+    for channel, (quantizer, bound) in enumerate(zip(quantizers, bounds, strict=True)):
+        reach = max(abs(quantizer.minimum), abs(quantizer.minimum + quantizer.step * (quantizer.num_levels - 1)))
+        if reach > bound:
+            raise BitstreamError(f"Channel {channel} has a range that goes beyond {bound:.0f}.")
 
 
 def check_sides(image_size: tuple[int, int], grid_size: tuple[int, int], limits: Limits) -> None:
@@ -233,11 +248,6 @@ def check_sides(image_size: tuple[int, int], grid_size: tuple[int, int], limits:
             raise BitstreamError(f"The file is invalid: it has no {what}.")
         if value > most:
             raise LimitError(f"The file has {value} {what}, more than the {most} allowed.")
-
-
-def _reach(quantizer: UniformQuantizer) -> float:
-    """Return the largest magnitude in the range of a quantiser."""
-    return max(abs(quantizer.minimum), abs(quantizer.minimum + quantizer.step * (quantizer.num_levels - 1)))
 
 
 def _stored_channels(is_gray: bool) -> list[int]:

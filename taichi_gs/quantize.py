@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from taichi_gs.gaussians import MAX_OPACITY, Blending, FloatArray, Gaussians
 from taichi_gs.quantized import (
     AMPLITUDE_CHANNEL,
+    COVARIANCE_CHANNELS,
     IntArray,
     QuantizedCodebook,
     QuantizedGaussians,
@@ -20,17 +21,20 @@ from taichi_gs.quantized import (
 MAX_BITS = 12
 MAX_GRID = 65535
 
-MAX_LOG_COVARIANCE = 32.0
-"""Bound on the values of a covariance channel: exp(32) square pixels is beyond any picture, and no float overflows."""
+MAX_LOG_AREA_CODE = 32.0
+"""Bound on the values of m: exp(32) square pixels is beyond any picture, and no float overflows."""
+
+MAX_ANISOTROPY_CODE = 8.0
+"""Bound on u and v, axes of 3000 : 1: single precision draws them, and the integers of their lattices fit 64 bits."""
+
+MAX_COLOR_CODE = 16.0
+"""Bound on Y, Co and Cg, which go from -1 to 1 but where Gaussians make up for each other, and on opacity codes."""
 
 AMPLITUDE_UNIT = 4.0
 """An amplitude code of normalised blending counts in units of e^4, so that it ranges as colours do."""
 
 MAX_AMPLITUDE_CODE = 2.0
 """Bound on the amplitude codes of normalised blending, so that no weight drowns all others in float32."""
-
-MAX_LATTICE_ANISOTROPY = 8.0
-"""Lattices follow u and v of a covariance up to here, axes of 3000 : 1: their integers fit 64 bits."""
 
 MAX_LEVELS = 4096
 """The most points of a lattice along either side of a cell."""
@@ -187,8 +191,7 @@ def lattice_of(
         n = len(covariance_indices)
         return Lattice(grid_size, image_size, np.ones((n, 2), dtype=np.int64), np.zeros(n, dtype=np.int64))
     (height, width), (rows, columns) = image_size, grid_size
-    m = _fixed_point(covariance_codebook, 0, MAX_LOG_COVARIANCE)
-    u, v = (_fixed_point(covariance_codebook, channel, MAX_LATTICE_ANISOTROPY) for channel in (1, 2))
+    m, u, v = (_fixed_point(covariance_codebook, channel) for channel in range(COVARIANCE_CHANNELS))
     xx, xy = _unit_covariances(u, v)
     densities = np.empty((len(m), 2), dtype=np.int64)
     shears = np.empty(len(m), dtype=np.int64)
@@ -200,7 +203,7 @@ def lattice_of(
         shear, unit = SHEAR_UNIT * s_xy * width * rows, s_xx * columns * height
         shears[k] = max(-MAX_SHEAR, min((2 * shear + unit) // (2 * unit), MAX_SHEAR))
     if blending == "normalized":
-        factors = _exp(_fixed_point(color_codebook, AMPLITUDE_CHANNEL, MAX_AMPLITUDE_CODE)) >> 16
+        factors = _exp(_fixed_point(color_codebook, AMPLITUDE_CHANNEL)) >> 16
     else:
         factors = np.full(len(color_codebook), 1 << 16)
     levels = densities[covariance_indices] * factors[color_indices, None] + (1 << 31) >> 32
@@ -224,11 +227,11 @@ def lattice_of_picture(quantized: QuantizedGaussians) -> Lattice:
 # Fixed point: an int64 stands for a multiple of 2**-32. Everything rounds down.
 
 
-def _fixed_point(codebook: QuantizedCodebook, channel: int, limit: float) -> IntArray:
-    """The values [K] of a channel in fixed point, exactly, or the nearest one within `limit`."""
+def _fixed_point(codebook: QuantizedCodebook, channel: int) -> IntArray:
+    """The values [K] of a channel in fixed point, exactly; they are within the bounds of the format."""
     quantizer = codebook.quantizers[channel]
-    minimum, step, bound = (int(value * 2**32) for value in (quantizer.minimum, quantizer.step, limit))
-    return (minimum + step * codebook.symbols[:, channel]).clip(-bound, bound)
+    minimum, step = int(quantizer.minimum * 2**32), int(quantizer.step * 2**32)
+    return minimum + step * codebook.symbols[:, channel]
 
 
 def _multiply(a: IntArray, b: IntArray) -> IntArray:
@@ -252,7 +255,7 @@ def _unit_covariances(u: IntArray, v: IntArray) -> tuple[IntArray, IntArray]:
     """The elements xx and xy of the covariance of the logarithm [[u, v], [v, -u]] in fixed point, [K] each.
 
     They are cosh(r) + u sinh(r) / r and v sinh(r) / r with r^2 = u^2 + v^2. Both series go up to r^48, far enough for
-    MAX_LATTICE_ANISOTROPY. Where little is left of xx, rounding must not make it zero or negative.
+    MAX_ANISOTROPY_CODE. Where little is left of xx, rounding must not make it zero or negative.
     """
     squares = _multiply(u, u) + _multiply(v, v)
     series = np.full((2, len(squares)), 1 << 32)

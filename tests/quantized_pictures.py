@@ -34,8 +34,9 @@ def quantized_picture(
         num_rows = num_codewords if num_gaussians else 0
         return QuantizedCodebook(generator.integers(0, 1 << bits, (num_rows, len(minimums))), quantizers)
 
-    # Ranges of up to 32; amplitudes of normalised blending from exp(-4) to exp(4) at any number of bits.
-    amplitude_range = (-1.0, 2.0 ** (1 - bits)) if blending == "normalized" else (-4.0, 0.125)
+    # Of m up to 32, of other channels no more than 8 at any number of bits.
+    step = min(0.125, 2.0 ** (3 - bits))
+    amplitude_range = (-1.0, 2.0 ** (1 - bits)) if blending == "normalized" else (-4.0, step)
     picture = QuantizedGaussians(
         image_size=image_size,
         background=generator.integers(0, 256, 3).astype(np.uint8),
@@ -44,9 +45,9 @@ def quantized_picture(
         cells=generator.integers(0, grid_size, (num_gaussians, 2)),
         subdivision=subdivision,
         offsets=np.zeros((num_gaussians, 2), dtype=np.int64),
-        covariance_codebook=codebook([-1.0, -4.0, -4.0], [0.125] * 3),
+        covariance_codebook=codebook([-1.0, -4.0, -4.0], [0.125, step, step]),
         covariance_indices=generator.integers(0, num_codewords, num_gaussians),
-        color_codebook=codebook([-0.5, -0.5, -0.5, amplitude_range[0]], [0.125] * 3 + [amplitude_range[1]]),
+        color_codebook=codebook([-0.5, -0.5, -0.5, amplitude_range[0]], [step] * 3 + [amplitude_range[1]]),
         color_indices=generator.integers(0, num_codewords, num_gaussians),
     )
     return replace(picture, offsets=generator.integers(0, lattice_of_picture(picture).levels))

@@ -164,7 +164,6 @@ def clamp(value: int, low: int, high: int) -> int:
 def covariance_lattice(codeword: list[Fraction], subdivision: int) -> tuple[int, int, Fraction]:
     """Return (F_x, F_y, S_xy / S_xx) of a covariance codeword."""
     m, u, v = (int(value * ONE) for value in codeword)
-    u, v = clamp(u, -8 * ONE, 8 * ONE), clamp(v, -8 * ONE, 8 * ONE)
     square = fixed_mul(u, u) + fixed_mul(v, v)
     cosh, sinhc = fixed_series(square, -1), fixed_series(square, 1)
     s_xx, s_xy = max(1 << 16, cosh + fixed_mul(u, sinhc)), fixed_mul(v, sinhc)

@@ -74,8 +74,8 @@ LAYERS = """
 """.split()
 
 PUBLIC_NAMES = """
-    BitstreamError DeviceError EncoderConfig FileError FileInfo Gaussians ImageError LimitError OptionError PRESETS
-    Picture Progress QualityError QuantizedGaussians TgsError decode decode_picture encode imread imwrite info
+    BitstreamError DeviceError EncoderConfig FileError FileInfo Gaussians ImageError LimitError Limits OptionError
+    PRESETS Picture Progress QualityError QuantizedGaussians TgsError decode decode_picture encode imread imwrite info
     register_pillow
 """.split()
 

@@ -13,7 +13,7 @@ from taichi_gs.fit.initialize import detail_density, sample_rows
 from taichi_gs.fit.splats import RowAdam
 from taichi_gs.fit.target import Report, Target
 from taichi_gs.gaussians import Blending
-from taichi_gs.quantize import MAX_AMPLITUDE_CODE
+from taichi_gs.quantize import MAX_AMPLITUDE_CODE, MAX_COLOR_CODE
 from taichi_gs.quantized import AMPLITUDE_CHANNEL
 
 OVERGROWTH = 6.0
@@ -32,8 +32,8 @@ MEANS_RATE = 0.04
 
 MIN_LOG_AREA, MAX_LOG_AREA = -2.5, 24.0
 
-AMPLITUDE_CODE_MARGIN = 0.1
-"""Kept from the bound of a file's amplitude codes, because a quantiser's range ends a little above the largest one."""
+CODE_MARGIN = 0.1
+"""Kept from the bounds of a file's codes, because a quantiser's range ends a little above the largest one."""
 
 RATES = {"log_covariances": 0.07, "color_codes": 0.01, "background": 0.003}
 """Adam's steps for the other parameters, in their own units."""
@@ -92,16 +92,18 @@ def decay(progress: float, start: float = 0.0, final: float = 0.1) -> float:
 
 
 def clamp_rows(adam: RowAdam, blending: Blending) -> None:
-    """Keep Gaussians within what is worth drawing, and amplitudes within what a file can hold.
+    """Keep Gaussians within what is worth drawing, and colours and amplitudes within what a file can hold.
 
     No thinner than about a third of a pixel, axes at most e^6 : 1.
     """
     shapes = adam["log_covariances"].detach()
     shapes[:, 0].clamp_(MIN_LOG_AREA, MAX_LOG_AREA)
     shapes[:, 1:].clamp_(-6.0, 6.0)
+    codes, bound = adam["color_codes"].detach(), MAX_COLOR_CODE - CODE_MARGIN
+    codes.clamp_(-bound, bound)
     if blending == "normalized":
-        bound = MAX_AMPLITUDE_CODE - AMPLITUDE_CODE_MARGIN
-        adam["color_codes"].detach()[:, AMPLITUDE_CHANNEL].clamp_(-bound, bound)
+        bound = MAX_AMPLITUDE_CODE - CODE_MARGIN
+        codes[:, AMPLITUDE_CHANNEL].clamp_(-bound, bound)
 
 
 def _gradient_norms(means: Tensor) -> Tensor:
