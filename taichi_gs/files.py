@@ -92,9 +92,11 @@ def check_target(path: Path, *, overwrite: bool) -> None:
 def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
     """Write a file so that at every moment `path` is either as it was or holds all of `data`.
 
-    The bytes go to a temporary file in the same folder, are flushed to the disk, and only then take the name. Nothing
-    is left behind when that fails or is interrupted. Without `overwrite`, a file that appears under the name in the
-    meantime is not lost. A symbolic link is followed.
+    The bytes go to a temporary file `.tgs-*.tmp` in the same folder, are flushed to the disk, and only then take the
+    name, which is flushed too. Nothing is left behind when that fails or is interrupted; a process that is killed may
+    leave the temporary file. Without `overwrite`, a file that appears under the name in the meantime is not lost; where
+    there are no hard links, a new file may be there, empty, for an instant before it is whole. A symbolic link is
+    followed.
 
     Raises:
         FileError: if the file cannot be written, or exists and `overwrite` is false.
@@ -112,6 +114,7 @@ def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
             os.replace(temporary, target)
         else:
             _publish_new(temporary, target)
+        _flush_names(os.path.dirname(target))
     except FileExistsError as error:
         raise FileError(f"cannot write {quoted(path)}: it already exists") from error
     except OSError as error:
@@ -119,6 +122,19 @@ def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+
+
+def _flush_names(folder: str) -> None:
+    """Make the names in a folder survive a loss of power, where the system lets folders be flushed: Windows does not.
+
+    Failing is no error. The file is in place by now, and nobody should be told that it was not written.
+    """
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _publish_new(temporary: str, target: str) -> None:

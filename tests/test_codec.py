@@ -217,12 +217,8 @@ print(taichi_gs.encode(np.load("picture.npy"), **{options}).hex())
     assert (result.stdout.strip(), result.stderr) == (taichi_gs.encode(picture, **options).hex(), "")
 
 
-@pytest.mark.parametrize("num_threads", [1, 2])
-def test_decoding_needs_the_file_alone_and_no_torch(
-    num_threads: int, encoded: bytes, tmp_path: Path, python: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_decoding_needs_the_file_alone_and_no_torch(encoded: bytes, tmp_path: Path, python: Callable[..., Any]) -> None:
     (tmp_path / "copy.tgs").write_bytes(encoded)
-    monkeypatch.setenv("TI_CPU_MAX_NUM_THREADS", str(num_threads))
     program = """
 import sys
 from pathlib import Path

@@ -1,13 +1,35 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
+import shutil
+import signal
+import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cli.signals import Terminated, raise_terminated
 from taichi_gs import files
 from taichi_gs.errors import FileError
+
+STAGES = ("write", "fsync", "replace", "link")
+"""What `write_atomic` does in turn; of the last two it does one."""
+
+
+class HalfWritten(io.FileIO):
+    """A new file of which only the first byte can be written."""
+
+    def __init__(self, path: str, mode: str, failure: BaseException) -> None:
+        super().__init__(path, mode)
+        self.failure = failure
+
+    def write(self, data: Any) -> int:
+        super().write(data[:1])
+        raise self.failure
 
 
 def test_read_bytes(tmp_path: Path) -> None:
@@ -93,34 +115,137 @@ def test_write_atomic_without_hard_links(tmp_path: Path, monkeypatch: pytest.Mon
     assert os.listdir(tmp_path) == ["a"]
 
 
-@pytest.mark.parametrize("overwrite", [False, True])
-@pytest.mark.parametrize("function", ["fsync", "replace", "link"])
-def test_interruption_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str, overwrite: bool
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("has_old", [False, True])
+@pytest.mark.parametrize(
+    ("failure", "raised"),
+    [
+        (KeyboardInterrupt(), KeyboardInterrupt),
+        (Terminated(), Terminated),
+        (RuntimeError("a bug"), RuntimeError),
+        (MemoryError(), MemoryError),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), FileError),
+        (OSError(errno.EIO, os.strerror(errno.EIO)), FileError),
+    ],
+    ids=["ctrl-c", "sigterm", "bug", "memory", "full", "broken"],
+)
+def test_whatever_fails_leaves_the_folder_as_it_was(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
+    has_old: bool,
+    failure: BaseException,
+    raised: type[BaseException],
 ) -> None:
-    def interrupt(*arguments: object) -> None:
-        raise KeyboardInterrupt
+    def fail(*arguments: object) -> None:
+        raise failure
 
-    if function == "replace" and not overwrite:
-        monkeypatch.setattr(os, "link", _no_links)
-    monkeypatch.setattr(os, function, interrupt)
-    if function == "link" and overwrite:
-        files.write_atomic(tmp_path / "a", b"data", overwrite=True)
-        assert os.listdir(tmp_path) == ["a"]
-        return
-    with pytest.raises(KeyboardInterrupt):
-        files.write_atomic(tmp_path / "a", b"data", overwrite=overwrite)
-    assert os.listdir(tmp_path) == []
+    path = tmp_path / "a"
+    if has_old:
+        path.write_bytes(b"old")
+    if stage == "write":
+        monkeypatch.setattr(files, "open", lambda path, mode: HalfWritten(path, "x", failure), raising=False)
+    elif stage == "fsync":
+        monkeypatch.setattr(os, "fsync", fail)
+    else:
+        # Without an old file the name is given by a link, or where there are none by replacing a file of our own.
+        monkeypatch.setattr(os, "link", _no_links if stage == "replace" else fail)
+        monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(raised) as caught:
+        files.write_atomic(path, b"data", overwrite=has_old)
+    if raised is FileError:
+        assert str(caught.value).startswith(f"cannot write {files.quoted(path)}: ")
+    assert os.listdir(tmp_path) == (["a"] if has_old else [])
+    assert not has_old or path.read_bytes() == b"old"
 
 
-def test_a_full_disk_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fsync(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+@pytest.mark.skipif(os.name == "nt", reason="needs signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_leave_the_old_file_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", lambda descriptor: signal.raise_signal(number))
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        raise_terminated()
+        with pytest.raises((KeyboardInterrupt, Terminated)):
+            files.write_atomic(path, b"data", overwrite=True)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a"]
 
-    monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(FileError, match="no space left"):
-        files.write_atomic(tmp_path / "a", b"data", overwrite=False)
-    assert os.listdir(tmp_path) == []
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder with an open file stays there")
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overwrite: bool) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: shutil.rmtree(folder, ignore_errors=True))
+    with pytest.raises(FileError, match=r"^cannot write '.*': no such file"):
+        files.write_atomic(folder / "a", b"data", overwrite=overwrite)
+
+
+@pytest.mark.parametrize(
+    ("overwrite", "has_links", "steps"),
+    [
+        (True, True, ["flush file", "replace", "flush folder"]),
+        (False, True, ["flush file", "link", "flush folder"]),
+        (False, False, ["flush file", "replace", "flush folder"]),
+    ],
+    ids=["overwriting", "new", "new, no links"],
+)
+@pytest.mark.skipif(os.name == "nt", reason="folders cannot be flushed there")
+def test_bytes_reach_the_disk_before_the_name_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overwrite: bool, has_links: bool, steps: list[str]
+) -> None:
+    """A name on the disk with its bytes still in memory would be an empty file after a loss of power."""
+    seen: list[str] = []
+    fsync, link, replace = os.fsync, os.link, os.replace
+
+    def spy_fsync(descriptor: int) -> None:
+        state = os.fstat(descriptor)
+        if stat.S_ISDIR(state.st_mode):
+            assert os.path.samestat(state, tmp_path.stat())
+            assert (tmp_path / "a").read_bytes() == b"data"
+            seen.append("flush folder")
+        else:
+            assert state.st_size == len(b"data"), "nothing is left in Python's own buffer"
+            seen.append("flush file")
+        fsync(descriptor)
+
+    def spy_link(source: str, target: str) -> None:
+        link(source, target)
+        seen.append("link")
+
+    def spy_replace(source: str, target: str) -> None:
+        replace(source, target)
+        seen.append("replace")
+
+    monkeypatch.setattr(os, "fsync", spy_fsync)
+    monkeypatch.setattr(os, "link", spy_link if has_links else _no_links)
+    monkeypatch.setattr(os, "replace", spy_replace)
+    files.write_atomic(tmp_path / "a", b"data", overwrite=overwrite)
+    assert seen == steps
+
+
+@pytest.mark.parametrize("function", ["open", "fsync"])
+def test_folders_that_cannot_be_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str) -> None:
+    original: Callable[..., Any] = getattr(os, function)
+
+    def refuse_folders(what: str | int, *arguments: int) -> Any:
+        if stat.S_ISDIR(os.stat(what).st_mode):
+            raise OSError(errno.EACCES if function == "open" else errno.EINVAL, "refused")
+        return original(what, *arguments)
+
+    monkeypatch.setattr(os, function, refuse_folders)
+    files.write_atomic(tmp_path / "a", b"data", overwrite=True)
+    assert (tmp_path / "a").read_bytes() == b"data"
+    assert os.listdir(tmp_path) == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,8 @@ def start(device: str = "auto") -> str:
 
     Raises:
         OptionError: if the name is not a device.
-        DeviceError: if the device is not available, or differs from the one already in use by this process.
+        DeviceError: if the device is not available or Taichi cannot start on it, or if it is not the one that this
+            process already uses.
     """
     global _arch
     if device not in ("auto", "cpu", "cuda"):
@@ -65,8 +66,11 @@ def _initialize(device: str) -> str:
     }
     if cache is not None:
         options["offline_cache_file_path"] = str(cache)
-    with contextlib.redirect_stdout(io.StringIO()):  # ti.init prints the architecture whatever the log level
-        ti.init(arch=ti.cuda if has_cuda else ti.cpu, **options)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # ti.init prints the architecture whatever the log level
+            ti.init(arch=ti.cuda if has_cuda else ti.cpu, **options)
+    except RuntimeError as error:  # for want of address space, say
+        raise DeviceError(f"Taichi cannot start: {str(error).strip() or 'it does not say why'}") from error
     atexit.register(_finish, ti)
     return "cuda" if has_cuda else "cpu"
 
