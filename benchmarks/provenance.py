@@ -16,8 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 # What results depend on; the results themselves do not count as changes.
-_SOURCES = ("taichi_gs", "benchmarks", "constraints.txt", ":!benchmarks/results")
-_PACKAGES = ("constriction", "numpy", "pillow", "pytorch-msssim", "taichi", "torch")
+_SOURCES = ("taichi_gs", "benchmarks", "fuzz", "constraints.txt", ":!benchmarks/results")
+_PACKAGES = ("atheris", "constriction", "numpy", "pillow", "pytorch-msssim", "taichi", "torch")
 
 
 def write_lines(lines: Iterable[str], out: Path | None) -> None:

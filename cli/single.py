@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import Any
 
@@ -14,7 +13,6 @@ from .options import FileOptions
 from .outputs import check_output, name_output
 from .progress import progress_bar
 from .report import keep_record, open_report, print_record, summary
-from .signals import undisturbed
 from .streams import PIPE, name_of, read_input, write_output
 
 
@@ -55,7 +53,5 @@ def _convert(conversion: Conversion, source: str, files: FileOptions) -> dict[st
     check_output(source, target, force=files.force)
     with progress_bar(os.path.basename(source), quiet=files.quiet) as progress:
         converted = conversion(data, name, progress)
-    # A pipe may have to wait for its reader, and files do not take long.
-    with contextlib.nullcontext() if target == PIPE else undisturbed():
-        write_output(target, converted.data, overwrite=files.force)
+    write_output(target, converted.data, overwrite=files.force)
     return converted.record(source, target)

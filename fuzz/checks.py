@@ -1,0 +1,139 @@
+"""What must hold of a decoder, whatever it is given: `examine` decodes one file and says what did not."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+import taichi_gs
+
+GIBIBYTES_LEFT = 4
+"""What a process may allocate beyond what it has at the start. More is a MemoryError and not the end of the machine."""
+
+MAX_SECONDS = 2.0
+MAX_MEBIBYTES = 512.0
+
+CAN_MEASURE_MEMORY = sys.platform == "linux"
+"""Only Linux forgets the most memory that a process had, when it is told to."""
+
+DECODED = "decoded"
+
+_CHANNELS = {"L": (), "LA": (2,), "RGB": (3,), "RGBA": (4,)}
+
+Decode = Callable[[bytes], NDArray[np.uint8]]
+
+
+class Outcome(NamedTuple):
+    """How it went with one file.
+
+    Attributes:
+        name: "decoded", or the class of what was raised.
+        sentence: what it said, with numbers as N and tags as TAG.
+        seconds: how long decoding took, wall time.
+        mebibytes: the most memory that decoding had, above what the process had before; 0 where unknown.
+        fault: what is wrong but for time and memory, or nothing.
+    """
+
+    name: str
+    sentence: str
+    seconds: float
+    mebibytes: float
+    fault: str
+
+    def findings(self, max_seconds: float = MAX_SECONDS, max_mebibytes: float = MAX_MEBIBYTES) -> list[str]:
+        """Return what is wrong, time and memory included."""
+        found = [self.fault] if self.fault else []
+        if self.seconds > max_seconds:
+            found.append(f"slow: {self.seconds:.1f} s")
+        if self.mebibytes > max_mebibytes:
+            found.append(f"memory: {self.mebibytes:.0f} MiB")
+        return found
+
+
+def examine(data: bytes, decode: Decode = taichi_gs.decode, *, again: bool = False) -> Outcome:
+    """Decode a file and check what comes of it.
+
+    Args:
+        data: the file.
+        decode: the decoder.
+        again: whether to decode a second time what can be decoded, and compare.
+    """
+    before = _forget_peak()
+    started = time.perf_counter()
+    try:
+        with warnings.catch_warnings():
+            # NumPy about overflow and the like: whoever turns warnings into errors would see them.
+            warnings.simplefilter("error", RuntimeWarning)
+            pixels = decode(data)
+    except taichi_gs.TgsError as error:
+        seconds, pixels = time.perf_counter() - started, None
+        name, sentence, fault = type(error).__name__, template(str(error)), ""
+    except BaseException as error:  # panics of native code are no Exceptions
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
+        seconds, pixels = time.perf_counter() - started, None
+        name, sentence = type(error).__name__, template(str(error))
+        fault = f"escaped: {name}: {sentence}"
+    else:
+        seconds, name, sentence, fault = time.perf_counter() - started, DECODED, "", ""
+    mebibytes = _peak() - before
+    if pixels is not None:
+        fault = _fault_of(data, pixels)
+        if not fault and again and decode(data).tobytes() != pixels.tobytes():
+            fault = "unstable: decoded twice, other pixels"
+    return Outcome(name, sentence, seconds, max(0.0, mebibytes), fault)
+
+
+def bound_memory() -> None:
+    """Bound what this process may allocate from now on, where that is possible."""
+    if not CAN_MEASURE_MEMORY:
+        return
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, ((_kibibytes("VmData") << 10) + (GIBIBYTES_LEFT << 30), hard))
+
+
+def template(sentence: str) -> str:
+    """Return what a sentence has in common with those of its kind."""
+    return re.sub(r"0x[0-9a-f]+|\d+", "N", re.sub(r"b'[^']*'|b\"[^\"]*\"", "TAG", sentence)).replace("\n", " ")[:160]
+
+
+def _fault_of(data: bytes, pixels: NDArray[np.uint8]) -> str:
+    """Compare a decoded picture with what its file says of itself."""
+    try:
+        info = taichi_gs.info(data)
+    except taichi_gs.TgsError as error:
+        return f"wrong: decoded, though its header is refused: {template(str(error))}"
+    expected = (info.height, info.width, *_CHANNELS[info.mode])
+    if pixels.shape != expected or pixels.dtype != np.uint8:
+        return f"wrong: {pixels.dtype} {pixels.shape} for {expected}"
+    return ""
+
+
+def _forget_peak() -> float:
+    """Make the kernel forget the most memory that the process had; return what it has now, in MiB."""
+    if not CAN_MEASURE_MEMORY:
+        return 0.0
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    return _peak()
+
+
+def _peak() -> float:
+    """The most memory that the process had since `_forget_peak`, in MiB."""
+    if not CAN_MEASURE_MEMORY:
+        return 0.0
+    return _kibibytes("VmHWM") / 1024
+
+
+def _kibibytes(name: str) -> int:
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    return int(status.partition(f"{name}:")[2].split()[0])

@@ -1,0 +1,65 @@
+"""The decoder as a target of atheris (libFuzzer for Python); `fuzz/run.py` starts it.
+
+    python -m fuzz.decode_target FOLDER ... [LIBFUZZER OPTION ...]
+    python -m fuzz.decode_target FILE           decode one file, such as a finding
+
+Everything in `taichi_gs` is instrumented but for the kernels, which are not run as Python. Inputs are changed half by
+libFuzzer, with checksums repaired, and half by `fuzz/mutations.py`. Pictures are limited to 2^20 pixels here, so that
+time goes into what is new; larger ones are decoded by `fuzz/mutate.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from random import Random
+
+MAX_PIXELS = 1 << 20
+
+_KERNELS = "blend blend_cpu blend_cuda project removal strips".split()
+"""Modules whose functions Taichi compiles from their source."""
+
+
+def main(argv: list[str]) -> None:
+    """Search until libFuzzer's options tell it to stop; it ends the process."""
+    try:
+        import atheris
+    except ImportError:
+        sys.exit("fuzz.decode_target needs atheris: pip install 'taichi-gs[fuzz]'")
+    os.environ["TI_CPU_MAX_NUM_THREADS"] = "1"
+    with atheris.instrument_imports(include=["taichi_gs"], exclude=[f"taichi_gs.kernels.{name}" for name in _KERNELS]):
+        import taichi_gs
+        from fuzz.checks import bound_memory, examine
+        from fuzz.mutate import CORPUS, read_seeds
+        from fuzz.mutations import mutate, repaired
+        from taichi_gs.header import Limits
+
+        decode = functools.partial(taichi_gs.decode, device="cpu", limits=Limits(max_pixels=MAX_PIXELS))
+        seeds = read_seeds(CORPUS)
+        # This imports the rest, and loads the kernels, whose time then counts for no input.
+        for seed in seeds:
+            decode(seed)
+    bound_memory()
+
+    def target(data: bytes) -> None:
+        findings = examine(data, decode).findings()
+        # Machines are noisy: what takes too long is given a second chance.
+        if findings and (findings := examine(data, decode).findings()):
+            raise AssertionError("; ".join(findings))
+
+    def mutator(data: bytes, max_size: int, number: int) -> bytes:
+        random = Random(number)
+        if len(data) > 14 and random.random() < 0.5:
+            return repaired(atheris.Mutate(data, max_size))[:max_size]
+        try:
+            return mutate([data], random).data[:max_size]
+        except ValueError:  # which is not laid out as a file
+            return mutate(seeds, random).data[:max_size]
+
+    atheris.Setup([sys.argv[0], *argv], target, custom_mutator=mutator, internal_libfuzzer=True)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,292 @@
+"""Decode many mutated files in process, and count what comes of them.
+
+    python -m fuzz.mutate [--count N] [--seed S] [--jobs J] [--seeds FOLDER] [--output FILE.tsv] [--keep FOLDER]
+
+Of each file it is checked that nothing but a `TgsError` is raised, that decoding takes no more than 2 s and 512 MiB,
+and that the pixels have the shape that the header tells and are the same the second time (of one file in 16). A process
+that dies or does not come back is noticed, and replaced. The exit status is 1 if there were findings, whose files are
+kept.
+
+Mutants follow from the seeds, S and their number: another run of the same command decodes the same ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.provenance import command_line, provenance, write_lines
+from fuzz.checks import CAN_MEASURE_MEMORY, DECODED, MAX_SECONDS, Decode, Outcome, bound_memory, examine
+from fuzz.mutations import mutant
+
+CORPUS = Path(__file__).parent / "corpus"
+COLUMNS = ("what", "which", "value")
+
+HANG_SECONDS = 60.0
+"""A process that is silent for so long is ended; it takes some seconds to start."""
+
+DECODED_TWICE = 16
+"""One in so many is decoded a second time."""
+
+MAX_RETIMED = 200
+"""So many files that were too slow are decoded again when nothing else runs, the slowest first."""
+
+
+class Report(NamedTuple):
+    """What a worker says of the mutant `number`."""
+
+    number: int
+    method: str
+    is_repaired: bool
+    outcome: Outcome
+
+
+class Fault(NamedTuple):
+    """A finding: the mutant's number and what is wrong."""
+
+    number: int
+    what: str
+
+
+@dataclass
+class Tally:
+    """What was found in a run."""
+
+    reports: list[Report] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    num_slow_once: int = 0
+
+    def add(self, report: Report) -> None:
+        """Count a report; whether it is really slow is decided in the end."""
+        self.reports.append(report)
+        self.faults += [Fault(report.number, what) for what in report.outcome.findings(max_seconds=float("inf"))]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the mutants and return the exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog="python -m fuzz.mutate", description="Decode mutated files.")
+    parser.add_argument("--count", type=int, default=20000, help="mutants [default: 20000]")
+    parser.add_argument("--seed", type=int, default=1, help="of the random choices [default: 1]")
+    parser.add_argument("--jobs", type=int, default=1, help="processes side by side [default: 1]")
+    parser.add_argument("--seeds", type=Path, default=CORPUS, metavar="FOLDER", help="files [default: fuzz/corpus]")
+    parser.add_argument("--output", type=Path, metavar="FILE.tsv", help="results file [default: stdout]")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="for files with findings [default: a temporary one]"
+    )
+    arguments = parser.parse_args(argv)
+    seeds = read_seeds(arguments.seeds)
+    started = time.monotonic()
+    tally = run(seeds, arguments.seed, arguments.count, arguments.jobs, notify=_show_progress)
+    seconds = time.monotonic() - started
+    if tally.faults:
+        folder = arguments.keep or Path(tempfile.mkdtemp(prefix="tgs-findings-"))
+        _keep(folder, tally.faults, seeds, arguments.seed)
+        print(f"{len(tally.faults)} findings; their files are in {folder}", file=sys.stderr)
+    comments = [f"# {comment}" for comment in provenance(command_line("fuzz.mutate", argv))]
+    rows = ["\t".join(map(str, row)) for row in _rows(tally, seeds, seconds)]
+    write_lines([*comments, "\t".join(COLUMNS), *rows], arguments.output)
+    return 1 if tally.faults else 0
+
+
+def read_seeds(folder: Path) -> list[bytes]:
+    """Return the .tgs files of a folder, in the order of their names."""
+    return [path.read_bytes() for path in sorted(folder.glob("*.tgs"))]
+
+
+def run(
+    seeds: Sequence[bytes],
+    seed: int,
+    count: int,
+    jobs: int = 1,
+    decode: Decode | None = None,
+    notify: Callable[[int, int], None] | None = None,
+) -> Tally:
+    """Decode `count` mutants in `jobs` processes.
+
+    Args:
+        seeds: the files that are mutated.
+        seed, count: the mutants (seed, 0) to (seed, count - 1).
+        jobs: processes.
+        decode: in the decoder's place; a function of a module, which processes can find.
+        notify: called with the number of mutants done, and of findings.
+    """
+    tally = Tally()
+    for report in _reports([range(job, count, jobs) for job in range(jobs)], seeds, seed, decode, tally.faults):
+        tally.add(report)
+        if notify is not None and len(tally.reports) % 1000 == 0:
+            notify(len(tally.reports), len(tally.faults))
+    slow = sorted((-report.outcome.seconds, report.number) for report in tally.reports if _is_slow(report))
+    tally.num_slow_once = len(slow)
+    indices = [index for _, index in slow]
+    # Machines are noisy: what is slow alone too is slow.
+    again = list(_reports([indices[:MAX_RETIMED]], seeds, seed, decode, tally.faults))
+    tally.faults += [
+        Fault(report.number, f"slow: {report.outcome.seconds:.1f} s") for report in again if _is_slow(report)
+    ]
+    tally.faults += [Fault(index, "slow: not timed again") for index in indices[MAX_RETIMED:]]
+    better = {report.number: report for report in again}
+    tally.reports = [min(report, better.get(report.number, report), key=_seconds) for report in tally.reports]
+    return tally
+
+
+def _seconds(report: Report) -> float:
+    return report.outcome.seconds
+
+
+def _is_slow(report: Report) -> bool:
+    return _seconds(report) > MAX_SECONDS
+
+
+def _reports(
+    shares: Sequence[Sequence[int]], seeds: Sequence[bytes], seed: int, decode: Decode | None, faults: list[Fault]
+) -> Iterator[Report]:
+    """Yield the reports of one worker for each share of mutants; add those that end a worker to `faults`."""
+    workers = {
+        worker.connection: worker for worker in (_Worker(share, seeds, seed, decode) for share in shares if share)
+    }
+    try:
+        while workers:
+            for connection in wait(list(workers), timeout=1.0):
+                assert isinstance(connection, Connection)
+                worker = workers[connection]
+                try:
+                    report: Report = connection.recv()
+                except EOFError:
+                    del workers[connection]
+                    ending = worker.end()
+                    if worker.remaining:
+                        faults.append(Fault(worker.remaining[0], f"died: {ending}"))
+                        workers.update(worker.successor())
+                    continue
+                worker.note(report)
+                yield report
+            for connection, worker in list(workers.items()):
+                if worker.remaining and time.monotonic() - worker.heard > HANG_SECONDS:
+                    worker.kill()
+                    faults.append(Fault(worker.remaining[0], f"hung: {HANG_SECONDS:.0f} s"))
+                    del workers[connection]
+                    workers.update(worker.successor())
+    finally:
+        for worker in workers.values():
+            worker.kill()
+
+
+class _Worker:
+    """A process at work on `remaining` mutants, of which it reports the first one next."""
+
+    def __init__(self, indices: Sequence[int], seeds: Sequence[bytes], seed: int, decode: Decode | None) -> None:
+        self.remaining = indices
+        self._job = (seeds, seed, decode)
+        # Taichi does not survive a fork.
+        context = multiprocessing.get_context("spawn")
+        self.connection, end = context.Pipe(duplex=False)
+        self._process: BaseProcess = context.Process(target=_work, args=(end, indices, *self._job), daemon=True)
+        self._process.start()
+        end.close()
+        self.heard = time.monotonic()
+
+    def note(self, report: Report) -> None:
+        assert report.number == self.remaining[0]
+        self.remaining = self.remaining[1:]
+        self.heard = time.monotonic()
+
+    def end(self) -> str:
+        """Wait for the process to end, and say how it did."""
+        self._process.join()
+        self.connection.close()
+        return f"exit status {self._process.exitcode}"
+
+    def kill(self) -> None:
+        self._process.kill()
+        self.end()
+
+    def successor(self) -> dict[Connection, _Worker]:
+        """Start a worker for the mutants after the one that was fatal."""
+        if len(self.remaining) == 1:
+            return {}
+        worker = _Worker(self.remaining[1:], *self._job)
+        return {worker.connection: worker}
+
+
+def _work(
+    connection: Connection, indices: Iterable[int], seeds: Sequence[bytes], seed: int, decode: Decode | None
+) -> None:
+    """Report on mutants, in a process of its own."""
+    # Processes side by side have the cores among them.
+    os.environ["TI_CPU_MAX_NUM_THREADS"] = "1"
+    decode = decode or _start()
+    for index in indices:
+        data, method, is_repaired = mutant(seeds, seed, index)
+        outcome = examine(data, decode, again=index % DECODED_TWICE == 0)
+        connection.send(Report(index, method, is_repaired, outcome))
+
+
+def _start() -> Decode:
+    """Load the decoder's kernels, bound what the process may allocate, and return the decoder."""
+    import taichi_gs
+
+    for name in ("drawn", "drawn_paper"):
+        taichi_gs.decode(CORPUS / f"{name}.tgs")
+    bound_memory()
+    return taichi_gs.decode
+
+
+def _show_progress(done: int, num_faults: int) -> None:
+    print(f"{done} mutants, {num_faults} findings", file=sys.stderr, flush=True)
+
+
+def _keep(folder: Path, faults: Sequence[Fault], seeds: Sequence[bytes], seed: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for fault in faults:
+        (folder / f"{fault.what.partition(':')[0]}-{seed}-{fault.number}.tgs").write_bytes(
+            mutant(seeds, seed, fault.number).data
+        )
+
+
+def _rows(tally: Tally, seeds: Sequence[bytes], seconds: float) -> Iterator[tuple[str, str, object]]:
+    """Yield the rows of a results file."""
+    reports = tally.reports
+    outcomes = [report.outcome for report in reports]
+    yield "seeds", "files", len(seeds)
+    yield "mutants", "all", len(reports)
+    yield "mutants", "checksums repaired", sum(report.is_repaired for report in reports)
+    yield "mutants", "per second, all processes", f"{len(reports) / seconds:.0f}"
+    yield from (("method", name, n) for name, n in Counter(report.method for report in reports).most_common())
+    yield from (("outcome", name, n) for name, n in Counter(outcome.name for outcome in outcomes).most_common())
+    sentences = Counter(f"{outcome.name}: {outcome.sentence}" for outcome in outcomes if outcome.name != DECODED)
+    yield from (("sentence", sentence, n) for sentence, n in sentences.most_common())
+    if reports:
+        times = sorted(1000 * outcome.seconds for outcome in outcomes)
+        slowest = max(reports, key=_seconds)
+        yield "milliseconds", "median", f"{statistics.median(times):.2f}"
+        yield "milliseconds", "99 of 100 at most", f"{times[len(times) * 99 // 100]:.2f}"
+        yield "milliseconds", f"most, mutant {slowest.number}", f"{times[-1]:.0f}"
+        yield "milliseconds", "too many at first, not alone", tally.num_slow_once - _count(tally, "slow")
+    if reports and CAN_MEASURE_MEMORY:
+        largest = max(reports, key=lambda report: report.outcome.mebibytes)
+        yield "mebibytes", f"most, mutant {largest.number}", f"{largest.outcome.mebibytes:.0f}"
+    elif reports:
+        yield "mebibytes", "not measured on this system", "-"
+    yield "findings", "all", len(tally.faults)
+    yield from (("finding", fault.what, fault.number) for fault in tally.faults)
+
+
+def _count(tally: Tally, kind: str) -> int:
+    return sum(fault.what.startswith(kind) for fault in tally.faults)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
