@@ -25,8 +25,8 @@ import taichi_gs
 from cli import tgs
 from cli.conversion import PICTURE_SUFFIXES
 
-DATA = ROOT / "tests" / "data"
-NAMES = ["v1_default", "v1_empty"]
+DATA = ROOT / "tests" / "conformance" / "v1"
+NAMES = ["old_default", "old_empty"]
 FEW = ["--preset", "fast", "--num-gaussians", "20", "--steps"]
 PICTURES = ["in/a.png", "in/b.png", "in/one/c.png", "in/one/two/d.bmp"]
 BAD = {
@@ -61,7 +61,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, place in zip([*NAMES, NAMES[0]], ["in", "in/one", "in/one/two"], strict=True):
         os.makedirs(place, exist_ok=True)
         shutil.copy(DATA / f"{name}.tgs", place)
-    data = (DATA / "v1_default.tgs").read_bytes()
+    data = (DATA / "old_default.tgs").read_bytes()
     Path("in/one/cut.tgs").write_bytes(data[: len(data) // 2])
     return tmp_path
 
@@ -89,7 +89,7 @@ def add_bad_files(folder: Path) -> None:
 def test_folders_are_decoded_into_a_mirrored_tree(folder: Path) -> None:
     result = run("decompress", "in", "-r", "--output-dir", "out", "--jobs", "2")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert below(folder / "out") == ["one/two/v1_default.png", "one/v1_empty.png", "v1_default.png"]
+    assert below(folder / "out") == ["old_default.png", "one/old_empty.png", "one/two/old_default.png"]
     for name in below(folder / "out"):
         expected = np.asarray(Image.open(DATA / Path(name).name))
         np.testing.assert_array_equal(np.asarray(Image.open(folder / "out" / name)), expected)
@@ -124,16 +124,16 @@ def test_objects_and_totals(folder: Path) -> None:
 def test_going_on(folder: Path) -> None:
     arguments = ["decompress", "in", "-r", "--output-dir", "out", "--report", "report.jsonl"]
     os.makedirs("out/one")
-    Path("out/one/v1_empty.png").write_text("mine")
+    Path("out/one/old_empty.png").write_text("mine")
     refused = run(*arguments)
-    assert (refused.exit_code, below(folder / "out")) == (1, ["one/v1_empty.png"])
+    assert (refused.exit_code, below(folder / "out")) == (1, ["one/old_empty.png"])
     assert "use --skip-existing to leave them, or --force to overwrite them" in refused.stderr
     assert not Path("report.jsonl").exists()
 
     result = run(*arguments, "--skip-existing", "--json")
     records, totals = objects(result.stdout)
     assert (len(records), totals["skipped"], totals["written"]) == (3, 1, 2)
-    assert Path("out/one/v1_empty.png").read_text() == "mine"
+    assert Path("out/one/old_empty.png").read_text() == "mine"
 
     os.remove("in/one/cut.tgs")
     again = run(*arguments, "--skip-existing", "--json")
@@ -143,7 +143,7 @@ def test_going_on(folder: Path) -> None:
 
     forced = run(*arguments, "--force", "--quiet")
     assert (forced.exit_code, forced.output) == (0, "")
-    assert Image.open("out/one/v1_empty.png").size == Image.open(DATA / "v1_empty.png").size
+    assert Image.open("out/one/old_empty.png").size == Image.open(DATA / "old_empty.png").size
     assert objects(Path("report.jsonl").read_text())[1]["written"] == 3
 
 
@@ -156,24 +156,24 @@ def test_reports_are_not_written_over(folder: Path) -> None:
 
 
 def test_lists_and_shards(folder: Path) -> None:
-    names = ["in/v1_default.tgs", str(folder / "in/one/v1_empty.tgs"), "in/one/../one/two/v1_default.tgs"]
+    names = ["in/old_default.tgs", str(folder / "in/one/old_empty.tgs"), "in/one/../one/two/old_default.tgs"]
     listed = "\r\n".join([*names, ""])
     for shard in ("1/2", "2/2"):
         arguments = ["decompress", "--files-from", "-", "--output-dir", "out", "--shard", shard, "--format", "bmp"]
         assert run(*arguments, input=listed).exit_code == 0
-    absolute = (folder / "in/one/v1_empty.bmp").relative_to(folder.anchor).as_posix()
-    assert below(folder / "out") == sorted(["in/v1_default.bmp", "in/one/two/v1_default.bmp", absolute])
+    absolute = (folder / "in/one/old_empty.bmp").relative_to(folder.anchor).as_posix()
+    assert below(folder / "out") == sorted(["in/old_default.bmp", "in/one/two/old_default.bmp", absolute])
 
 
 def test_outputs_beside_inputs(folder: Path) -> None:
-    assert run("decompress", "in/v1_default.tgs", "in/one/v1_empty.tgs").exit_code == 0
-    assert Path("in/v1_default.png").exists()
-    assert Path("in/one/v1_empty.png").exists()
+    assert run("decompress", "in/old_default.tgs", "in/one/old_empty.tgs").exit_code == 0
+    assert Path("in/old_default.png").exists()
+    assert Path("in/one/old_empty.png").exists()
 
 
 def test_an_output_folder_that_cannot_be_made(folder: Path) -> None:
     Path("file").touch()
-    result = run("decompress", "in/v1_default.tgs", "in/one/v1_empty.tgs", "--output-dir", "file", "--json")
+    result = run("decompress", "in/old_default.tgs", "in/one/old_empty.tgs", "--output-dir", "file", "--json")
     assert result.exit_code == 1
     records, _ = objects(result.stdout)
     assert all(record["error"].startswith("cannot make the folder 'file'") for record in records)
@@ -205,20 +205,20 @@ def test_what_is_refused_before_any_work(folder: Path, arguments: list[str], sen
         [],
         ["in", "-r", "-o", "a.png"],
         ["in", "-o", "a.png"],
-        ["in/v1_default.tgs", "in/one/v1_empty.tgs", "-o", "a.png"],
-        ["in/v1_default.tgs", "--force", "--skip-existing"],
-        ["in/v1_default.tgs", "-", "--output-dir", "out"],
+        ["in/old_default.tgs", "in/one/old_empty.tgs", "-o", "a.png"],
+        ["in/old_default.tgs", "--force", "--skip-existing"],
+        ["in/old_default.tgs", "-", "--output-dir", "out"],
         ["-", "--output-dir", "out"],
         ["-", "--json"],
-        ["in/v1_default.tgs", "-o", "-", "--json"],
+        ["in/old_default.tgs", "-o", "-", "--json"],
         ["in", "-r", "--shard", "0/2"],
         ["in", "-r", "--shard", "3/2"],
         ["in", "-r", "--shard", "half"],
         ["in", "-r", "--jobs", "0"],
         ["in", "-r", "--format", "gif"],
-        ["in/v1_default.tgs", "--size", "640"],
-        ["in/v1_default.tgs", "--region", "1,2,3"],
-        ["in/v1_default.tgs", "--scale", "0"],
+        ["in/old_default.tgs", "--size", "640"],
+        ["in/old_default.tgs", "--region", "1,2,3"],
+        ["in/old_default.tgs", "--scale", "0"],
     ],
 )
 def test_wrong_usage_is_status_2(folder: Path, arguments: list[str]) -> None:

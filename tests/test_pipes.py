@@ -18,9 +18,9 @@ from PIL import Image
 
 from cli import tgs
 
-DATA = ROOT / "tests" / "data"
-TGS = (DATA / "v1_default.tgs").read_bytes()
-EXPECTED = np.asarray(Image.open(DATA / "v1_default.png"))
+DATA = ROOT / "tests" / "conformance" / "v1"
+TGS = (DATA / "old_default.tgs").read_bytes()
+EXPECTED = np.asarray(Image.open(DATA / "old_default.png"))
 FEW = ["--preset", "fast", "--num-gaussians", "20", "--k", "4", "--steps", "10"]
 
 
@@ -58,7 +58,7 @@ def test_a_format_goes_before_the_name(folder: Path) -> None:
 
 
 def test_compress_in_a_pipe(folder: Path) -> None:
-    photo = (DATA / "v1_default.png").read_bytes()
+    photo = (DATA / "old_default.png").read_bytes()
     (folder / "photo.png").write_bytes(photo)
     piped = run("compress", "-", *FEW, "-q", data=photo)
     assert (piped.exit_code, piped.stderr) == (0, "")
@@ -76,14 +76,14 @@ def test_bad_input_on_stdin(command: str, data: bytes, sentence: str) -> None:
 
 def test_info_and_compare_read_stdin(folder: Path) -> None:
     assert json.loads(run("info", "-", "--json", data=TGS).stdout)["bytes"] == len(TGS)
-    assert json.loads(run("compare", str(DATA / "v1_default.png"), "-", "--json", data=TGS).stdout)["psnr"] is None
+    assert json.loads(run("compare", str(DATA / "old_default.png"), "-", "--json", data=TGS).stdout)["psnr"] is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a terminal")
 @pytest.mark.parametrize("arguments", [["decompress", "photo.tgs", "-o", "-"], ["compress", "photo.png", "-o", "-"]])
 def test_terminals_get_no_bytes(folder: Path, arguments: list[str]) -> None:
     (folder / "photo.tgs").write_bytes(TGS)
-    (folder / "photo.png").write_bytes((DATA / "v1_default.png").read_bytes())
+    (folder / "photo.png").write_bytes((DATA / "old_default.png").read_bytes())
     master, terminal = os.openpty()
     result = subprocess.run(
         [sys.executable, "-m", "cli", *arguments],
