@@ -2,7 +2,8 @@
 
     python reference_decoder.py photo.tgs photo.pam
 
-Tests hold the package against it. Of limits and error messages it has only what keeps it from going wrong silently.
+Tests hold the package against it. It refuses what the document calls invalid or unsupported, by an exception of any kind;
+limits of its own it has none.
 """
 
 from __future__ import annotations
@@ -216,11 +217,15 @@ def decode_symbols(data: bytes) -> dict[str, Any]:
             value |= (byte & 127) << shift
             shift += 7
             if byte < 128:
+                assert (byte > 0 or shift == 7) and shift <= 35, "a varint that is not the shortest"
                 return value
 
     width, height, n, columns, rows = (varint() for _ in range(5))
     subdivision = varint() if flags & 4 else 0
     codewords = [varint(), varint()]
+    assert all(1 <= side <= 65535 for side in (width, height, columns, rows)), "sides"
+    assert 1 <= subdivision <= 65535 or not flags & 4, "subdivision"
+    assert all(min(n, 1) <= k <= min(n, 65536) for k in codewords), "numbers of codewords"
     is_gray = flags & 8 != 0
     num_bytes, stored = (1, [0, 1, 2, 3, 6]) if is_gray else (3, list(range(7)))
     background = list(body[position : position + num_bytes]) * (3 // num_bytes)
@@ -230,9 +235,16 @@ def decode_symbols(data: bytes) -> dict[str, Any]:
     for c in stored:
         channels[c] = (packed_bits >> 4 * c & 15, *struct.unpack_from("<ee", body, position))
         position += 4
-    assert not is_gray or channels[4][0] == channels[5][0] == 0, "damaged"
+    assert packed_bits < 1 << 28, "reserved bits"
+    assert not is_gray or channels[4][0] == channels[5][0] == 0, "bits of chroma"
+    bounds = (32, 8, 8, 16, 16, 16, 2 if flags & 2 else 16)
+    for (bits, minimum, step), bound in zip(channels, bounds, strict=True):
+        assert bits <= 12 and np.isfinite(step) and (step > 0 or bits == 0), "bits and steps"
+        assert abs(minimum) <= bound and abs(minimum + step * ((1 << bits) - 1)) <= bound, "ranges"
     payload_length = varint() if flags & 1 else len(body) - position
     end = position + payload_length
+    assert end <= len(body), "the payload's length"
+    assert n <= min(1 << 24, 4096 + 64 * payload_length), "too many Gaussians"
     coder = RangeDecoder(body[position:end])
 
     symbols: dict[str, Any] = {"image_size": (height, width), "grid_size": (rows, columns), "background": background}
@@ -282,7 +294,11 @@ def decode_tail(tail: bytes, version: int) -> dict[bytes, bytes]:
         assert tag not in chunks, "damaged"
         is_metadata = tag in (b"ICCP", b"EXIF", b"XMP_")
         assert is_metadata or (tag == b"ALPH" and version > 1) or tag[:1].islower(), "newer than this decoder"
-        chunks[tag] = zlib.decompress(content) if is_metadata and version > 1 else content
+        if is_metadata and version > 1:
+            stream = zlib.decompressobj()
+            content = stream.decompress(content)
+            assert stream.eof and not stream.unused_data, "not one stream"
+        chunks[tag] = content
     return chunks
 
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import shutil
+import struct
 import zlib
 from collections.abc import Iterator
 from functools import cache
@@ -178,6 +179,17 @@ def sentences(path: Path) -> Iterator[str]:
             (sentence,) = node.exc.args
             parts = sentence.values if isinstance(sentence, ast.JoinedStr) else [sentence]
             yield "".join(re.escape(part.value) if isinstance(part, ast.Constant) else ".*" for part in parts)
+
+
+ONLY_LIMITS = {"too_many_pixels", "too_much_to_draw", "zip_bomb", "zip_bomb_in_parts"}
+"""Bad files that the format allows; the set's README says so."""
+
+
+@pytest.mark.parametrize("name", sorted({row["file"] for row in BAD} - ONLY_LIMITS))
+def test_the_reference_decoder_refuses_bad_files(name: str) -> None:
+    """It raises what comes to its mind."""
+    with pytest.raises((AssertionError, IndexError, ValueError, struct.error, zlib.error)):
+        reference_decoder.decode((SET / "bad" / f"{name}.tgs").read_bytes())
 
 
 def test_every_sentence_has_a_file() -> None:
