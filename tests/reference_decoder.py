@@ -2,8 +2,8 @@
 
     python reference_decoder.py photo.tgs photo.pam
 
-Tests hold the package against it. It refuses what the document calls invalid or unsupported, by an exception of any kind;
-limits of its own it has none.
+Tests hold the package against it. It refuses what the document calls invalid or unsupported, by an exception of any
+kind, and has no limits of its own.
 """
 
 from __future__ import annotations
@@ -217,7 +217,8 @@ def decode_symbols(data: bytes) -> dict[str, Any]:
             value |= (byte & 127) << shift
             shift += 7
             if byte < 128:
-                assert (byte > 0 or shift == 7) and shift <= 35, "a varint that is not the shortest"
+                assert byte > 0 or shift == 7, "a varint that is not the shortest"
+                assert shift <= 35, "a varint of more than five bytes"
                 return value
 
     width, height, n, columns, rows = (varint() for _ in range(5))
@@ -239,8 +240,10 @@ def decode_symbols(data: bytes) -> dict[str, Any]:
     assert not is_gray or channels[4][0] == channels[5][0] == 0, "bits of chroma"
     bounds = (32, 8, 8, 16, 16, 16, 2 if flags & 2 else 16)
     for (bits, minimum, step), bound in zip(channels, bounds, strict=True):
-        assert bits <= 12 and np.isfinite(step) and (step > 0 or bits == 0), "bits and steps"
-        assert abs(minimum) <= bound and abs(minimum + step * ((1 << bits) - 1)) <= bound, "ranges"
+        assert bits <= 12, "bits"
+        assert np.isfinite(step), "steps"
+        assert step > 0 or bits == 0, "steps"
+        assert max(abs(minimum), abs(minimum + step * ((1 << bits) - 1))) <= bound, "ranges"
     payload_length = varint() if flags & 1 else len(body) - position
     end = position + payload_length
     assert end <= len(body), "the payload's length"
@@ -297,7 +300,8 @@ def decode_tail(tail: bytes, version: int) -> dict[bytes, bytes]:
         if is_metadata and version > 1:
             stream = zlib.decompressobj()
             content = stream.decompress(content)
-            assert stream.eof and not stream.unused_data, "not one stream"
+            assert stream.eof, "not a whole stream"
+            assert not stream.unused_data, "more than one stream"
         chunks[tag] = content
     return chunks
 
