@@ -175,21 +175,18 @@ class Decompression:
         seconds = time.perf_counter() - started
         contents = info(data, limits=chosen.get("limits"))
         height, width = picture.pixels.shape[:2]
-        facts = {
-            "width": width,
-            "height": height,
-            "bits_per_pixel": contents.bits_per_pixel,
-        }
+        facts = {"width": width, "height": height, "bits_per_pixel": contents.bits_per_pixel}
         return Converted(content, len(data), {**facts, "seconds": round(seconds, 3)})
 
 
 def _measure(data: bytes, original: Picture, device: str) -> dict[str, Any]:
     """Decode a file: its size, its PSNR against the 8-bit picture, and what is in it."""
     from taichi_gs.codec import decode_picture, info
+    from taichi_gs.header import FORMAT_LIMITS
     from taichi_gs.metrics import bits_per_pixel, comparable_pixels, psnr
 
-    contents = info(data)
-    quality = psnr(*comparable_pixels(original, decode_picture(data, device=device)))
+    contents = info(data, limits=FORMAT_LIMITS)
+    quality = psnr(*comparable_pixels(original, decode_picture(data, device=device, limits=FORMAT_LIMITS)))
     return {
         "width": contents.width,
         "height": contents.height,

@@ -58,8 +58,8 @@ def decompress(files: FileOptions, format_name: str | None, device: str, **optio
     Gaussians have no resolution: --scale and --size draw them at any, without resampling pixels. --region takes time
     only for the part that it asks for.
 
-    A file that asks for more pixels, memory or time than a photograph of its size would is refused; --limit sets other
-    limits, such as --limit pixels=200000000.
+    A file that asks for too many pixels, or for too much memory or time, is refused; --limit sets other limits, such as
+    --limit pixels=200000000.
 
     Nothing is overwritten without --force. After an interruption, the same command with --skip-existing does the rest:
     outputs are written whole or not at all. A bad file does not stop the others; what failed is listed at the end, and

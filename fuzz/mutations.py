@@ -22,6 +22,7 @@ from taichi_gs.bitstream import parse, serialize
 from taichi_gs.errors import TgsError
 from taichi_gs.quantize import lattice_of_picture
 from taichi_gs.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
+from taichi_gs.reader import varint
 
 SIGNATURE = b"\x89TGS\r\n\x1a\n"
 HAS_TAIL, IS_SUBDIVIDED, IS_GRAY = 1, 4, 8
@@ -131,14 +132,14 @@ def assemble(parts: Parts) -> bytes:
     """Put a file together, with a good checksum."""
     flags = parts.flags
     body = SIGNATURE + bytes([parts.version, flags])
-    body += b"".join(_varint(parts.numbers[name]) for name in NUMBERS if name != "subdivision" or flags & IS_SUBDIVIDED)
+    body += b"".join(varint(parts.numbers[name]) for name in NUMBERS if name != "subdivision" or flags & IS_SUBDIVIDED)
     ranges = list(parts.ranges)
     if flags & IS_GRAY:
         del ranges[_CHROMA_RANGES]
     body += parts.background[: 1 if flags & IS_GRAY else 3]
     body += struct.pack(f"<I{len(ranges)}H", parts.bits, *ranges)
     if flags & HAS_TAIL:
-        body += _varint(len(parts.payload)) + parts.payload
+        body += varint(len(parts.payload)) + parts.payload
         body += b"".join(struct.pack("<4sI", tag, len(content)) + content for tag, content in parts.chunks)
     else:
         body += parts.payload
@@ -463,15 +464,6 @@ def _whole_number(random: Random, value: int) -> int:
     near = max(0, value + random.choice((-1, 1)))
     anything = int(2 ** random.uniform(0, 20))
     return random.choice((near, near, 2 * value, value // 2, random.choice(EDGES), anything))
-
-
-def _varint(value: int) -> bytes:
-    groups = bytearray()
-    while value > 127:
-        groups.append(value & 127 | 128)
-        value >>= 7
-    groups.append(value)
-    return bytes(groups)
 
 
 _METHODS: dict[str, tuple[int, Callable[[Random, bytes, Sequence[bytes]], bytes]]] = {

@@ -41,6 +41,7 @@ def decode_bytes(
     Raises:
         BitstreamError, LimitError: see `bitstream.parse`.
         OptionError, LimitError: see `view.choose_view`.
+        LimitError: if there are more pairs of a Gaussian and a tile than `limits` allow.
         DeviceError, OptionError: see `kernels.runtime.start`.
     """
     limits = limits or Limits()
@@ -61,8 +62,10 @@ def _decode_planes(
 ) -> None:
     """Render a view of a file without its alpha into `pixels` [height, width, 1 or 3]."""
     gaussians = dequantize_gaussians(parse_body(data, header))
+    # Metadata must not pay for drawing: anything can be in there.
+    num_bytes = header.header_bytes + header.payload_bytes
     height, width = header.image_size
-    _render(pixels, gaussians, view, device, limits.pairs_allowed(len(data), height * width, view.num_samples))
+    _render(pixels, gaussians, view, device, limits.pairs_allowed(num_bytes, height * width, view.num_samples))
 
 
 def rasterize(gaussians: Gaussians, *, view: View | None = None, device: str = "auto") -> NDArray[np.uint8]:

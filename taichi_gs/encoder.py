@@ -123,7 +123,9 @@ class PictureEncoder:
             except QualityError as error:
                 colors, is_best = error.data, True
             data = with_tail(colors, {ALPHA_TAG: plane})
-            reached = metrics.psnr(expected, comparable_rgb(decode_bytes(data, device=self._arch)))
+            reached = metrics.psnr(
+                expected, comparable_rgb(decode_bytes(data, device=self._arch, limits=FORMAT_LIMITS))
+            )
             if reached >= goal:
                 return data
             if is_best:

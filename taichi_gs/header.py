@@ -52,8 +52,11 @@ GAUSSIANS_PER_BYTE = 64
 
 FREE_PAIRS = 1 << 22
 PAIRS_PER_BYTE = 64
-PIXELS_PER_PAIR = 16
+PIXELS_PER_PAIR = 8
 """For `Limits.pairs_allowed`. Drawing 2^22 pairs takes about half a second on two cores."""
+
+MAX_PAIRS = (1 << 31) - 1
+"""Lists of pairs have 32-bit indices."""
 
 GRAY_SAVING = 10
 """Bytes that the header of a gray picture is shorter."""
@@ -61,7 +64,7 @@ GRAY_SAVING = 10
 
 @dataclass(frozen=True)
 class Limits:
-    """What a file may ask for before it is refused with LimitError.
+    """What a file may ask for before it is refused with LimitError; what the format does not allow is refused as well.
 
     Attributes:
         max_pixels: width times height; the default is Pillow's.
@@ -87,18 +90,19 @@ class Limits:
         them. Photographs have 5 to 20 pairs a byte, and about 30 for every 256 pixels.
 
         Args:
-            num_bytes: of the file.
+            num_bytes: of the file, but for its tail.
             num_pixels: of its picture.
             num_samples: of what is drawn.
         """
-        if self.max_pairs is not None:
-            return self.max_pairs
-        allowed = FREE_PAIRS + PAIRS_PER_BYTE * num_bytes + num_pixels // PIXELS_PER_PAIR
-        return allowed * max(num_samples, num_pixels) // num_pixels
+        allowed = self.max_pairs
+        if allowed is None:
+            allowed = FREE_PAIRS + PAIRS_PER_BYTE * num_bytes + num_pixels // PIXELS_PER_PAIR
+            allowed = allowed * max(num_samples, num_pixels) // num_pixels
+        return min(allowed, MAX_PAIRS)
 
 
-FORMAT_LIMITS = Limits(max_pixels=MAX_SIDE**2, max_gaussians=MAX_GAUSSIANS, max_tail=1 << 32)
-"""What the format itself allows."""
+FORMAT_LIMITS = Limits(max_pixels=MAX_SIDE**2, max_gaussians=MAX_GAUSSIANS, max_tail=1 << 32, max_pairs=MAX_PAIRS)
+"""What the format itself allows: for files that are our own."""
 
 
 @dataclass(frozen=True)
@@ -211,13 +215,15 @@ def check_header(header: Header, limits: Limits) -> None:
     """Raise BitstreamError or LimitError if the numbers in a header are impossible or too large."""
     check_sides(header.image_size, header.grid_size, limits)
     num_gaussians, payload_bytes = header.num_gaussians, header.payload_bytes
-    if num_gaussians > limits.max_gaussians:
-        raise LimitError(f"The file has {num_gaussians} Gaussians, more than the {limits.max_gaussians} allowed.")
+    max_gaussians = min(limits.max_gaussians, MAX_GAUSSIANS)
+    max_codewords = min(limits.max_codewords, MAX_CODEWORDS)
+    if num_gaussians > max_gaussians:
+        raise LimitError(f"The file has {num_gaussians} Gaussians, more than the {max_gaussians} allowed.")
     if num_gaussians > FREE_GAUSSIANS + GAUSSIANS_PER_BYTE * payload_bytes:
         raise LimitError(f"The file has {num_gaussians} Gaussians, too many for {payload_bytes} bytes of payload.")
     for num_codewords in (header.num_covariance_codewords, header.num_color_codewords):
-        if num_codewords > limits.max_codewords:
-            raise LimitError(f"The file has {num_codewords} codewords, more than the {limits.max_codewords} allowed.")
+        if num_codewords > max_codewords:
+            raise LimitError(f"The file has {num_codewords} codewords, more than the {max_codewords} allowed.")
         if not min(1, num_gaussians) <= num_codewords <= num_gaussians:
             raise BitstreamError(f"The file is invalid: {num_codewords} codewords for {num_gaussians} Gaussians.")
     check_ranges((*header.covariance_quantizers, *header.color_quantizers), header.blending)
@@ -237,11 +243,12 @@ def check_ranges(quantizers: Sequence[UniformQuantizer], blending: Blending) -> 
 def check_sides(image_size: tuple[int, int], grid_size: tuple[int, int], limits: Limits) -> None:
     """Raise BitstreamError or LimitError if (height, width) or (rows, columns) are zero or too large."""
     (height, width), (rows, columns) = image_size, grid_size
+    max_side = min(limits.max_side, MAX_SIDE)
     for what, value, most in (
-        ("pixels of width", width, limits.max_side),
-        ("pixels of height", height, limits.max_side),
-        ("columns of cells", columns, limits.max_side),
-        ("rows of cells", rows, limits.max_side),
+        ("pixels of width", width, max_side),
+        ("pixels of height", height, max_side),
+        ("columns of cells", columns, max_side),
+        ("rows of cells", rows, max_side),
         ("pixels", width * height, limits.max_pixels),
     ):
         if value == 0:

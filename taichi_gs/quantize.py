@@ -25,7 +25,7 @@ MAX_LOG_AREA_CODE = 32.0
 """Bound on the values of m: exp(32) square pixels is beyond any picture, and no float overflows."""
 
 MAX_ANISOTROPY_CODE = 8.0
-"""Bound on u and v, axes of 3000 : 1: single precision draws them, and the integers of their lattices fit 64 bits."""
+"""Bound on u and v, axes of e^8 to e^11 : 1: the integers of their lattices fit 64 bits."""
 
 MAX_COLOR_CODE = 16.0
 """Bound on Y, Co and Cg, which go from -1 to 1 but where Gaussians make up for each other, and on opacity codes."""

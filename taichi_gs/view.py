@@ -26,8 +26,10 @@ MAX_SAMPLES = 4
 MAX_WHOLE_SIDE = 1 << 24
 """Of a whole picture of which a region is drawn: up to here single precision counts its pixels."""
 
-SAMPLES_PER_BAND = 1 << 21
-"""A view is drawn in bands, so that its floats and lists need no more memory than those of a picture of this size."""
+SAMPLES_PER_BAND, PAIRS_PER_BAND = 1 << 21, 1 << 21
+"""A view is drawn in bands, so that its floats need no more memory than those of a picture of this size, and its lists
+no more than those of so many pairs of a Gaussian and a tile. Pixels may depend on this in their last digits: means are
+rounded where a band begins."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,24 @@ class View:
         return projected.window((left * across, top * down), (height * down, width * across))
 
     def bands(self, projected: Projected) -> Iterator[Projected]:
-        """Yield what `project` returns as bands, from top to bottom, each a picture of its own."""
-        down = self.samples[0]
+        """Yield what `project` returns as bands, from top to bottom, each a picture of its own.
+
+        It is halved again and again: so each Gaussian is looked at a few times, and not once a band.
+        """
+        from taichi_gs.kernels.blend import TILE
+        from taichi_gs.kernels.tiles import count_pairs
+
         height, width = projected.image_size
-        num_rows = max(1, SAMPLES_PER_BAND // (width * down)) * down
-        for row in range(0, height, num_rows):
-            yield projected.window((0, row), (min(num_rows, height - row), width))
+        unit = TILE * self.samples[0]  # whole tiles, and whole pixels
+        if height > unit and (
+            height * width > SAMPLES_PER_BAND
+            or count_pairs(projected.means, projected.extents, projected.image_size) > PAIRS_PER_BAND
+        ):
+            upper = -(-height // unit) // 2 * unit
+            yield from self.bands(projected.window((0, 0), (upper, width)))
+            yield from self.bands(projected.window((0, upper), (height - upper, width)))
+        else:
+            yield projected
 
     def average(self, planes: FloatArray) -> FloatArray:
         """Return the pixels [C, H, W] of samples [C, H * down, W * across], each as a screen would show it, 0 to 1."""

@@ -14,9 +14,13 @@ from quantized_pictures import gray_picture, quantized_picture
 
 import taichi_gs
 from cli import tgs
-from taichi_gs import LimitError, Limits
-from taichi_gs.bitstream import serialize
+from cli.options import LIMIT_NAMES
+from taichi_gs import LimitError, Limits, view
+from taichi_gs.bitstream import parse, parse_header, serialize
+from taichi_gs.header import check_header, check_sides
+from taichi_gs.quantize import dequantize_gaussians
 from taichi_gs.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
+from taichi_gs.view import choose_view
 
 
 def covering(num_gaussians: int, image_size: tuple[int, int]) -> QuantizedGaussians:
@@ -47,7 +51,7 @@ def test_what_a_small_file_may_ask_for() -> None:
     assert taichi_gs.decode(serialize(cheap)).shape == (256, 256, 3)
     data = serialize(dear)
     assert len(data) < 100
-    num_pairs, allowed = 4000 * 38 * 38, 2**22 + 64 * len(data) + 600 * 600 // 16
+    num_pairs, allowed = 4000 * 38 * 38, 2**22 + 64 * (len(data) - 4) + 600 * 600 // 8
     with pytest.raises(
         LimitError, match=f"has {num_pairs} pairs of a Gaussian and a tile, more than the {allowed} allowed"
     ):
@@ -56,6 +60,42 @@ def test_what_a_small_file_may_ask_for() -> None:
     assert taichi_gs.decode(data, region=(300, 300, 256, 256)).shape == (256, 256, 3)
     with pytest.raises(LimitError, match=f"{4000 * 75 * 75} pairs .* than the {4 * allowed} allowed"):
         taichi_gs.decode(data, scale=2)
+
+
+def test_metadata_do_not_pay_for_drawing() -> None:
+    picture = covering(4000, (600, 600))
+    with pytest.raises(LimitError) as plain:
+        taichi_gs.decode(serialize(picture))
+    with pytest.raises(LimitError) as padded:
+        taichi_gs.decode(serialize(picture, {b"xpad": bytes(100_000)}))
+    # The length of the payload, which a file with a tail has, is a byte of its header.
+    assert int(str(padded.value).split()[-2]) - int(str(plain.value).split()[-2]) == 64
+
+
+def test_many_pairs_are_drawn_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = serialize(quantized_picture(num_gaussians=300, image_size=(150, 90)))
+    whole = taichi_gs.decode(data).astype(int)
+    monkeypatch.setattr(view, "PAIRS_PER_BAND", 200)
+    drawn = choose_view((150, 90))
+    bands = list(drawn.bands(drawn.project(dequantize_gaussians(parse(data)))))
+    assert 4 < len(bands) <= 10
+    assert sum(band.image_size[0] for band in bands) == 150
+    assert all(band.image_size[0] % 16 == 0 for band in bands[:-1])
+    assert np.abs(taichi_gs.decode(data) - whole).max() <= 1
+
+
+def test_no_limit_goes_beyond_the_format() -> None:
+    limits = Limits(**dict.fromkeys(Limits.__dataclass_fields__, 10**12))
+    with pytest.raises(LimitError, match="more than the 65535 allowed"):
+        check_sides((1, 65536), (1, 1), limits)
+    for numbers in ({"num_gaussians": 2**24 + 1}, {"num_covariance_codewords": 65537}):
+        header = parse_header(serialize(quantized_picture()))
+        with pytest.raises(LimitError, match="allowed"):
+            check_header(replace(header, **{"payload_bytes": 2**20, "num_gaussians": 2**20} | numbers), limits)
+
+
+def test_the_option_has_a_name_for_each_limit() -> None:
+    assert [f"max_{name}" for name in LIMIT_NAMES] == list(Limits.__dataclass_fields__)
 
 
 def test_an_alpha_plane_has_its_limits() -> None:
@@ -73,7 +113,7 @@ def test_photographs_are_far_from_the_limit() -> None:
     y, x = np.mgrid[:200, :300]
     picture = (127 + 60 * np.sin(x / 17 + np.cos(y / 11)) + 50 * np.cos(y / 23)).astype(np.uint8)
     data = taichi_gs.encode(picture, preset="fast", steps=60, num_bytes=1500)
-    taichi_gs.decode(data, limits=Limits(max_pairs=(64 * len(data) + 200 * 300 // 16) // 2))
+    taichi_gs.decode(data, limits=Limits(max_pairs=(64 * len(data) + 200 * 300 // 8) // 2))
 
 
 @pytest.mark.parametrize(

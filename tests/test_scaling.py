@@ -133,7 +133,7 @@ def test_bands_have_no_seams(monkeypatch: pytest.MonkeyPatch, scale: float) -> N
     whole = taichi_gs.decode(data, scale=scale).astype(int)
     monkeypatch.setattr(view, "SAMPLES_PER_BAND", 90 * 8)
     drawn = choose_view((70, 90), scale=scale)
-    assert len(list(drawn.bands(drawn.project(gaussians_of(data))))) > 5
+    assert len(list(drawn.bands(drawn.project(gaussians_of(data))))) > 2
     assert np.abs(taichi_gs.decode(data, scale=scale) - whole).max() <= 1
     monkeypatch.setattr(view, "SAMPLES_PER_BAND", 1)
     assert np.abs(taichi_gs.decode(data, scale=scale) - whole).max() <= 1

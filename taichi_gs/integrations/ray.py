@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from taichi_gs.codec import decode_picture, encode, info
 from taichi_gs.errors import DeviceError, OptionError, QualityError
 from taichi_gs.files import quoted
+from taichi_gs.header import FORMAT_LIMITS
 from taichi_gs.integrations.storage import Storage
 from taichi_gs.metrics import bits_per_pixel, comparable_pixels, psnr
 
@@ -159,7 +160,8 @@ class Compress(_Worker):
         }
         if self.measured:
             original = images.as_srgb(picture) if self.options.get("srgb") else picture
-            facts["psnr"] = psnr(*comparable_pixels(original, decode_picture(encoded, device=self.device)))
+            decoded = decode_picture(encoded, device=self.device, limits=FORMAT_LIMITS)
+            facts["psnr"] = psnr(*comparable_pixels(original, decoded))
         return encoded, facts
 
 

@@ -70,7 +70,7 @@ def _initialize(device: str) -> str:
         with contextlib.redirect_stdout(io.StringIO()):  # ti.init prints the architecture whatever the log level
             ti.init(arch=ti.cuda if has_cuda else ti.cpu, **options)
     except RuntimeError as error:  # for want of address space, say
-        raise DeviceError(f"Taichi cannot start: {str(error).strip() or 'it does not say why'}") from error
+        raise DeviceError(f"Taichi cannot start: {' '.join(str(error).split()) or 'it does not say why'}") from error
     atexit.register(_finish, ti)
     return "cuda" if has_cuda else "cpu"
 

@@ -363,7 +363,7 @@ def _alpha_planes() -> list[Damage]:
 def _too_much_to_draw() -> Damage:
     """4096 Gaussians that all cover 128 x 128 tiles, in 59 bytes."""
     data = file_of(size=(2048, 2048), num_gaussians=4096, grid=(1, 1), ranges=[32.0, 0.0] + [0.0, 0.0] * 6)
-    allowed = (1 << 22) + 64 * len(data) + 2048 * 2048 // 16
+    allowed = (1 << 22) + 64 * (len(data) - 4) + 2048 * 2048 // 8
     num_pairs = 4096 * 128 * 128
     sentence = f"The file has {num_pairs} pairs of a Gaussian and a tile, more than the {allowed} allowed."
     return Damage("too_much_to_draw", sentence, data, "LimitError", found_by="decode")
