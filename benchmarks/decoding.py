@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.measuring import NONE, run_process, times_in_turn
+from benchmarks.measuring import NONE, forget_peak, peak_mebibytes, run_process, times_in_turn
 from benchmarks.provenance import ROOT, command_line, provenance, write_lines
 from taichi_gs import decode
 from taichi_gs.bitstream import parse, serialize
@@ -135,10 +135,10 @@ def measure(action: Callable[[bytes], object], data: bytes, runs: int) -> tuple[
     Before this a tiny file is worked on, so that nothing is measured of what a process does once.
     """
     action(serialize(random_picture((4, 4), 1)))
-    before = _reset_peak()
+    before = forget_peak()
     action(data)
-    peak = _resident("VmHWM")
-    mebibytes = None if before is None or peak is None else (peak - before) / 2**10
+    peak = peak_mebibytes()
+    mebibytes = None if before is None or peak is None else peak - before
     return times_in_turn({"": lambda: action(data)}, runs)[""], mebibytes
 
 
@@ -211,24 +211,6 @@ def _fitted(terms: Sequence[Sequence[float]], values: Sequence[float]) -> tuple[
 def _range(ratios: Iterable[float]) -> str:
     ordered = sorted(ratios)
     return f"measured {ordered[0]:.2f} to {ordered[-1]:.2f}"
-
-
-def _reset_peak() -> float | None:
-    """Let Linux forget the peak of this process's memory, and return what it has now in KiB; None elsewhere."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:
-        return None
-    return _resident("VmRSS")
-
-
-def _resident(name: str) -> float | None:
-    """What Linux says of this process's memory, in KiB: "VmRSS" now, "VmHWM" at most; None elsewhere."""
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    return next((float(line.split()[1]) for line in lines if line.startswith(f"{name}:")), None)
 
 
 if __name__ == "__main__":

@@ -30,11 +30,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.measuring import NONE
 from benchmarks.provenance import ROOT, command_line, provenance, write_lines
 from taichi_gs import TgsError, decode
 
 COLUMNS = ("number", "drawn_from", "milliseconds", "since_temporary", "target", "temporaries")
-NONE = "-"
 SECONDS_BETWEEN_LOOKS = 20e-6
 """Sleeping, if hardly, lets the system wake this process at once when others want the cores as well."""
 

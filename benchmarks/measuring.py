@@ -87,3 +87,27 @@ def run_process(arguments: Sequence[str], folder: Path, environment: Mapping[str
         raise subprocess.CalledProcessError(process.returncode, command)
     # In bytes on macOS, in KiB elsewhere.
     return Process(stdout, milliseconds, usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
+
+
+def forget_peak() -> float | None:
+    """Let Linux forget the most memory that this process had, and return what it has now, in MiB; None elsewhere."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return None
+    return peak_mebibytes()
+
+
+def peak_mebibytes() -> float | None:
+    """Return the most memory that this process had since `forget_peak`, in MiB; None but on Linux."""
+    kibibytes = process_status("VmHWM")
+    return None if kibibytes is None else kibibytes / 1024
+
+
+def process_status(name: str) -> int | None:
+    """Return what Linux says of this process under `name`, in KiB; None elsewhere."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    return int(status.partition(f"{name}:")[2].split()[0])

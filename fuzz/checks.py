@@ -7,13 +7,13 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 import taichi_gs
+from benchmarks.measuring import forget_peak, peak_mebibytes, process_status
 
 GIBIBYTES_LEFT = 4
 """What a process may allocate beyond what it has at the start. More is a MemoryError and not the end of the machine."""
@@ -66,7 +66,7 @@ def examine(data: bytes, decode: Decode = taichi_gs.decode, *, again: bool = Fal
         decode: the decoder.
         again: whether to decode a second time what can be decoded, and compare.
     """
-    before = _forget_peak()
+    before = forget_peak()
     started = time.perf_counter()
     try:
         with warnings.catch_warnings():
@@ -84,22 +84,24 @@ def examine(data: bytes, decode: Decode = taichi_gs.decode, *, again: bool = Fal
         fault = f"escaped: {name}: {sentence}"
     else:
         seconds, name, sentence, fault = time.perf_counter() - started, DECODED, "", ""
-    mebibytes = _peak() - before
+    most = peak_mebibytes()
+    mebibytes = 0.0 if before is None or most is None else max(0.0, most - before)
     if pixels is not None:
         fault = _fault_of(data, pixels)
         if not fault and again and decode(data).tobytes() != pixels.tobytes():
             fault = "unstable: decoded twice, other pixels"
-    return Outcome(name, sentence, seconds, max(0.0, mebibytes), fault)
+    return Outcome(name, sentence, seconds, mebibytes, fault)
 
 
 def bound_memory() -> None:
     """Bound what this process may allocate from now on, where that is possible."""
-    if not CAN_MEASURE_MEMORY:
+    used = process_status("VmData")
+    if used is None:
         return
     import resource
 
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, ((_kibibytes("VmData") << 10) + (GIBIBYTES_LEFT << 30), hard))
+    resource.setrlimit(resource.RLIMIT_DATA, ((used << 10) + (GIBIBYTES_LEFT << 30), hard))
 
 
 def template(sentence: str) -> str:
@@ -117,23 +119,3 @@ def _fault_of(data: bytes, pixels: NDArray[np.uint8]) -> str:
     if pixels.shape != expected or pixels.dtype != np.uint8:
         return f"wrong: {pixels.dtype} {pixels.shape} for {expected}"
     return ""
-
-
-def _forget_peak() -> float:
-    """Make the kernel forget the most memory that the process had; return what it has now, in MiB."""
-    if not CAN_MEASURE_MEMORY:
-        return 0.0
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    return _peak()
-
-
-def _peak() -> float:
-    """The most memory that the process had since `_forget_peak`, in MiB."""
-    if not CAN_MEASURE_MEMORY:
-        return 0.0
-    return _kibibytes("VmHWM") / 1024
-
-
-def _kibibytes(name: str) -> int:
-    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-    return int(status.partition(f"{name}:")[2].split()[0])
