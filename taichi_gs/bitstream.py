@@ -27,6 +27,7 @@ from taichi_gs.header import (
     unpack_header,
 )
 from taichi_gs.payload import decode_payload, encode_payload
+from taichi_gs.quantize import Lattice
 from taichi_gs.quantized import QuantizedGaussians
 from taichi_gs.reader import Reader, varint
 from taichi_gs.tail import ALPHA_TAG, pack_tail, unpack_tail
@@ -82,11 +83,11 @@ def parse(data: bytes, limits: Limits | None = None) -> QuantizedGaussians:
         BitstreamError: if `data` is not a whole, undamaged .tgs file of a version that is understood.
         LimitError: if it asks for more than `limits` allow.
     """
-    return parse_body(data, parse_header(data, limits))
+    return parse_body(data, parse_header(data, limits))[0]
 
 
-def parse_body(data: bytes, header: Header) -> QuantizedGaussians:
-    """Do the part of `parse` that comes after `parse_header`."""
+def parse_body(data: bytes, header: Header) -> tuple[QuantizedGaussians, Lattice]:
+    """Do the part of `parse` that comes after `parse_header`; return the picture and its lattices."""
     return decode_payload(data[header.header_bytes : header.header_bytes + header.payload_bytes], header)
 
 

@@ -61,7 +61,7 @@ def _decode_planes(
     pixels: NDArray[np.uint8], data: bytes, header: Header, view: View, device: str, limits: Limits
 ) -> None:
     """Render a view of a file without its alpha into `pixels` [height, width, 1 or 3]."""
-    gaussians = dequantize_gaussians(parse_body(data, header))
+    gaussians = dequantize_gaussians(*parse_body(data, header))
     # Metadata must not pay for drawing: anything can be in there.
     num_bytes = header.header_bytes + header.payload_bytes
     height, width = header.image_size

@@ -9,7 +9,7 @@ import numpy as np
 
 from taichi_gs.entropy import BLOCK_DIVISOR, GridSize, SymbolDecoder, SymbolEncoder
 from taichi_gs.header import Header
-from taichi_gs.quantize import lattice_of, lattice_of_picture
+from taichi_gs.quantize import Lattice, lattice_of, lattice_of_picture
 from taichi_gs.quantized import IntArray, QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 
 BLOCK_DIVISOR_1 = 16
@@ -65,8 +65,8 @@ def encode_payload(quantized: QuantizedGaussians) -> bytes:
     return encoder.finish()
 
 
-def decode_payload(payload: bytes, header: Header) -> QuantizedGaussians:
-    """Return the picture that `encode_payload` has coded.
+def decode_payload(payload: bytes, header: Header) -> tuple[QuantizedGaussians, Lattice]:
+    """Return the picture that `encode_payload` has coded, and its lattices, which take time to find.
 
     Raises:
         BitstreamError: if `payload` cannot be its work.
@@ -106,7 +106,7 @@ def decode_payload(payload: bytes, header: Header) -> QuantizedGaussians:
     for axis in (1, 0):
         offsets[:, axis] = decoder.uniform(lattice.levels[:, axis])
     decoder.finish()
-    return QuantizedGaussians(
+    quantized = QuantizedGaussians(
         image_size=header.image_size,
         background=np.array(header.background, dtype=np.uint8),
         blending=header.blending,
@@ -120,6 +120,7 @@ def decode_payload(payload: bytes, header: Header) -> QuantizedGaussians:
         color_indices=color_indices,
         is_gray=header.is_gray,
     )
+    return quantized, lattice
 
 
 def _in_order(decoder: SymbolDecoder, multiset: IntArray, plane: _Plane, block_divisor: int) -> IntArray:

@@ -283,13 +283,14 @@ def dequantize_codebook(codebook: QuantizedCodebook) -> NDArray[np.float32]:
     return np.stack([dequantize(s, q) for s, q in zip(codebook.symbols.T, codebook.quantizers, strict=True)], axis=1)
 
 
-def dequantize_gaussians(quantized: QuantizedGaussians) -> Gaussians:
-    """The Gaussians that the integers stand for, front to back."""
+def dequantize_gaussians(quantized: QuantizedGaussians, lattice: Lattice | None = None) -> Gaussians:
+    """The Gaussians that the integers stand for, front to back; `lattice` is theirs, if it is known already."""
+    lattice = lattice or lattice_of_picture(quantized)
     order = quantized.blending_order()
     covariances = dequantize_codebook(quantized.covariance_codebook)[quantized.covariance_indices[order]]
     codes = dequantize_codebook(quantized.color_codebook)[quantized.color_indices[order]]
     return Gaussians(
-        means=lattice_of_picture(quantized).positions(quantized.cells, quantized.offsets)[order],
+        means=lattice.positions(quantized.cells, quantized.offsets)[order],
         log_covariances=covariances,
         colors=rgb_from_ycocg(codes[:, :3]),
         amplitudes=amplitudes_of(codes[:, AMPLITUDE_CHANNEL], quantized.blending),
