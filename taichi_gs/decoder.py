@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from taichi_gs.bitstream import parse_body, parse_header
 from taichi_gs.errors import LimitError
 from taichi_gs.gaussians import FloatArray, Gaussians
-from taichi_gs.header import FORMAT_LIMITS, Header, Limits
+from taichi_gs.header import FORMAT_LIMITS, MAX_PAIRS, Limits
 from taichi_gs.kernels import runtime
 from taichi_gs.projection import Projected
 from taichi_gs.quantize import dequantize_gaussians
@@ -51,21 +51,15 @@ def decode_bytes(
     num_colors = 1 if header.is_gray else 3
     alpha = header.tail.get(ALPHA_TAG)
     pixels = np.empty((height, width, num_colors + (alpha is not None)), np.uint8)
-    _decode_planes(pixels[:, :, :num_colors], data, header, view, device, limits)
+    layers = [(data, header, pixels[:, :, :num_colors])]
     if alpha is not None:
-        _decode_planes(pixels[:, :, num_colors:], alpha, parse_header(alpha, limits), view, device, limits)
-    return pixels if pixels.shape[2] > 1 else pixels[:, :, 0]
-
-
-def _decode_planes(
-    pixels: NDArray[np.uint8], data: bytes, header: Header, view: View, device: str, limits: Limits
-) -> None:
-    """Render a view of a file without its alpha into `pixels` [height, width, 1 or 3]."""
-    gaussians = dequantize_gaussians(*parse_body(data, header))
+        layers.append((alpha, parse_header(alpha, limits), pixels[:, :, num_colors:]))
     # Metadata must not pay for drawing: anything can be in there.
-    num_bytes = header.header_bytes + header.payload_bytes
-    height, width = header.image_size
-    _render(pixels, gaussians, view, device, limits.pairs_allowed(num_bytes, height * width, view.num_samples))
+    num_bytes = sum(own.header_bytes + own.payload_bytes for _, own, _ in layers)
+    pairs_left = limits.pairs_allowed(num_bytes, max(view.num_samples, header.image_size[0] * header.image_size[1]))
+    for file, own, planes in layers:
+        pairs_left -= _render(planes, dequantize_gaussians(*parse_body(file, own)), view, device, pairs_left)
+    return pixels if pixels.shape[2] > 1 else pixels[:, :, 0]
 
 
 def rasterize(gaussians: Gaussians, *, view: View | None = None, device: str = "auto") -> NDArray[np.uint8]:
@@ -83,28 +77,27 @@ def rasterize(gaussians: Gaussians, *, view: View | None = None, device: str = "
 
 
 def _render(
-    pixels: NDArray[np.uint8], gaussians: Gaussians, view: View, device: str, max_pairs: int | None = None
-) -> None:
+    pixels: NDArray[np.uint8], gaussians: Gaussians, view: View, device: str, max_pairs: int = MAX_PAIRS
+) -> int:
     """Render a view into `pixels` [height, width, 1 or 3], of which there are the first channels.
 
+    Returns the number of pairs of a Gaussian and a tile.
+
     Raises:
-        LimitError: if it has more pairs of a Gaussian and a tile than `max_pairs`.
+        LimitError: if these are more than `max_pairs`.
     """
     arch = runtime.start(device)
     from taichi_gs.kernels.tiles import count_pairs
 
     projected = view.project(gaussians)
-    if max_pairs is not None:
-        num_pairs = count_pairs(projected.means, projected.extents, projected.image_size)
-        if num_pairs > max_pairs:
-            raise LimitError(
-                f"The file has {num_pairs} pairs of a Gaussian and a tile, more than the {max_pairs} allowed."
-            )
-    row = 0
-    for band in view.bands(projected):
-        planes = view.average(_draw(band, arch))
-        _to_bytes(planes, pixels[row : row + planes.shape[1]])
-        row += planes.shape[1]
+    num_pairs = count_pairs(projected.means, projected.extents, projected.image_size)
+    if num_pairs > max_pairs:
+        raise LimitError(f"The file has {num_pairs} pairs of a Gaussian and a tile, more than the {max_pairs} allowed.")
+    for left, top, part in view.parts(projected):
+        planes = view.average(_draw(part, arch))
+        height, width = planes.shape[1:]
+        _to_bytes(planes, pixels[top : top + height, left : left + width])
+    return num_pairs
 
 
 def _draw(projected: Projected, arch: str) -> FloatArray:

@@ -83,21 +83,18 @@ class Limits:
     max_tail: int = 16_777_216
     max_pairs: int | None = None
 
-    def pairs_allowed(self, num_bytes: int, num_pixels: int, num_samples: int) -> int:
+    def pairs_allowed(self, num_bytes: int, num_pixels: int) -> int:
         """Return how many pairs the Gaussians of a file may have where they are drawn.
 
-        That is in proportion to what was paid for: the file's bytes, its pixels, and samples that were asked for beyond
-        them. Photographs have 5 to 20 pairs a byte, and about 30 for every 256 pixels.
+        Photographs have 5 to 20 pairs a byte, and about 30 for every 256 pixels, drawn at whatever size.
 
         Args:
             num_bytes: of the file, but for its tail.
-            num_pixels: of its picture.
-            num_samples: of what is drawn.
+            num_pixels: of its picture or, if there are more of them, samples that are to be drawn.
         """
         allowed = self.max_pairs
         if allowed is None:
             allowed = FREE_PAIRS + PAIRS_PER_BYTE * num_bytes + num_pixels // PIXELS_PER_PAIR
-            allowed = allowed * max(num_samples, num_pixels) // num_pixels
         return min(allowed, MAX_PAIRS)
 
 

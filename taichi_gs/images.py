@@ -245,7 +245,10 @@ def image_to_bytes(image: ByteImage | Picture, suffix: str) -> bytes:
         picture = as_srgb(picture, "the picture")
     buffer = io.BytesIO()
     try:
-        picture.to_pillow().save(buffer, **options, **_info_options(picture, options["format"]))
+        with warnings.catch_warnings():
+            # Of odd metadata: what is in there is for those to judge who read them.
+            warnings.simplefilter("ignore", UserWarning)
+            picture.to_pillow().save(buffer, **options, **_info_options(picture, options["format"]))
     except MemoryError:
         raise
     except Exception as error:

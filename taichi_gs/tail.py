@@ -27,12 +27,16 @@ def pack_tail(tail: Mapping[bytes, bytes]) -> bytes:
     return b"".join(struct.pack("<4sI", tag, len(chunk)) + chunk for tag, chunk in packed.items())
 
 
+MAX_CHUNKS = 1000
+"""Far more than there are uses for; each takes time to look at, and next to no bytes."""
+
+
 def unpack_tail(reader: Reader, version: int, max_bytes: int) -> dict[bytes, bytes]:
     """Return the chunks that are left to read; the inverse of `pack_tail`.
 
     Raises:
         BitstreamError: if they are damaged, or a newer version is needed to understand them.
-        LimitError: if they have more than `max_bytes`, as they are or decompressed.
+        LimitError: if they are more than MAX_CHUNKS or have more than `max_bytes`, as they are or decompressed.
     """
     if reader.remaining > max_bytes:
         raise LimitError(f"The file has {reader.remaining} bytes of metadata, more than the {max_bytes} allowed.")
@@ -41,6 +45,8 @@ def unpack_tail(reader: Reader, version: int, max_bytes: int) -> dict[bytes, byt
     while reader.remaining:
         tag, length = struct.unpack("<4sI", reader.take(8))
         chunk = reader.take(length)
+        if len(tail) == MAX_CHUNKS:
+            raise LimitError(f"The file has metadata in more pieces than the {MAX_CHUNKS} allowed.")
         if tag in tail:
             raise BitstreamError(f"The file is invalid: it has the metadata {tag!r} twice.")
         if tag not in KNOWN_TAGS[version] and not tag[:1].islower():

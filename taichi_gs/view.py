@@ -26,10 +26,10 @@ MAX_SAMPLES = 4
 MAX_WHOLE_SIDE = 1 << 24
 """Of a whole picture of which a region is drawn: up to here single precision counts its pixels."""
 
-SAMPLES_PER_BAND, PAIRS_PER_BAND = 1 << 21, 1 << 21
-"""A view is drawn in bands, so that its floats need no more memory than those of a picture of this size, and its lists
+SAMPLES_PER_PART, PAIRS_PER_PART = 1 << 21, 1 << 21
+"""A view is drawn in parts, so that its floats need no more memory than those of a picture of this size, and its lists
 no more than those of so many pairs of a Gaussian and a tile. Pixels may depend on this in their last digits: means are
-rounded where a band begins."""
+rounded where a part begins."""
 
 
 @dataclass(frozen=True)
@@ -59,25 +59,29 @@ class View:
         projected = project_gaussians(gaussians if sampled == gaussians.image_size else gaussians.resized(sampled))
         return projected.window((left * across, top * down), (height * down, width * across))
 
-    def bands(self, projected: Projected) -> Iterator[Projected]:
-        """Yield what `project` returns as bands, from top to bottom, each a picture of its own.
+    def parts(self, projected: Projected, corner: tuple[int, int] = (0, 0)) -> Iterator[tuple[int, int, Projected]]:
+        """Yield what `project` returns in parts that can be drawn: (left, top) in pixels of the region, and a picture.
 
-        It is halved again and again: so each Gaussian is looked at a few times, and not once a band.
+        It is halved again and again, by rows while there are several of tiles: so each Gaussian is looked at a few
+        times, and not once a part. `corner` (x, y), in samples, is where `projected` lies.
         """
         from taichi_gs.kernels.blend import TILE
         from taichi_gs.kernels.tiles import count_pairs
 
-        height, width = projected.image_size
-        unit = TILE * self.samples[0]  # whole tiles, and whole pixels
-        if height > unit and (
-            height * width > SAMPLES_PER_BAND
-            or count_pairs(projected.means, projected.extents, projected.image_size) > PAIRS_PER_BAND
-        ):
-            upper = -(-height // unit) // 2 * unit
-            yield from self.bands(projected.window((0, 0), (upper, width)))
-            yield from self.bands(projected.window((0, upper), (height - upper, width)))
+        (left, top), (height, width), (down, across) = corner, projected.image_size, self.samples
+        # Of whole tiles, and of whole pixels.
+        upper, lefter = (-(-side // unit) // 2 * unit for side, unit in ((height, TILE * down), (width, TILE * across)))
+        is_large = height * width > SAMPLES_PER_PART or (
+            count_pairs(projected.means, projected.extents, projected.image_size) > PAIRS_PER_PART
+        )
+        if is_large and upper:
+            yield from self.parts(projected.window((0, 0), (upper, width)), corner)
+            yield from self.parts(projected.window((0, upper), (height - upper, width)), (left, top + upper))
+        elif is_large and lefter:
+            yield from self.parts(projected.window((0, 0), (height, lefter)), corner)
+            yield from self.parts(projected.window((lefter, 0), (height, width - lefter)), (left + lefter, top))
         else:
-            yield projected
+            yield left // across, top // down, projected
 
     def average(self, planes: FloatArray) -> FloatArray:
         """Return the pixels [C, H, W] of samples [C, H * down, W * across], each as a screen would show it, 0 to 1."""
@@ -143,10 +147,11 @@ def _scaled_size(image_size: tuple[int, int], scale: float | None, size: tuple[i
         return height, width
     if scale is None:
         return image_size
-    if not isinstance(scale, Real) or not math.isfinite(scale) or scale <= 0:
+    if not isinstance(scale, Real) or not 0 < scale < math.inf:
         raise OptionError(f"scale must be a positive number, not {scale!r}")
     # Bounded, because a product may be infinite; what is bounded is refused all the same.
-    height, width = (max(1, math.floor(min(float(scale) * side, 2 * MAX_WHOLE_SIDE) + 0.5)) for side in image_size)
+    factor = float(min(scale, 2 * MAX_WHOLE_SIDE))
+    height, width = (max(1, math.floor(min(factor * side, 2 * MAX_WHOLE_SIDE) + 0.5)) for side in image_size)
     return height, width
 
 

@@ -181,7 +181,7 @@ def sentences(path: Path) -> Iterator[str]:
             yield "".join(re.escape(part.value) if isinstance(part, ast.Constant) else ".*" for part in parts)
 
 
-ONLY_LIMITS = {"too_many_pixels", "too_much_to_draw", "zip_bomb", "zip_bomb_in_parts"}
+ONLY_LIMITS = {"too_many_chunks", "too_many_pixels", "too_much_to_draw", "zip_bomb", "zip_bomb_in_parts"}
 """Bad files that the format allows; the set's README says so."""
 
 

@@ -58,8 +58,19 @@ def test_what_a_small_file_may_ask_for() -> None:
         taichi_gs.decode(data)
     # More is allowed to who asks for more, but not to who asks for less.
     assert taichi_gs.decode(data, region=(300, 300, 256, 256)).shape == (256, 256, 3)
-    with pytest.raises(LimitError, match=f"{4000 * 75 * 75} pairs .* than the {4 * allowed} allowed"):
+    allowed += 3 * 600 * 600 // 8
+    with pytest.raises(LimitError, match=f"{4000 * 75 * 75} pairs .* than the {allowed} allowed"):
         taichi_gs.decode(data, scale=2)
+    with pytest.raises(LimitError, match="pairs of a Gaussian and a tile"):
+        taichi_gs.decode(serialize(covering(4000, (1, 1))), size=(1024, 1024))
+
+
+def test_metadata_in_thousands_of_pieces() -> None:
+    tags = [bytes([97 + i // 676, 97 + i // 26 % 26, 97 + i % 26, 0]) for i in range(1001)]
+    picture = quantized_picture(num_gaussians=0)
+    assert len(parse_header(serialize(picture, dict.fromkeys(tags[:1000], b""))).tail) == 1000
+    with pytest.raises(LimitError, match="more pieces than the 1000 allowed"):
+        serialize(picture, dict.fromkeys(tags, b""))
 
 
 def test_metadata_do_not_pay_for_drawing() -> None:
@@ -72,15 +83,19 @@ def test_metadata_do_not_pay_for_drawing() -> None:
     assert int(str(padded.value).split()[-2]) - int(str(plain.value).split()[-2]) == 64
 
 
-def test_many_pairs_are_drawn_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_pairs_are_drawn_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     data = serialize(quantized_picture(num_gaussians=300, image_size=(150, 90)))
     whole = taichi_gs.decode(data).astype(int)
-    monkeypatch.setattr(view, "PAIRS_PER_BAND", 200)
+    monkeypatch.setattr(view, "PAIRS_PER_PART", 60)
     drawn = choose_view((150, 90))
-    bands = list(drawn.bands(drawn.project(dequantize_gaussians(parse(data)))))
-    assert 4 < len(bands) <= 10
-    assert sum(band.image_size[0] for band in bands) == 150
-    assert all(band.image_size[0] % 16 == 0 for band in bands[:-1])
+    parts = list(drawn.parts(drawn.project(dequantize_gaussians(parse(data)))))
+    assert len(parts) > 10
+    covered = np.zeros((150, 90), dtype=int)
+    for left, top, part in parts:
+        height, width = part.image_size
+        assert (left % 16, top % 16) == (0, 0)
+        covered[top : top + height, left : left + width] += 1
+    assert (covered == 1).all()
     assert np.abs(taichi_gs.decode(data) - whole).max() <= 1
 
 

@@ -131,11 +131,11 @@ def test_a_region_is_cut_out_of_the_whole(blending: Blending, scale: float) -> N
 def test_bands_have_no_seams(monkeypatch: pytest.MonkeyPatch, scale: float) -> None:
     data = file_of("normalized", image_size=(70, 90), num_gaussians=200)
     whole = taichi_gs.decode(data, scale=scale).astype(int)
-    monkeypatch.setattr(view, "SAMPLES_PER_BAND", 90 * 8)
+    monkeypatch.setattr(view, "SAMPLES_PER_PART", 90 * 8)
     drawn = choose_view((70, 90), scale=scale)
-    assert len(list(drawn.bands(drawn.project(gaussians_of(data))))) > 2
+    assert len(list(drawn.parts(drawn.project(gaussians_of(data))))) > 2
     assert np.abs(taichi_gs.decode(data, scale=scale) - whole).max() <= 1
-    monkeypatch.setattr(view, "SAMPLES_PER_BAND", 1)
+    monkeypatch.setattr(view, "SAMPLES_PER_PART", 1)
     assert np.abs(taichi_gs.decode(data, scale=scale) - whole).max() <= 1
 
 
@@ -151,7 +151,7 @@ def test_only_gaussians_that_reach_the_region_are_drawn() -> None:
     data = file_of("normalized", image_size=(600, 800), num_gaussians=400)
     gaussians = gaussians_of(data)
     view = View((600, 800), (10, 20, 30, 40))
-    [band] = view.bands(view.project(gaussians))
+    [(_, _, band)] = view.parts(view.project(gaussians))
     assert band.image_size == (40, 30)
     assert 0 < len(band.means) < 0.1 * len(gaussians)
     # Those that were left out are nowhere above their cut-off in there.

@@ -13,7 +13,7 @@ import pytest
 from quantized_pictures import gray_picture, quantized_picture
 
 from taichi_gs.bitstream import serialize
-from taichi_gs.view import SAMPLES_PER_BAND
+from taichi_gs.view import SAMPLES_PER_PART
 
 SMALL = (50, 70)
 LARGE = (1040, 1030)
@@ -71,7 +71,7 @@ def stored_pictures() -> dict[str, bytes]:
 def test_pixels_are_the_same_to_the_bit(
     tmp_path: Path, python: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert max(SCALES) ** 2 * LARGE[0] * LARGE[1] > SAMPLES_PER_BAND
+    assert max(SCALES) ** 2 * LARGE[0] * LARGE[1] > SAMPLES_PER_PART
     files = stored_pictures()
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)

@@ -291,6 +291,8 @@ def _tails() -> list[Damage]:
         return Damage(name, sentence, file_of(tail=tail), "LimitError")
 
     too_large = "The file's metadata {!r} is larger than the {} bytes left to it."
+    many = b"".join(chunk(b"x" + struct.pack("<H", number) + b"x", b"") for number in range(1001))
+    too_many = "The file has metadata in more pieces than the 1000 allowed."
     return [
         Damage("tail_ends_in_tag", TRUNCATED, file_of(tail=b"XM")),
         Damage("tail_ends_in_length", TRUNCATED, file_of(tail=b"XMP_\1\0")),
@@ -312,6 +314,7 @@ def _tails() -> list[Damage]:
         metadata("metadata_cut", NO_STREAM, packed[:-1]),
         metadata("metadata_with_surplus", NO_STREAM, packed + b"\0"),
         metadata("metadata_of_two_streams", NO_STREAM, packed * 2),
+        Damage("too_many_chunks", too_many, file_of(tail=many), "LimitError"),
         bomb("zip_bomb", too_large.format(b"ICCP", MOST_TAIL), MOST_TAIL + 1),
         bomb("zip_bomb_in_parts", too_large.format(b"XMP_", MOST_TAIL - 9_000_000), 9_000_000, 9_000_000),
     ]
