@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from quantized_pictures import PICTURES, assert_same, gray_picture, quantized_picture
 
-from taichi_gs.bitstream import SIGNATURE, Limits, parse, parse_header, serialize
+from taichi_gs.bitstream import SIGNATURE, parse, parse_header, serialize
 from taichi_gs.decoder import decode_bytes
 from taichi_gs.errors import BitstreamError, LimitError, TgsError
+from taichi_gs.header import Limits
 from taichi_gs.quantize import lattice_of_picture
 from taichi_gs.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 

@@ -21,12 +21,14 @@ from taichi_gs import (
     FileError,
     ImageError,
     LimitError,
+    Limits,
     OptionError,
     Picture,
     Progress,
     QualityError,
     bitstream,
 )
+from taichi_gs.header import GRAY_SAVING
 from taichi_gs.metrics import psnr
 from taichi_gs.picture import comparable_rgb
 
@@ -115,7 +117,7 @@ def test_gray_is_coded_as_gray(picture: Bytes, preset: str) -> None:
     assert decoded.shape == (24, 32)
     as_rgb = taichi_gs.encode(np.repeat(gray[:, :, None], 3, axis=2), **options)
     # A file is not shorter by the header alone: bits that chroma does not get cannot be spent on it.
-    assert len(data) <= len(as_rgb) - bitstream.GRAY_SAVING
+    assert len(data) <= len(as_rgb) - GRAY_SAVING
     assert np.square(decoded.astype(float) - gray).mean() < 1.2 * squared_error(taichi_gs.decode(as_rgb)[:, :, 0], gray)
 
 
@@ -399,5 +401,5 @@ def test_decoding_from_other_kinds_of_bytes(encoded: bytes) -> None:
 
 def test_limits_reach_the_decoder(encoded: bytes) -> None:
     with pytest.raises(LimitError, match="pixels"):
-        taichi_gs.decode(encoded, limits=bitstream.Limits(max_pixels=24 * 32 - 1))
-    assert taichi_gs.decode(encoded, limits=bitstream.Limits(max_pixels=24 * 32)).shape == (24, 32, 3)
+        taichi_gs.decode(encoded, limits=Limits(max_pixels=24 * 32 - 1))
+    assert taichi_gs.decode(encoded, limits=Limits(max_pixels=24 * 32)).shape == (24, 32, 3)

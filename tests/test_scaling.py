@@ -13,8 +13,8 @@ from quantized_pictures import quantized_picture
 
 import taichi_gs
 from benchmarks import scaling
-from taichi_gs import LimitError, OptionError, view
-from taichi_gs.bitstream import Limits, parse, serialize
+from taichi_gs import LimitError, Limits, OptionError, view
+from taichi_gs.bitstream import parse, serialize
 from taichi_gs.gaussians import Blending, Gaussians
 from taichi_gs.quantize import dequantize_gaussians
 from taichi_gs.view import View, choose_view
