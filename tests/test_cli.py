@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -425,6 +426,21 @@ def test_kernels_are_kept_for_the_next_process(folder: Path, monkeypatch: pytest
     assert len(kept) == 1, "blending is the only kernel that a decoder needs"
     np.testing.assert_array_equal(decompressed(folder, tgs_bytes), expected)
     assert kept_kernels(folder / "cache") == kept
+
+
+@pytest.mark.parametrize("age", [0, 3600])
+def test_a_lock_that_a_killed_process_has_left(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tgs_bytes: bytes, age: int
+) -> None:
+    """Taichi keeps no kernels while somebody else has locked them, which may not go on for ever."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    lock = folder / "cache" / "taichi_gs" / "kernels" / "ticache.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    os.utime(lock, (time.time() - age,) * 2)
+    np.testing.assert_array_equal(decompressed(folder, tgs_bytes), taichi_gs.decode(tgs_bytes))
+    assert lock.exists() == (age == 0)
+    assert len(kept_kernels(folder / "cache")) == (0 if age == 0 else 1)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="HOME and XDG_CACHE_HOME are names of Unix")

@@ -6,6 +6,7 @@ import inspect
 import io
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,9 @@ if os.name == "posix" and "HOME" not in os.environ:
     # Taichi would end the process. Services and some containers lack the variable, and users without a name a home.
     _home = os.path.expanduser("~")
     os.environ["HOME"] = _home if os.path.isabs(_home) else os.sep
+
+STALE_SECONDS = 60
+"""Taichi locks its cache for a moment, at the beginning and at the end of a process."""
 
 _lock = threading.Lock()
 _arch: str | None = None
@@ -95,4 +99,14 @@ def _cache_folder() -> Path | None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return None
-    return folder if os.access(folder, os.W_OK | os.X_OK) else None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return None
+    _drop_stale_lock(folder / "ticache.lock")
+    return folder
+
+
+def _drop_stale_lock(path: Path) -> None:
+    """Delete the lock of a process that was killed at its end: it would keep all others from the cache for good."""
+    with contextlib.suppress(OSError):
+        if time.time() - path.stat().st_mtime > STALE_SECONDS:
+            path.unlink()
