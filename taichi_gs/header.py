@@ -53,7 +53,7 @@ GAUSSIANS_PER_BYTE = 64
 FREE_PAIRS = 1 << 22
 PAIRS_PER_BYTE = 64
 PIXELS_PER_PAIR = 8
-"""For `Limits.pairs_allowed`. Drawing 2^22 pairs takes about half a second on two cores."""
+"""For `Limits.pairs_allowed`."""
 
 MAX_PAIRS = (1 << 31) - 1
 """Lists of pairs have 32-bit indices."""

@@ -19,7 +19,6 @@ from taichi_gs.quantized import (
 )
 
 MAX_BITS = 12
-MAX_GRID = 65535
 
 MAX_LOG_AREA_CODE = 32.0
 """Bound on the values of m: exp(32) square pixels is beyond any picture, and no float overflows."""

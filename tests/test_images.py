@@ -12,8 +12,17 @@ from numpy.typing import NDArray
 from picture_files import png_chunk, png_file, saved, srgb_profile, swapped_profile
 from PIL import Image
 
+import taichi_gs
 from taichi_gs.errors import FileError, ImageError
-from taichi_gs.images import MAX_PIXELS, as_byte_image, as_float_image, image_from_bytes, read_image, write_image
+from taichi_gs.images import (
+    MAX_PIXELS,
+    as_byte_image,
+    as_float_image,
+    image_from_bytes,
+    image_to_bytes,
+    read_image,
+    write_image,
+)
 
 Picture = NDArray[np.uint8]
 
@@ -316,3 +325,11 @@ def test_write_image_refusals(picture: Picture, tmp_path: Path) -> None:
     with pytest.raises(FileError, match="already exists"):
         write_image(tmp_path / "a.png", 255 - picture, overwrite=False)
     assert os.listdir(tmp_path) == ["a.png"]
+
+
+def test_metadata_that_make_no_sense_do_not_warn(recwarn: pytest.WarningsRecorder) -> None:
+    """Pillow reads Exif where it writes a TIFF file, and tells users of lines in its source what it thinks of it."""
+    exif = b"II*\0\x08\0\0\0" + b"\xff" * 2000
+    data = image_to_bytes(taichi_gs.Picture(np.zeros((7, 9, 3), np.uint8), exif=exif), ".tif")
+    assert image_from_bytes(data).shape == (7, 9, 3)
+    assert [str(warning.message) for warning in recwarn] == []

@@ -310,6 +310,22 @@ def test_version_check_is_off_and_the_cache_is_where_it_belongs(
     assert result.stdout.split() == ["ON", str(tmp_path / "cache" / "taichi_gs" / "kernels")]
 
 
+def test_taichi_that_cannot_start_is_a_device_error(python: Callable[..., Any]) -> None:
+    program = """
+from taichi_gs import DeviceError
+from taichi_gs.kernels import runtime
+import taichi
+def fail(**options):
+    raise RuntimeError("no address\\n space")
+taichi.init = fail
+try:
+    runtime.start("cpu")
+except DeviceError as error:
+    print(error)
+"""
+    assert python("-c", program).stdout == "Taichi cannot start: no address space\n"
+
+
 def test_only_kernels_import_taichi() -> None:
     """At the top of a file, that is: importing the kernels' package silences taichi's banner, which must come first."""
     importers = set()

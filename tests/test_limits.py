@@ -109,6 +109,10 @@ def test_no_limit_goes_beyond_the_format() -> None:
             check_header(replace(header, **{"payload_bytes": 2**20, "num_gaussians": 2**20} | numbers), limits)
 
 
+def test_no_more_pairs_than_lists_can_count() -> None:
+    assert Limits(max_pairs=10**18).pairs_allowed(0, 1) == Limits().pairs_allowed(10**12, 1) == 2**31 - 1
+
+
 def test_the_option_has_a_name_for_each_limit() -> None:
     assert [f"max_{name}" for name in LIMIT_NAMES] == list(Limits.__dataclass_fields__)
 
@@ -128,7 +132,8 @@ def test_photographs_are_far_from_the_limit() -> None:
     y, x = np.mgrid[:200, :300]
     picture = (127 + 60 * np.sin(x / 17 + np.cos(y / 11)) + 50 * np.cos(y / 23)).astype(np.uint8)
     data = taichi_gs.encode(picture, preset="fast", steps=60, num_bytes=1500)
-    taichi_gs.decode(data, limits=Limits(max_pairs=(64 * len(data) + 200 * 300 // 8) // 2))
+    half = Limits(max_pairs=(64 * len(data) + 200 * 300 // 8) // 2)
+    np.testing.assert_array_equal(taichi_gs.decode(data, limits=half), taichi_gs.decode(data))
 
 
 @pytest.mark.parametrize(

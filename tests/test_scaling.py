@@ -220,7 +220,7 @@ def test_limits_hold_for_what_is_drawn() -> None:
     for options in ({"scale": 1000}, {"size": (65536, 1)}):
         with pytest.raises(LimitError, match="89,478,485 and 65,535 a side"):
             taichi_gs.decode(data, **options)
-    for options in ({"scale": 1e6}, {"scale": 1e308}, {"size": (10**30, 1)}):
+    for options in ({"scale": 1e6}, {"scale": 1e308}, {"scale": 10**400}, {"size": (10**30, 1)}):
         with pytest.raises(LimitError, match="16,777,216 pixels a side"):
             taichi_gs.decode(data, region=(0, 0, 1, 1), **options)
 

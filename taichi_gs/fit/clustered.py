@@ -20,8 +20,8 @@ from taichi_gs.fit.free import clamp_rows, decay, learning_rates
 from taichi_gs.fit.pull import VECTORS, Clusters, most_useful, row_curvatures
 from taichi_gs.fit.splats import ROWS, RowAdam, Splats, area_order
 from taichi_gs.fit.target import Report, Target
+from taichi_gs.header import MAX_SIDE
 from taichi_gs.quantize import (
-    MAX_GRID,
     MAX_SUBDIVISION,
     Lattice,
     bits_for_distortion,
@@ -194,7 +194,7 @@ class ClusteredFit:
             return _Rounding(quantizers, (1 << bits, 1 << bits), 0)
         height, width = self._target.size
         side = math.sqrt(height * width / (CELLS_PER_GAUSSIAN * count))
-        grid_size = tuple(min(max(round(length / side), 1), MAX_GRID) for length in (height, width))
+        grid_size = tuple(min(max(round(length / side), 1), MAX_SIDE) for length in (height, width))
         subdivision = TRIAL_SUBDIVISION
         if position_curvature is not None:
             step = step_for_distortion(position_curvature, POSITION_PRICE * price, 2 * count)
