@@ -51,8 +51,8 @@ MAX_ODD_SIDE = 63
 BLOCK_DIVISOR = 8
 """An order is coded in blocks of 1/8 of what remains, between which the probabilities follow what has been drawn.
 
-One block would cost 25 bytes more for 1000 symbols of 64 levels; blocks of one symbol would save 1 byte, and be 20 times
-as many. Version 1 of the format had blocks of 1/16."""
+One block would cost 25 bytes more for 1000 symbols of 64 levels; blocks of one symbol would save one byte and be 20
+times as many. Version 1 of the format had blocks of 1/16."""
 
 
 _AXES = np.array([[0], [1]])
