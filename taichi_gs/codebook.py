@@ -37,9 +37,17 @@ def assign(
     factors = torch.cat([weights, -2.0 * weights * vectors], dim=1)
     powers = torch.cat([codewords.square(), codewords], dim=1).T.contiguous()
     prices = (bit_price * bits).to(weights.dtype)
-    portions = [torch.addmm(prices, rows, powers).min(dim=1) for rows in torch.split(factors, ASSIGNED_AT_ONCE)]
-    lowest, indices = (torch.cat([portion[column] for portion in portions]) for column in (0, 1))
+    portions = [_lowest(torch.addmm(prices, rows, powers)) for rows in torch.split(factors, ASSIGNED_AT_ONCE)]
+    indices, lowest = (torch.cat([portion[column] for portion in portions]) for column in (0, 1))
     return indices, lowest + (weights * vectors.square()).sum(dim=1)
+
+
+def _lowest(costs: Tensor) -> tuple[Tensor, Tensor]:
+    """The column [N] int64 of the lowest cost in each row of [N, K], and that cost [N]."""
+    # PyTorch's own `argmin` does without vector instructions on a CPU.
+    on_cpu = costs.device.type == "cpu"
+    indices = torch.from_numpy(costs.numpy().argmin(axis=1)) if on_cpu else costs.argmin(dim=1)
+    return indices, costs.gather(1, indices[:, None])[:, 0]
 
 
 def centroids(vectors: Tensor, weights: Tensor, indices: Tensor, codewords: Tensor) -> Tensor:

@@ -57,6 +57,30 @@ def render(
     return image
 
 
+def squared_error(
+    means: Tensor,
+    log_covariances: Tensor,
+    colors: Tensor,
+    amplitudes: Tensor,
+    background: Tensor,
+    order: Order,
+    target: Tensor,
+    blending: Blending,
+    arch: str | None = None,
+) -> Tensor:
+    """The sum of squared errors |C - target|^2 of the picture, a tensor of no dimensions, differentiably.
+
+    Args: those of `render`, and target: [3, height, width], which gets no gradient. The gradients are computed at once,
+    whether they are asked for or not: on the CPU no picture is kept, and this takes half as long as `render`, a squared
+    error by PyTorch, and the gradients of both.
+    """
+    inputs = (means, log_covariances, colors, amplitudes, background)
+    error: Tensor = _SquaredError.apply(  # type: ignore[no-untyped-call]
+        *(t.contiguous() for t in inputs), order, target.detach().contiguous(), blending, arch or runtime.start()
+    )
+    return error
+
+
 def removal_errors(
     means: Tensor,
     log_covariances: Tensor,
@@ -76,13 +100,14 @@ def removal_errors(
     means, log_covariances, colors, amplitudes, background, target = (
         t.detach().contiguous() for t in (means, log_covariances, colors, amplitudes, background, target)
     )
-    splats, image_size = (means, log_covariances, colors, amplitudes), (target.shape[1], target.shape[2])
+    splats, image_size = _Splats(means, log_covariances, colors, amplitudes), (target.shape[1], target.shape[2])
     arch = arch or runtime.start()
-    drawn = _draw(*splats, background, order, image_size, blending, arch)
-    lists = drawn.lists
+    projected = _project(splats, order, image_size, blending, arch)
+    conics, extents, lists = projected
+    image = _draw(splats, projected, background, image_size, blending, arch)
     rows = means.new_zeros(len(lists.tile_indices), TILE)
     if len(rows):
-        inputs = (means, drawn.conics, drawn.extents, colors, *lists[:2], drawn.image, target, rows)
+        inputs = (means, conics, extents, colors, *lists[:2], image, target, rows)
         make_removal(_taichi_dtype(means), blending, arch)(*(_raw(t) for t in inputs))
     if arch != "cuda":  # a few array operations on one thread, which PyTorch would share out at a greater cost
         pair_errors = rows.numpy().sum(axis=1, dtype=np.float64)
@@ -107,36 +132,45 @@ def _raw(tensor: Tensor) -> Any:
     return tensor.numpy() if tensor.device.type == "cpu" else tensor
 
 
-class _Drawn(NamedTuple):
-    """A picture as the kernels leave it, and what its gradient needs."""
+class _Splats(NamedTuple):
+    """Detached and contiguous tensors; see `render` for their shapes."""
+
+    means: Tensor
+    log_covariances: Tensor
+    colors: Tensor
+    amplitudes: Tensor
+
+
+class _Projected(NamedTuple):
+    """What the blending kernels need of N Gaussians, and in which tiles they are."""
 
     conics: Tensor  # [N, 4]
     extents: Tensor  # [N, 2]
-    image: Tensor  # [PLANES[blending], H', W'], both sides padded to whole tiles
     lists: TileTensors
 
 
+def _project(splats: _Splats, order: Order, image_size: tuple[int, int], blending: Blending, arch: str) -> _Projected:
+    means, log_covariances, _, amplitudes = splats
+    conics, extents = means.new_empty(len(means), 4), means.new_empty(len(means), 2)
+    make_project(_taichi_dtype(means), blending)(*(_raw(t) for t in (log_covariances, amplitudes, conics, extents)))
+    return _Projected(conics, extents, _list_tiles(means, extents, order, image_size, arch))
+
+
 def _draw(
-    means: Tensor,
-    log_covariances: Tensor,
-    colors: Tensor,
-    amplitudes: Tensor,
+    splats: _Splats,
+    projected: _Projected,
     background: Tensor,
-    order: Order,
     image_size: tuple[int, int],
     blending: Blending,
     arch: str,
-) -> _Drawn:
-    """Project and blend contiguous tensors; see `render` for the arguments."""
-    dtype = _taichi_dtype(means)
-    conics, extents = means.new_empty(len(means), 4), means.new_empty(len(means), 2)
-    make_project(dtype, blending)(_raw(log_covariances), _raw(amplitudes), _raw(conics), _raw(extents))
-    lists = _list_tiles(means.detach(), extents, order, image_size, arch)
+) -> Tensor:
+    """The image [PLANES[blending], H', W'], both sides padded to whole tiles."""
+    conics, extents, lists = projected
     rows, columns = tiles.num_tiles(image_size)
-    image = means.new_empty(PLANES[blending], rows * TILE, columns * TILE)
-    inputs = (means, conics, extents, colors, background, *lists[:2], image)
-    blend_kernels(dtype, arch, blending).forward(*(_raw(t) for t in inputs))
-    return _Drawn(conics, extents, image, lists)
+    image = conics.new_empty(PLANES[blending], rows * TILE, columns * TILE)
+    inputs = (splats.means, conics, extents, splats.colors, background, *lists[:2], image)
+    blend_kernels(_taichi_dtype(conics), arch, blending).forward(*(_raw(t) for t in inputs))
+    return image
 
 
 def _list_tiles(means: Tensor, extents: Tensor, order: Order, image_size: tuple[int, int], arch: str) -> TileTensors:
@@ -148,6 +182,26 @@ def _list_tiles(means: Tensor, extents: Tensor, order: Order, image_size: tuple[
     ranked = None if order is None else np.asarray(order)
     arrays = tiles.list_tiles(means.numpy(), extents.numpy(), ranked, image_size)
     return TileTensors(*(torch.from_numpy(array) for array in arrays))
+
+
+def _sum_gradients(
+    splats: _Splats, projected: _Projected, grad_pairs: Tensor, blending: Blending
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The gradients by the four tensors of `splats` from those of all pairs [P, 9]."""
+    means, log_covariances, colors, amplitudes = splats
+    conics, extents, lists = projected
+    dtype = _taichi_dtype(means)
+    grad_means, grad_conics, grad_colors = (torch.empty_like(t) for t in (means, conics, colors))
+    make_sum_pairs(dtype)(*(_raw(t) for t in (grad_pairs, *lists[2:], grad_means, grad_conics, grad_colors)))
+
+    # Taichi's autodiff reads and writes `.grad` of its arguments, and zeroes the output's: fresh leaves keep it away
+    # from the tensors that PyTorch's autograd owns.
+    leaves = [t.detach().requires_grad_() for t in (log_covariances, amplitudes, conics)]
+    grads = (torch.zeros_like(log_covariances), torch.zeros_like(amplitudes), grad_conics)
+    for leaf, grad in zip(leaves, grads, strict=True):
+        leaf.grad = grad
+    make_project(dtype, blending).grad(*leaves, extents)
+    return grad_means, grads[0], grad_colors, grads[1]
 
 
 class _Render(torch.autograd.Function):
@@ -164,32 +218,51 @@ class _Render(torch.autograd.Function):
         blending: Blending,
         arch: str,
     ) -> Tensor:
-        splats = (means, log_covariances, colors, amplitudes)
-        drawn = _draw(*splats, background, order, image_size, blending, arch)
+        splats = _Splats(*(t.detach() for t in (means, log_covariances, colors, amplitudes)))
+        projected = _project(splats, order, image_size, blending, arch)
+        image = _draw(splats, projected, background, image_size, blending, arch)
         ctx.save_for_backward(*splats)
-        ctx.drawn, ctx.blending, ctx.arch = drawn, blending, arch
-        return drawn.image[:3, : image_size[0], : image_size[1]]
+        ctx.projected, ctx.image, ctx.blending, ctx.arch = projected, image, blending, arch
+        return image[:3, : image_size[0], : image_size[1]]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        means, log_covariances, colors, amplitudes = (t.detach() for t in ctx.saved_tensors)
-        conics, extents, image, lists = ctx.drawn
-        dtype = _taichi_dtype(means)
+        splats = _Splats(*ctx.saved_tensors)
+        image, (conics, extents, lists) = ctx.image, ctx.projected
         padding = (0, image.shape[2] - grad_output.shape[2], 0, image.shape[1] - grad_output.shape[1])
         grad_image = (functional.pad(grad_output, padding) if any(padding) else grad_output).contiguous()
-
-        grad_pairs, grad_background = blend_kernels(dtype, ctx.arch, ctx.blending).backward(
-            means, conics, extents, colors, lists.tile_offsets, lists.tile_indices, image, grad_image
+        grad_pairs, grad_background = blend_kernels(_taichi_dtype(conics), ctx.arch, ctx.blending).backward(
+            splats.means, conics, extents, splats.colors, *lists[:2], image, grad_image
         )
-        grad_means, grad_conics, grad_colors = (torch.empty_like(t) for t in (means, conics, colors))
-        make_sum_pairs(dtype)(*(_raw(t) for t in (grad_pairs, *lists[2:], grad_means, grad_conics, grad_colors)))
+        gradients = _sum_gradients(splats, ctx.projected, grad_pairs, ctx.blending)
+        return *gradients, grad_background, None, None, None, None
 
-        # Taichi's autodiff reads and writes `.grad` of its arguments, and zeroes the output's: fresh leaves keep it
-        # away from the tensors that PyTorch's autograd owns.
-        leaves = [t.detach().requires_grad_() for t in (log_covariances, amplitudes, conics)]
-        grads = (torch.zeros_like(log_covariances), torch.zeros_like(amplitudes), grad_conics)
-        for leaf, grad in zip(leaves, grads, strict=True):
-            leaf.grad = grad
-        make_project(dtype, ctx.blending).grad(*leaves, extents)
-        return grad_means, leaves[0].grad, grad_colors, leaves[1].grad, grad_background, None, None, None, None
+
+class _SquaredError(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        means: Tensor,
+        log_covariances: Tensor,
+        colors: Tensor,
+        amplitudes: Tensor,
+        background: Tensor,
+        order: Order,
+        target: Tensor,
+        blending: Blending,
+        arch: str,
+    ) -> Tensor:
+        splats = _Splats(*(t.detach() for t in (means, log_covariances, colors, amplitudes)))
+        projected = _project(splats, order, (target.shape[1], target.shape[2]), blending, arch)
+        conics, extents, lists = projected
+        error, grad_pairs, grad_background = blend_kernels(_taichi_dtype(means), arch, blending).squared_error(
+            splats.means, conics, extents, splats.colors, background.detach(), *lists[:2], target
+        )
+        ctx.save_for_backward(*_sum_gradients(splats, projected, grad_pairs, blending), grad_background)
+        return error  # type: ignore[no-any-return]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        return *(grad_output * gradient for gradient in ctx.saved_tensors), None, None, None, None

@@ -31,11 +31,13 @@ LAYERS = """
     kernels.project
     kernels.blend
     kernels.strips
+    kernels.tile_forward
+    kernels.tile_backward
     kernels.blend_cpu
+    kernels.tiles
     kernels.blend_cuda
     kernels.forms
     kernels.removal
-    kernels.tiles
     kernels.device_tiles
     quantize
     entropy

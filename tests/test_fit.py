@@ -169,7 +169,7 @@ def test_refining_obeys_the_bits_it_is_given() -> None:
 def test_settling_improves_the_picture() -> None:
     clustered, target = clustered_fit(40, 10)
     history: list[float] = []
-    clustered.settle(60, lambda image, *, coarse: history.append(target.psnr(image, coarse)))
+    clustered.settle(60, lambda error, *, coarse: history.append(target.psnr(error, coarse)))
     assert len(history) == 60
     assert np.mean(history[-5:]) > np.mean(history[:5]) + 1.0
 

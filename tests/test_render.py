@@ -17,7 +17,7 @@ from twins import CUTOFFS, Splats, near_threshold, random_splats, render_densely
 from taichi_gs.decoder import rasterize
 from taichi_gs.gaussians import Blending, Gaussians
 from taichi_gs.kernels import runtime
-from taichi_gs.render import removal_errors, render
+from taichi_gs.render import removal_errors, render, squared_error
 
 Picture = NDArray[np.float64]
 
@@ -281,6 +281,45 @@ def test_gradients_are_those_of_pytorch(
     for one, other in zip(found, expected, strict=True):
         assert one.shape == other.shape
         torch.testing.assert_close(one, other, rtol=0, atol=tolerance * float(other.abs().max()))
+
+
+@pytest.mark.parametrize(("blending", "scene"), CASES)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.float64, 1e-6)])
+def test_squared_error_and_its_gradients_are_those_of_pytorch(
+    blending: Blending, scene: str, form: str, dtype: torch.dtype, tolerance: float
+) -> None:
+    size, splats = SCENES[blending][scene]
+    order = order_of(splats)
+    ours, exact = splats.leaves(dtype, runtime.start()), splats.leaves(torch.float64)
+    picture = render_densely(exact, order, size, blending)
+    target = torch.rand(3, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    # Where rounding may change a pixel there is no error, and so no gradient.
+    target = torch.where(near_threshold(splats, size, 1e-6, blending), picture.detach(), target)
+    expected_error = (picture - target).square().sum()
+    (3.0 * expected_error).backward()
+    error = squared_error(*ours, order, target.to(ours[0]), blending, arch=form)
+    (3.0 * error).backward()
+    assert (error.shape, error.dtype) == ((), dtype)
+    assert float(error.detach()) == pytest.approx(float(expected_error.detach()), rel=tolerance)
+    found, expected = ours.gradients(), exact.gradients()
+    if len(splats.means) == 0:
+        found, expected = found[-1:], expected[-1:]
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert one.shape == other.shape
+        torch.testing.assert_close(one, other, rtol=0, atol=tolerance * float(other.abs().max()))
+
+
+def test_squared_error_takes_any_view_of_the_target_and_gives_it_no_gradient(form: str) -> None:
+    size, splats = SCENES["normalized"]["a narrow picture"]
+    ours = splats.leaves(torch.float32, runtime.start())
+    target = torch.rand(3, *size, generator=torch.Generator().manual_seed(0)).to(runtime.start())
+    view = target.permute(2, 1, 0).contiguous().permute(2, 1, 0).requires_grad_()
+    assert not view.is_contiguous()
+    errors = [squared_error(*ours, None, one, "normalized", arch=form) for one in (target, view)]
+    assert torch.equal(*errors)
+    errors[1].backward()
+    assert view.grad is None
 
 
 @pytest.mark.parametrize("blending", BLENDINGS)

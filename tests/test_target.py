@@ -12,9 +12,8 @@ import twins
 from numpy.typing import NDArray
 from torch import Tensor
 
-from taichi_gs.fit import losses
 from taichi_gs.fit.free import clamp_rows, decay
-from taichi_gs.fit.losses import l1_ssim, l2
+from taichi_gs.fit.losses import l1_ssim
 from taichi_gs.fit.pull import row_curvatures
 from taichi_gs.fit.splats import ROWS, RowAdam, Splats
 from taichi_gs.fit.target import Target
@@ -59,19 +58,20 @@ def test_coarse_pixels_are_means_of_blocks() -> None:
 
 
 def test_psnr() -> None:
+    """Of a picture that is wrong by 0.1, or by 0.01, everywhere; and of one without errors."""
     target = Target(torch.full((3, 64, 64), 0.5), "l2", 1)
-    assert target.psnr(torch.full((3, 64, 64), 0.6), coarse=False) == pytest.approx(20.0, abs=1e-4)
-    assert target.psnr(torch.full((3, 32, 32), 0.49), coarse=True) == pytest.approx(40.0, abs=1e-3)
-    assert target.psnr(target.full, coarse=False) == pytest.approx(100.0)
-    # What is whiter than white will be shown as white.
-    assert Target(torch.ones(3, 4, 4), "l2", 1).psnr(torch.full((3, 4, 4), 7.0), coarse=False) == pytest.approx(100.0)
+    assert target.psnr(torch.tensor(3 * 64 * 64 * 0.01), coarse=False) == pytest.approx(20.0, abs=1e-4)
+    assert target.psnr(torch.tensor(3 * 32 * 32 * 0.0001), coarse=True) == pytest.approx(40.0, abs=1e-4)
+    assert target.psnr(torch.tensor(0.0), coarse=False) == pytest.approx(100.0)
 
 
-def test_squared_error() -> None:
-    target = Target(random_picture(5, 7), "l2", 1)
-    image = random_picture(5, 7, seed=1)
-    expected = float(((image.double() - target.full.double()) ** 2).sum())
-    assert float(target.squared_error(image)) == pytest.approx(expected, rel=1e-5)
+def test_a_decoded_picture_is_never_better_than_8_bits() -> None:
+    levels = torch.arange(0.0, 1.0, 1 / (255 * 16))[:4080].reshape(3, 40, 34)
+    rounded = torch.floor(255 * levels + 0.5) / 255
+    expected = float((rounded - levels).double().square().sum())
+    target = Target(levels, "l2", 1)
+    assert target.decoded_error(torch.tensor(0.0)) == pytest.approx(expected, rel=0.02)
+    assert target.decoded_error(torch.tensor(7.25)) == 7.25
 
 
 # Gradients and curvatures
@@ -106,18 +106,21 @@ def doubles_of(splats: Splats) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("blending", ["alpha", "normalized"])
-def test_backward_adds_the_gradients_of_the_loss(blending: Blending) -> None:
+@pytest.mark.parametrize("loss", ["l2", "l1-ssim"])
+def test_backward_adds_the_gradients_of_the_loss(loss: str, blending: Blending) -> None:
     size = (14, 18)
     splats = small_splats(6, size, blending)
     order = np.array([3, 1, 0, 5, 2, 4])
-    target = Target(random_picture(*size).to(runtime.start()), "l2", 6)
-    image = target.backward(in_order(splats, order), coarse=False)
-    assert not image.requires_grad
+    target = Target(random_picture(*size).to(runtime.start()), loss, 6)
+    squared_error = target.backward(in_order(splats, order), coarse=False)
+    assert not squared_error.requires_grad
 
     leaves = doubles_of(splats)
     expected = twin_picture(leaves, order, size, blending)
-    (expected - target.full.cpu()).square().mean().backward()
-    assert float((image.cpu() - expected.detach()).abs().max()) < 1 / 255
+    picture = target.full.cpu().double()
+    difference = expected - picture
+    (difference.square().mean() if loss == "l2" else l1_ssim(expected, picture, 0)).backward()
+    assert float(squared_error) == pytest.approx(float(difference.detach().square().sum()), rel=1e-3)
     for tensor, leaf in zip(
         (splats.means, splats.log_covariances, splats.color_codes, splats.background), leaves, strict=True
     ):
@@ -131,11 +134,11 @@ def test_backward_counts_the_steps_for_the_loss(monkeypatch: pytest.MonkeyPatch)
 
     def recorder(image: Tensor, target: Tensor, step: int) -> Tensor:
         steps.append((step, tuple(target.shape[1:])))
-        return l2(image, target, step)
+        return l1_ssim(image, target, step)
 
-    monkeypatch.setitem(losses.LOSSES, "l2", recorder)
+    monkeypatch.setattr("taichi_gs.fit.target.l1_ssim", recorder)
     splats = small_splats(3, (64, 64))
-    target = Target(random_picture(64, 64).to(runtime.start()), "l2", 3)
+    target = Target(random_picture(64, 64).to(runtime.start()), "l1-ssim", 3)
     for coarse in (True, True, False):
         target.backward(splats, coarse=coarse)
     assert steps == [(0, (32, 32)), (1, (32, 32)), (2, (64, 64))]
@@ -250,12 +253,6 @@ def pair(height: int, width: int) -> tuple[Tensor, Tensor]:
     target = random_picture(height, width)
     noise = random_picture(height, width, seed=1) * torch.linspace(0.1, 0.9, height)[None, :, None]
     return 0.5 * target + 0.5 * noise, target
-
-
-def test_l2() -> None:
-    image, target = pair(9, 13)
-    expected = float(((image - target).double() ** 2).mean())
-    assert float(l2(image, target, 0)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("size", [(24, 20), (11, 11), (128, 13)])

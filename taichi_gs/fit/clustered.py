@@ -106,10 +106,10 @@ class ClusteredFit:
         return self._round(rounding)[0]
 
     def _step(self, rate: float, report: Report, rounding: _Rounding | None = None) -> None:
-        image = self._target.backward(self._view(rounding), coarse=False)
+        squared_error = self._target.backward(self._view(rounding), coarse=False)
         self._adam.step(rate)
         clamp_rows(self._adam, self._blending)
-        report(image, coarse=False)
+        report(squared_error, coarse=False)
 
     def _view(self, rounding: _Rounding | None = None) -> Splats:
         """The picture as a file would hold it, with gradients straight through all rounding.
@@ -154,8 +154,8 @@ class ClusteredFit:
         """Choose how to round by the price of a bit, and more finely where that would leave bytes unused."""
         splats = self._view()
         splats = replace(splats, **{name: getattr(splats, name).detach().requires_grad_() for name in ROWS})
-        error = self._target.squared_error(self._target.render(splats, coarse=False).detach())
-        price = self._precision.bit_price(float(error), len(splats))
+        error = self._target.decoded_error(splats.squared_error(self._target.size, self._target.full).detach())
+        price = self._precision.bit_price(error, len(splats))
         rows = row_curvatures(self._target, splats, self._generator)
         curvatures = {name: rows[name].sum(dim=0) for name in VECTORS}
         trial = self._rounding_for(curvatures, None, price)

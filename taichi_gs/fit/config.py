@@ -16,7 +16,7 @@ class FitConfig:
         num_gaussians: N, the budget; fewer may remain.
         precision: what the file may spend on what.
         blending: of the Gaussians, "alpha" or "normalized".
-        loss: a name in `losses.LOSSES`.
+        loss: "l2", the mean squared error, or "l1-ssim", see `losses.py`.
         steps: optimisation steps, all stages together.
         density: how the Gaussians come to be N: "prune" or "gradient", see `free.fit_free`.
         seed: of every random choice.

@@ -66,12 +66,12 @@ def fit_free(target: Target, config: FitConfig, steps: int, generator: torch.Gen
     activity, since = torch.zeros(first, device=target.full.device), 0
     for step in range(steps):
         splats = adam.splats(config.blending)
-        image = target.backward(splats, coarse=True)
+        squared_error = target.backward(splats, coarse=True)
         activity += _gradient_norms(adam["means"])
         since += 1
         adam.step(decay(step / steps, start=GROWTH_END))
         clamp_rows(adam, config.blending)
-        report(image, coarse=True)
+        report(squared_error, coarse=True)
         if growing and step + 1 in events:
             left = len(events) - events.index(step + 1)
             portion = -(-(count - len(splats)) // left)

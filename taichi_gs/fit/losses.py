@@ -1,8 +1,6 @@
-"""What the fit minimises."""
+"""The loss of the paper. The other one, the squared error, is the renderer's own: see `render.squared_error`."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import pytorch_msssim
 import torch
@@ -17,11 +15,6 @@ SSIM_BAND = 128
 """Rows of the picture that one step's SSIM looks at: it takes longer than rendering, and bands take turns."""
 
 GOLDEN_RATIO = 0.6180339887498949
-
-
-def l2(image: Tensor, target: Tensor, step: int) -> Tensor:
-    """The mean squared error of images [3, H, W]."""
-    return (image - target).square().mean()
 
 
 def l1_ssim(image: Tensor, target: Tensor, step: int) -> Tensor:
@@ -42,6 +35,3 @@ def l1_ssim(image: Tensor, target: Tensor, step: int) -> Tensor:
     )
     similarity: Tensor = pytorch_msssim.ssim(*bands, data_range=1.0, win_size=SSIM_WINDOW)
     return (1.0 - SSIM_WEIGHT) * absolute + SSIM_WEIGHT * (1.0 - similarity)
-
-
-LOSSES: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {"l2": l2, "l1-ssim": l1_ssim}

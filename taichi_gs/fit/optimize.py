@@ -36,10 +36,10 @@ def _fit(image: Tensor, config: FitConfig, report: Callable[[int, float], None])
     generator = torch.Generator().manual_seed(config.seed)
     done, psnr = 0, 0.0
 
-    def tick(image: Tensor, *, coarse: bool) -> None:
+    def tick(squared_error: Tensor, *, coarse: bool) -> None:
         nonlocal done, psnr
         if done % PSNR_EVERY == 0 or done == config.steps - 1:
-            psnr = target.psnr(image, coarse)
+            psnr = target.psnr(squared_error, coarse)
         done += 1
         report(done, psnr)
 

@@ -72,13 +72,13 @@ def pull(
             weights_of = {name: weights[kept] for name, weights in weights_of.items()}
             clusters.indices = {name: indices[kept] for name, indices in clusters.indices.items()}
             splats = adam.splats(config.blending)
-        image = target.backward(splats, coarse=False)
+        squared_error = target.backward(splats, coarse=False)
         adam.step(1.0)
         clamp_rows(adam, config.blending)
         if step % CURVATURES_EVERY == 0:
             weights_of = row_curvatures(target, splats, generator)
         clustering = step % LLOYD_EVERY == 0 or step == steps - 1
-        price = precision.bit_price(float(target.squared_error(image)), len(splats)) if clustering else 0.0
+        price = precision.bit_price(target.decoded_error(squared_error), len(splats)) if clustering else 0.0
         strength = PULL_FIRST * (PULL_LAST / PULL_FIRST) ** (step / steps)
         for name in VECTORS:
             vectors, weights = adam[name].detach(), weights_of[name]
@@ -91,7 +91,7 @@ def pull(
                 codewords = centroids(vectors, weights, clusters.indices[name], codewords)
             clusters.codewords[name] = codewords
             adam.assign(name, torch.lerp(vectors, codewords[clusters.indices[name]], strength))
-        report(image, coarse=False)
+        report(squared_error, coarse=False)
     return clusters
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from taichi_gs.gaussians import MAX_OPACITY, Blending
 from taichi_gs.quantize import AMPLITUDE_UNIT
-from taichi_gs.render import removal_errors, render
+from taichi_gs.render import removal_errors, render, squared_error
 
 ROWS = ("means", "log_covariances", "color_codes")
 """The tensors of `Splats` that have one row a Gaussian."""
@@ -60,6 +60,22 @@ class Splats:
 
     def render(self, full_size: tuple[int, int], image_size: tuple[int, int]) -> Tensor:
         """Render [3, height, width] at `image_size` what is described for `full_size`, differentiably."""
+        return render(*self._placed(full_size, image_size), self.order, image_size, self.blending)
+
+    def squared_error(self, full_size: tuple[int, int], picture: Tensor) -> Tensor:
+        """The sum of squared errors against `picture` [3, height, width], as by `render`, differentiably."""
+        image_size = (picture.shape[1], picture.shape[2])
+        return squared_error(*self._placed(full_size, image_size), self.order, picture, self.blending)
+
+    def removal_errors(self, picture: Tensor) -> Tensor:
+        """How much removing each Gaussian alone adds [N] to the squared error against `picture` [3, H, W]."""
+        size = (picture.shape[1], picture.shape[2])
+        return removal_errors(*self._placed(size, size), self.order, picture, self.blending)
+
+    def _placed(
+        self, full_size: tuple[int, int], image_size: tuple[int, int]
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """The renderer's means, log_covariances, colors, amplitudes and background, in pixels of `image_size`."""
         means, log_covariances = self.means, self.log_covariances
         if image_size != full_size:
             # Number by number: a small tensor of them would have to be copied to a GPU at each step.
@@ -67,21 +83,7 @@ class Splats:
             (x, y), (m, u, v) = means.unbind(dim=1), log_covariances.unbind(dim=1)
             means = torch.stack([x * scale_x, y * scale_y], dim=1)
             log_covariances = torch.stack([m + math.log(scale_x * scale_y), u, v], dim=1)
-        return render(
-            means,
-            log_covariances,
-            self.colors,
-            self.amplitudes,
-            self.background,
-            self.order,
-            image_size,
-            self.blending,
-        )
-
-    def removal_errors(self, picture: Tensor) -> Tensor:
-        """How much removing each Gaussian alone adds [N] to the squared error against `picture` [3, H, W]."""
-        splats = (self.means, self.log_covariances, self.colors, self.amplitudes, self.background)
-        return removal_errors(*splats, self.order, picture, self.blending)
+        return means, log_covariances, self.colors, self.amplitudes, self.background
 
 
 def amplitudes(codes: Tensor, blending: Blending) -> Tensor:

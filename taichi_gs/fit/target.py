@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from taichi_gs.fit.losses import LOSSES
+from taichi_gs.fit.losses import l1_ssim
 from taichi_gs.fit.splats import Splats
 
 MIN_COARSE_SPACING = 3.0
@@ -19,9 +19,9 @@ MIN_COARSE_SIDE = 32
 
 
 class Report(Protocol):
-    """Is told after every step what was rendered in it: the coarse picture [3, h, w] or the full one."""
+    """Is told after every step the sum of squared errors in it, a tensor, against the coarse or the full picture."""
 
-    def __call__(self, image: Tensor, *, coarse: bool) -> None: ...  # noqa: D102
+    def __call__(self, squared_error: Tensor, *, coarse: bool) -> None: ...  # noqa: D102
 
 
 class Target:
@@ -37,7 +37,7 @@ class Target:
     def __init__(self, image: Tensor, loss: str, num_gaussians: int) -> None:
         self.full = image
         self.size: tuple[int, int] = (image.shape[1], image.shape[2])
-        self._loss = LOSSES[loss]
+        self._loss = loss
         self._steps = 0
         factor = 1
         spacing = math.sqrt(image[0].numel() / max(num_gaussians, 1))
@@ -56,28 +56,36 @@ class Target:
         return splats.render(self.size, (height, width))
 
     def backward(self, splats: Splats, coarse: bool) -> Tensor:
-        """Add the loss's gradients to the leaves behind `splats`; return the rendered picture [3, h, w], detached."""
-        image = self.render(splats, coarse)
-        loss = self._loss(image, self.picture(coarse), self._steps)
+        """Add the loss's gradients to the leaves behind `splats`.
+
+        Returns the sum of squared errors over pixels and channels, detached, whatever the loss.
+        """
+        picture = self.picture(coarse)
+        if self._loss == "l2":
+            squared_error = splats.squared_error(self.size, picture)
+            loss = squared_error / picture.numel()
+        else:
+            image = self.render(splats, coarse)
+            loss = l1_ssim(image, picture, self._steps)
+            squared_error = (image.detach() - picture).square().sum()
         torch.autograd.backward(loss)
         self._steps += 1
-        return image.detach()
+        return squared_error.detach()
 
-    def squared_error(self, image: Tensor) -> Tensor:
-        """The sum of squared errors of a rendered full-size picture, over pixels and channels.
+    def decoded_error(self, squared_error: Tensor) -> float:
+        """The full picture's sum of squared errors when it is decoded, about, from that before rounding.
 
         At least what rounding to 8 bits makes of a perfect picture: below that, nothing is worth a bit.
         """
-        return (image - self.full).square().sum().clamp_min(self.full.numel() / (12.0 * 255.0**2))
+        return max(float(squared_error), self.full.numel() / (12.0 * 255.0**2))
 
     def removal_errors(self, splats: Splats) -> Tensor:
         """How much removing each Gaussian alone would add [N] to the squared error of the full picture."""
         return splats.removal_errors(self.full)
 
-    def psnr(self, image: Tensor, coarse: bool) -> float:
-        """The peak signal-to-noise ratio in dB of a rendered picture, clipped to black and white."""
-        error = (image.clamp(0.0, 1.0) - self.picture(coarse)).square().mean()
-        return -10.0 * math.log10(max(float(error), 1e-10))
+    def psnr(self, squared_error: Tensor, coarse: bool) -> float:
+        """The peak signal-to-noise ratio in dB that a sum of squared errors makes."""
+        return -10.0 * math.log10(max(float(squared_error) / self.picture(coarse).numel(), 1e-10))
 
     def curvatures(
         self,

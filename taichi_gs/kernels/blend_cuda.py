@@ -21,12 +21,14 @@ from taichi_gs.kernels.blend import (
     FIRST_STATES,
     NUM_GRADS,
     NUM_PIXELS,
+    PLANES,
     TILE,
     make_store_pixel,
     make_weight,
     normalized_slope,
     store_gradients,
 )
+from taichi_gs.kernels.tiles import num_tiles
 
 NUM_COLUMN_SUMS = 6
 """Of v, v dy, v dy dy and the three of s g, over the rows of a column: dx, one number there, comes in later."""
@@ -37,8 +39,9 @@ MAX_SCRATCH_BYTES = 1 << 28
 
 @functools.cache
 def make_kernels(dtype, blending):
-    """Return the functions `forward` and `backward` for `dtype`, with the signatures of the CPU form."""
+    """Return `forward`, `backward` and `squared_error` for `dtype`, with the signatures of the CPU form."""
     normalized, first_state = blending == "normalized", FIRST_STATES[blending]
+    forward = _make_forward(dtype, blending)
     store_shares, sum_columns = _make_store_shares(dtype), _make_sum_columns(dtype, blending)
     finish_pairs = _make_finish_pairs(dtype)
 
@@ -73,7 +76,20 @@ def make_kernels(dtype, blending):
         rests = first_state if normalized else transmittances
         return grad_pairs, (rests * grads[:3]).sum(dim=(1, 2))
 
-    return SimpleNamespace(forward=_make_forward(dtype, blending), backward=backward)
+    def squared_error(means, conics, extents, colors, background, tile_offsets, tile_indices, target):
+        """Take detached tensors; return the sum of |C - target|^2, grad_pairs and the background's gradient."""
+        from torch.nn import functional
+
+        height, width = target.shape[1:]
+        rows, columns = num_tiles((height, width))
+        splats, lists = (means, conics, extents, colors), (tile_offsets, tile_indices)
+        image = target.new_empty(PLANES[blending], rows * TILE, columns * TILE)
+        forward(*splats, background, *lists, image)
+        errors = image[:3, :height, :width] - target
+        grad_image = functional.pad(2.0 * errors, (0, image.shape[2] - width, 0, image.shape[1] - height))
+        return errors.square().sum(), *backward(*splats, *lists, image, grad_image)
+
+    return SimpleNamespace(forward=forward, backward=backward, squared_error=squared_error)
 
 
 @ti.func

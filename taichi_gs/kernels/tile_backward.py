@@ -1,0 +1,131 @@
+"""Differentiate the Gaussians of one tile, on the CPU: the loop of gradients, for the kernels of `blend_cpu.py`.
+
+It is of the form of `tile_forward.py`, and runs front to back as well. Every (tile, Gaussian) pair writes one row of
+`grad_pairs`; rows are summed per Gaussian afterwards in a fixed order, so that there are no atomics and gradients are
+the same in every run.
+"""
+
+import functools
+
+import taichi as ti
+
+from taichi_gs.kernels.blend import TILE, make_weight, normalized_slope, store_gradients
+from taichi_gs.kernels.strips import BATCH, NUM_STRIPS, STRIP, first_pixel, make_find_rows
+
+
+@functools.cache
+def make_differentiate_tile(dtype, blending):
+    """The Taichi function that writes the gradients of a tile to its rows of `grad_pairs` and `grad_backgrounds`.
+
+    The tile's first pixel is (left, top), its pairs are [first_pair, end). `rest`, `red`, `green`, `blue` and `behind`
+    are vectors of NUM_PIXELS, laid out in strips, and are overwritten. `rest` comes as FIRST_STATES of the blending;
+    red, green and blue are the gradient by a pixel's colour, and `behind` is its product with this colour. In
+    normalised blending all four are divided by W, and so need not be for each Gaussian.
+    """
+    find_rows, weight_of = make_find_rows(dtype, blending), make_weight(dtype, blending)
+    normalized = blending == "normalized"
+    lanes = ti.types.vector(2 * STRIP, dtype)
+    items = ti.types.vector(NUM_STRIPS * BATCH, ti.i32)
+
+    @ti.func
+    def differentiate_tile(
+        means: ti.template(),
+        conics: ti.template(),
+        colors: ti.template(),
+        tile_indices: ti.template(),
+        grad_pairs: ti.template(),
+        grad_backgrounds: ti.template(),
+        tile,
+        left,
+        top,
+        first_pair,
+        end,
+        rest: ti.template(),
+        red: ti.template(),
+        green: ti.template(),
+        blue: ti.template(),
+        behind: ti.template(),
+    ):
+        starts, nums = items(0), items(0)
+        pair = first_pair
+        while pair < end:
+            count = ti.min(end - pair, BATCH)
+            for k in range(count):
+                i = tile_indices[pair + k]
+                x0, y0 = left + 0.5 - means[i, 0], top + 0.5 - means[i, 1]
+                rows = find_rows(conics[i, 0], conics[i, 1], conics[i, 2], conics[i, 3], x0, y0)
+                for strip in ti.static(range(NUM_STRIPS)):
+                    starts[NUM_STRIPS * k + strip] = rows[2 * strip]
+                    nums[NUM_STRIPS * k + strip] = rows[2 * strip + 1]
+            for k in range(count):
+                i = tile_indices[pair + k]
+                a, b, c, l = conics[i, 0], conics[i, 1], conics[i, 2], conics[i, 3]
+                r, g, bl = colors[i, 0], colors[i, 1], colors[i, 2]
+                y0 = top + 0.5 - means[i, 1]
+                zero = ti.cast(0.0, dtype)
+                m_1, m_x, m_y, m_xx, m_xy, m_yy = zero, zero, zero, zero, zero, zero
+                s_r, s_g, s_b = zero, zero, zero
+                for strip in range(NUM_STRIPS):
+                    start, num = starts[NUM_STRIPS * k + strip], nums[NUM_STRIPS * k + strip]
+                    if num > 0:
+                        x0 = left + strip * STRIP + 0.5 - means[i, 0]
+                        v_1, v_y, v_yy = lanes(0.0), lanes(0.0), lanes(0.0)
+                        w_r, w_g, w_b = lanes(0.0), lanes(0.0), lanes(0.0)
+                        for double_row in range(num):
+                            y = start + 2 * double_row
+                            first, dy, below = first_pixel(strip, y), y0 + y, y0 + (y + 1)
+                            linear, linear_below = b * dy, b * below
+                            constant, constant_below = l - (c * dy) * (c * dy), l - (c * below) * (c * below)
+                            for x in range(2 * STRIP):
+                                j = first + x
+                                dx = x0 + (x & (STRIP - 1))
+                                along = a * dx + ti.select(x < STRIP, linear, linear_below)
+                                power = ti.select(x < STRIP, constant, constant_below) - along * along
+                                weight = weight_of(power)
+                                v = red[j] * r + green[j] * g + blue[j] * bl
+                                if ti.static(normalized):
+                                    v = normalized_slope(weight) * (v - behind[j])
+                                else:
+                                    alpha = weight
+                                    weight *= rest[j]
+                                    v *= weight
+                                    behind[j] -= v
+                                    rest[j] -= weight
+                                    v -= alpha / (1.0 - alpha) * behind[j]
+                                v_along_y = v * ti.select(x < STRIP, dy, below)
+                                v_1[x] += v
+                                v_y[x] += v_along_y
+                                v_yy[x] += v_along_y * ti.select(x < STRIP, dy, below)
+                                w_r[x] += weight * red[j]
+                                w_g[x] += weight * green[j]
+                                w_b[x] += weight * blue[j]
+                        # dx is one value a lane, so that the moments in x need no accumulators of their own above.
+                        # Numbers and not vectors, which LLVM would put together lane by lane.
+                        for x in range(STRIP):
+                            dx, z = x0 + x, x + STRIP
+                            v, v_dy = v_1[x] + v_1[z], v_y[x] + v_y[z]
+                            m_1 += v
+                            m_x += v * dx
+                            m_xx += v * dx * dx
+                            m_y += v_dy
+                            m_xy += v_dy * dx
+                            m_yy += v_yy[x] + v_yy[z]
+                            s_r += w_r[x] + w_r[z]
+                            s_g += w_g[x] + w_g[z]
+                            s_b += w_b[x] + w_b[z]
+                moments = ti.Vector([m_1, m_x, m_y, m_xx, m_xy, m_yy], dtype)
+                sums = ti.Vector([s_r, s_g, s_b], dtype)
+                store_gradients(grad_pairs, pair + k, a, b, c, moments, sums)
+            pair += BATCH
+        total_r, total_g, total_b = lanes(0.0), lanes(0.0), lanes(0.0)
+        for y in range(TILE):
+            for x in range(TILE):
+                j = y * TILE + x
+                total_r[x] += rest[j] * red[j]
+                total_g[x] += rest[j] * green[j]
+                total_b[x] += rest[j] * blue[j]
+        grad_backgrounds[tile, 0] = total_r.sum()
+        grad_backgrounds[tile, 1] = total_g.sum()
+        grad_backgrounds[tile, 2] = total_b.sum()
+
+    return differentiate_tile
