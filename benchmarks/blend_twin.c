@@ -1,4 +1,4 @@
-// The blending kernels of taichi_gs/kernels/blend_cpu.py in plain C: what a compiler's own vectoriser makes of them.
+// The blending kernels of taichi_gs/kernels/tile_*.py in plain C: what a compiler's own vectoriser makes of them.
 //
 // The same tiles, formulas and polynomial, in single precision; see taichi_gs/kernels/blend.py for the terms. All pixels
 // of the rows that a Gaussian reaches, and not only those of the strips that it reaches: in plain C, that is slower.

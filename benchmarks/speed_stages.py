@@ -64,7 +64,7 @@ class Scene:
 
 
 def kernel_rows(scene: Scene, threads: int, runs: int, compiler: str | None) -> Iterator[str]:
-    """One row a stage of drawing and of its gradient; forward and backward of both blendings beside their twins."""
+    """One row a stage of drawing and of its gradient; the blending kernels beside their twins."""
     for blending in BLENDINGS:
         conics, extents = scene.project(blending)
         lists = scene.bin(extents)
@@ -95,7 +95,10 @@ def blend_actions(
     lists: tiles.TileLists,
     twin: Twin | None,
 ) -> dict[str, dict[str, Callable[[], object]]]:
-    """`forward` and `backward`, by "kernel" and, if there is one, by "twin".
+    """`forward`, `backward`, and both at once as a step of a fit has them, by "kernel" and, if there is one, by "twin".
+
+    At once is the squared error against a target, which is drawn, compared and differentiated in one kernel. Its twin
+    is the two others in succession, which leaves out the comparison.
 
     Raises:
         ValueError: if the twin does not compute what the kernel does.
@@ -103,24 +106,37 @@ def blend_actions(
     kernels = blend_kernels(DTYPES["float32"], "cpu", blending)
     splats, pairs = (scene.means, conics, extents, scene.colors), (lists.tile_offsets, lists.tile_indices)
     image = np.empty((PLANES[blending], *scene.gradient.shape[1:]), np.float32)
+    target = np.ascontiguousarray(scene.gradient[:, : scene.size[0], : scene.size[1]])
     tensors = [torch.from_numpy(array) for array in (*splats, *pairs, image, scene.gradient)]
+    inputs = [torch.from_numpy(array) for array in (*splats, scene.background, *pairs, target)]
     forward = {"kernel": lambda: kernels.forward(*splats, scene.background, *pairs, image)}
     backward = {"kernel": lambda: kernels.backward(*tensors)}
+    at_once = {"kernel": lambda: kernels.squared_error(*inputs)}
     forward["kernel"]()
     if twin:
         twin_image = np.empty_like(image)
         grad_pairs = np.empty((len(lists.tile_indices), 9), np.float32)
         grad_backgrounds = np.empty((len(lists.tile_offsets) - 1, 3), np.float32)
-        gradients = (scene.gradient, grad_pairs, grad_backgrounds)
+        gradients = (grad_pairs, grad_backgrounds)
+
+        def twin_at_once() -> None:
+            twin.forward(splats, scene.background, pairs, twin_image)
+            twin.backward(splats, pairs, twin_image, grad_error, *gradients)
+
         forward["twin"] = lambda: twin.forward(splats, scene.background, pairs, twin_image)
-        backward["twin"] = lambda: twin.backward(splats, pairs, image, *gradients)
+        backward["twin"] = lambda: twin.backward(splats, pairs, image, scene.gradient, *gradients)
+        at_once["twin"] = twin_at_once
         forward["twin"]()
-        backward["twin"]()
         _check_equal(twin_image[:3], image[:3])
-        found_pairs, found_background = backward["kernel"]()
-        _check_equal(grad_pairs, found_pairs.numpy())
-        _check_equal(grad_backgrounds.sum(axis=0), found_background.numpy())
-    return {"forward": forward, "backward": backward}
+        inside = (slice(None), *map(slice, scene.size))
+        grad_error = np.zeros_like(scene.gradient)
+        grad_error[inside] = 2 * (twin_image[:3][inside] - target)
+        for kinds in (backward, at_once):
+            kinds["twin"]()
+            *_, found_pairs, found_background = kinds["kernel"]()
+            _check_equal(grad_pairs, found_pairs.numpy())
+            _check_equal(grad_backgrounds.sum(axis=0), found_background.numpy())
+    return {"forward": forward, "backward": backward, "forward and backward": at_once}
 
 
 def step_rows(scene: Scene, threads: int, runs: int) -> Iterator[str]:

@@ -75,6 +75,7 @@ def test_the_twin_computes_what_the_kernels_do(blending: Blending, scene: Scene,
     assert {name: list(kinds) for name, kinds in actions.items()} == {
         "forward": ["kernel", "twin"],
         "backward": ["kernel", "twin"],
+        "forward and backward": ["kernel", "twin"],
     }
 
 
@@ -99,7 +100,8 @@ def test_a_twin_that_computes_something_else_is_no_twin(
 def test_without_a_compiler_kernels_are_timed_alone(scene: Scene) -> None:
     rows = [cells(line) for line in kernel_rows(scene, 2, 1, None)]
     names = ["project", "list_tiles", "sum_pairs"]
-    names += [f"{stage}, {blending}" for blending in ("normalized", "alpha") for stage in ("forward", "backward")]
+    stages = ("forward", "backward", "forward and backward")
+    names += [f"{stage}, {blending}" for blending in ("normalized", "alpha") for stage in stages]
     assert [line["what"] for line in rows] == names
     assert {line["to_twin"] for line in rows} == {"-"}
     assert {(line["width"], line["height"], line["num_gaussians"], line["threads"]) for line in rows} == {
