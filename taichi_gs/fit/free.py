@@ -27,7 +27,7 @@ GROWTH_END = 0.5
 
 INITIAL_SIZE = 0.5
 
-MEANS_RATE = 0.04
+MEANS_RATE = 0.06
 """Adam's step for positions, in mean distances between Gaussians."""
 
 MIN_LOG_AREA, MAX_LOG_AREA = -2.5, 24.0
@@ -35,7 +35,7 @@ MIN_LOG_AREA, MAX_LOG_AREA = -2.5, 24.0
 CODE_MARGIN = 0.1
 """Kept from the bounds of a file's codes, because a quantiser's range ends a little above the largest one."""
 
-RATES = {"log_covariances": 0.07, "color_codes": 0.01, "background": 0.003}
+RATES = {"log_covariances": 0.14, "color_codes": 0.015, "background": 0.003}
 """Adam's steps for the other parameters, in their own units."""
 
 

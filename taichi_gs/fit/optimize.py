@@ -15,7 +15,7 @@ from taichi_gs.fit.pull import pull
 from taichi_gs.fit.target import Target
 from taichi_gs.quantized import QuantizedGaussians
 
-FREE, PULL, SETTLE = 0.3, 0.35, 0.15
+FREE, PULL, SETTLE = 0.2, 0.45, 0.15
 """The stages' shares of the steps; refining has the rest."""
 
 PSNR_EVERY = 10

@@ -25,7 +25,7 @@ VECTORS = ("log_covariances", "color_codes")
 PULL_FIRST, PULL_LAST = 0.003, 0.5
 """The part of the way to its codeword that a vector is pulled after each step, at the beginning and at the end."""
 
-PRUNE_EVERY = 20
+PRUNE_EVERY = 10
 PRUNE_END = 0.7
 """The fraction of this stage in which the number of Gaussians falls, by equal factors, to the budget."""
 
