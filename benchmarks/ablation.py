@@ -24,6 +24,11 @@ VARIATIONS: dict[str, dict[str, Any]] = {
     "no Gaussians but the budget's": {"free.OVERGROWTH": 1.0},
     "three times the budget's Gaussians": {"free.OVERGROWTH": 3.0},
     "pruned in half the time": {"pull.PRUNE_END": 0.35},
+    "half the learning rates": {
+        "free.MEANS_RATE": 0.03,
+        "free.RATES": {"log_covariances": 0.07, "color_codes": 0.0075, "background": 0.0015},
+    },
+    "a longer first stage": {"optimize.FREE": 0.3, "optimize.PULL": 0.35},
     "hardly any pull": {"pull.PULL_LAST": 0.0031},
     "hardly time to settle": {"optimize.SETTLE": 0.01},
     "a bit costs its full price": {"precision.RATE_SLOPE": 0.55},

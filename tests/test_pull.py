@@ -103,7 +103,7 @@ def test_the_budget_is_reached_exactly_and_in_time(steps: int, n: int, budget: i
         config_of(budget),
         steps,
         torch.Generator().manual_seed(1),
-        lambda image, *, coarse: counts.append(len(adam["means"])),
+        lambda error, *, coarse: counts.append(len(adam["means"])),
     )
     left = min(n, budget)
     assert len(counts) == steps
@@ -121,12 +121,12 @@ def test_the_budget_is_reached_exactly_and_in_time(steps: int, n: int, budget: i
 def test_the_number_falls_by_equal_factors() -> None:
     adam, counts = RowAdam(random_rows(640), RATES), []
     generator = torch.Generator().manual_seed(1)
-    pull(adam, target_of(), config_of(10), 144, generator, lambda image, *, coarse: counts.append(len(adam["means"])))
-    # 100 of 144 steps are pruned in, one in 20 of them: a factor of 64 in five portions after the first look.
+    pull(adam, target_of(), config_of(10), 144, generator, lambda error, *, coarse: counts.append(len(adam["means"])))
+    # 100 of 144 steps are pruned in, one in 10 of them: a factor of 64 in ten portions after the first look.
     changes = [step for step in range(1, 144) if counts[step] != counts[step - 1]]
-    assert changes == [20, 40, 60, 80, 100]
+    assert changes == [*range(10, 101, 10)]
     numbers = [640, *(counts[step] for step in changes)]
-    np.testing.assert_allclose(numbers, [640 / 64 ** (i / 5) for i in range(6)], atol=0.51)
+    np.testing.assert_allclose(numbers, [640 / 64 ** (i / 10) for i in range(11)], atol=0.51)
 
 
 def test_indices_and_weights_stay_with_their_gaussians(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +202,7 @@ def test_free_ones_are_as_many_as_they_should_be(
         config,
         steps,
         torch.Generator().manual_seed(0),
-        lambda image, *, coarse: counts.append(1),
+        lambda error, *, coarse: counts.append(1),
     )
     assert len(counts) == steps
     assert {len(adam[name]) for name in ROWS} == {len(adam["means"])}

@@ -303,13 +303,14 @@ def test_decay_goes_from_one_to_its_final_value(start: float, final: float) -> N
 
 
 @pytest.mark.parametrize("blending", ["alpha", "normalized"])
-def test_shapes_and_weights_are_clamped(blending: Blending) -> None:
+def test_what_a_file_cannot_hold_is_clamped(blending: Blending) -> None:
     shapes = torch.tensor([[-9.0, 7, -7], [99, 0, 0], [1, 2, -3]])
     codes = torch.tensor([[-9.0, 9, -9, 9], [-9, 9, 9, -9], [1, 1, 1, 1]])
-    rows = {"means": torch.full((3, 2), 1e5), "log_covariances": shapes, "color_codes": codes}
+    means = torch.tensor([[1e5, -3], [-1e5, 1e5], [23.5, 19.5]])
+    rows = {"means": means, "log_covariances": shapes, "color_codes": codes}
     adam = RowAdam({**rows, "background": torch.full((3,), 9.0)}, dict.fromkeys([*rows, "background"], 0.1))
-    clamp_rows(adam, blending)
-    assert torch.equal(adam["means"].detach(), rows["means"])
+    clamp_rows(adam, blending, (20, 24))
+    assert torch.equal(adam["means"].detach(), torch.tensor([[24.0, 0], [0, 20], [23.5, 19.5]]))
     assert torch.equal(adam["background"].detach(), torch.full((3,), 9.0))
     # Opacities need no bounds; weights stay within what a file's codes, at most 2, reach with any rounding.
     expected = torch.tensor([9.0, -9, 1] if blending == "alpha" else [1.9, -1.9, 1])

@@ -108,7 +108,7 @@ class ClusteredFit:
     def _step(self, rate: float, report: Report, rounding: _Rounding | None = None) -> None:
         squared_error = self._target.backward(self._view(rounding), coarse=False)
         self._adam.step(rate)
-        clamp_rows(self._adam, self._blending)
+        clamp_rows(self._adam, self._blending, self._target.size)
         report(squared_error, coarse=False)
 
     def _view(self, rounding: _Rounding | None = None) -> Splats:

@@ -70,7 +70,7 @@ def fit_free(target: Target, config: FitConfig, steps: int, generator: torch.Gen
         activity += _gradient_norms(adam["means"])
         since += 1
         adam.step(decay(step / steps, start=GROWTH_END))
-        clamp_rows(adam, config.blending)
+        clamp_rows(adam, config.blending, target.size)
         report(squared_error, coarse=True)
         if growing and step + 1 in events:
             left = len(events) - events.index(step + 1)
@@ -91,11 +91,15 @@ def decay(progress: float, start: float = 0.0, final: float = 0.1) -> float:
     return final + (1.0 - final) * 0.5 * (1.0 + math.cos(math.pi * phase))
 
 
-def clamp_rows(adam: RowAdam, blending: Blending) -> None:
-    """Keep Gaussians within what is worth drawing, and colours and amplitudes within what a file can hold.
+def clamp_rows(adam: RowAdam, blending: Blending, image_size: tuple[int, int]) -> None:
+    """Keep Gaussians within what is worth drawing, and positions, colours and amplitudes within what a file can hold.
 
-    No thinner than about a third of a pixel, axes at most e^6 : 1.
+    No thinner than about a third of a pixel, axes at most e^6 : 1. A mean that left the picture would be rounded to its
+    edge in the end, and all at once show a colour that nothing had fitted.
     """
+    means, (height, width) = adam["means"].detach(), image_size
+    means[:, 0].clamp_(0.0, width)
+    means[:, 1].clamp_(0.0, height)
     shapes = adam["log_covariances"].detach()
     shapes[:, 0].clamp_(MIN_LOG_AREA, MAX_LOG_AREA)
     shapes[:, 1:].clamp_(-6.0, 6.0)

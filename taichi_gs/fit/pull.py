@@ -74,7 +74,7 @@ def pull(
             splats = adam.splats(config.blending)
         squared_error = target.backward(splats, coarse=False)
         adam.step(1.0)
-        clamp_rows(adam, config.blending)
+        clamp_rows(adam, config.blending, target.size)
         if step % CURVATURES_EVERY == 0:
             weights_of = row_curvatures(target, splats, generator)
         clustering = step % LLOYD_EVERY == 0 or step == steps - 1
