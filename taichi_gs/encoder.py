@@ -37,7 +37,7 @@ ALPHA_PSNR = 46.0
 COLOR_MARGIN, ALPHA_MARGIN = 0.5, 6.0
 """In dB over a PSNR that is asked for, of a picture with alpha, for colours where they are opaque, and for alpha."""
 
-MAX_CUT_OUTS = 3
+MAX_CUT_OUTS = 5
 """How often colours are fitted until the PSNR of a picture with alpha is reached."""
 
 
@@ -112,7 +112,7 @@ class PictureEncoder:
         """Fit the filled colours so well that with the alpha plane they make `picture` of the PSNR that is the goal."""
         from taichi_gs.images import as_byte_image
 
-        expected = comparable_rgb(as_byte_image(picture))
+        expected, expected_colors = (comparable_rgb(as_byte_image(planes)) for planes in (picture, filled))
         # Errors count as much as they are visible, and are about the same everywhere.
         visible = float(np.square(picture[:, :, -1]).mean())
         target = max(goal + COLOR_MARGIN + 10.0 * math.log10(max(visible, 1e-3)), 1.0)
@@ -123,15 +123,17 @@ class PictureEncoder:
             except QualityError as error:
                 colors, is_best = error.data, True
             data = with_tail(colors, {ALPHA_TAG: plane})
-            reached = metrics.psnr(
-                expected, comparable_rgb(decode_bytes(data, device=self._arch, limits=FORMAT_LIMITS))
-            )
+            reached = metrics.psnr(expected, self._decoded(data))
             if reached >= goal:
                 return data
             if is_best:
                 break
-            target += goal - reached + 0.1
+            # Small files are often better than they had to be: nearly the same target would make the same file again.
+            target = max(target, metrics.psnr(expected_colors, self._decoded(colors))) + goal - reached + 0.1
         raise QualityError(f"the best that this preset reaches is {reached:.2f} dB, not {goal:g}", data)
+
+    def _decoded(self, data: bytes) -> NDArray[np.uint8]:
+        return comparable_rgb(decode_bytes(data, device=self._arch, limits=FORMAT_LIMITS))
 
     def _report(self, step: int, num_steps: int, psnr: float) -> None:
         self._steps = self._steps_before + step
