@@ -70,9 +70,8 @@ def squared_error(
 ) -> Tensor:
     """The sum of squared errors |C - target|^2 of the picture, a tensor of no dimensions, differentiably.
 
-    Args: those of `render`, and target: [3, height, width], which gets no gradient. The gradients are computed at once,
-    whether they are asked for or not: on the CPU no picture is kept, and this takes half as long as `render`, a squared
-    error by PyTorch, and the gradients of both.
+    Args: those of `render`, and target: [3, height, width], which gets no gradient. The gradients are computed together
+    with the value, whether they are asked for or not; on the CPU no picture is ever in memory.
     """
     inputs = (means, log_covariances, colors, amplitudes, background)
     error: Tensor = _SquaredError.apply(  # type: ignore[no-untyped-call]

@@ -326,6 +326,20 @@ except DeviceError as error:
     assert python("-c", program).stdout == "Taichi cannot start: no address space\n"
 
 
+def test_errors_in_other_kernels_keep_their_excerpts(device: str) -> None:
+    """Only for its own kernels does the package spare Taichi the excerpts of their source."""
+    assert device
+
+    @ti.kernel
+    def broken() -> ti.i32:
+        return nothing_of_that_name  # type: ignore[name-defined]  # noqa: F821
+
+    with pytest.raises(
+        ti.TaichiNameError, match=r"test_kernels\.py.*in broken:\n +return nothing_of_that_name.*\n +\^"
+    ):
+        broken()
+
+
 def test_only_kernels_import_taichi() -> None:
     """At the top of a file, that is: importing the kernels' package silences taichi's banner, which must come first."""
     importers = set()

@@ -27,6 +27,8 @@ if os.name == "posix" and "HOME" not in os.environ:
 STALE_SECONDS = 60
 """Taichi locks its cache for a moment, at the beginning and at the end of a process."""
 
+_FOLDER = os.path.dirname(__file__) + os.sep
+
 _lock = threading.Lock()
 _arch: str | None = None
 
@@ -75,8 +77,27 @@ def _initialize(device: str) -> str:
             ti.init(arch=ti.cuda if has_cuda else ti.cpu, **options)
     except RuntimeError as error:  # for want of address space, say
         raise DeviceError(f"Taichi cannot start: {' '.join(str(error).split()) or 'it does not say why'}") from error
+    _abridge_positions()
     atexit.register(_finish, ti)
     return "cuda" if has_cuda else "cpu"
+
+
+def _abridge_positions() -> None:
+    """Spare Taichi the excerpts of source that it lays out for each node of a kernel it loads, in case of an error.
+
+    They take a third of the time to load a kernel. For those of this package the file and the line have to do.
+    """
+    from taichi.lang.ast.ast_transformer_utils import ASTTransformerContext
+
+    in_full = ASTTransformerContext.get_pos_info
+
+    def position(context: Any, node: Any) -> str:
+        if not context.file.startswith(_FOLDER):
+            excerpt: str = in_full(context, node)
+            return excerpt
+        return f'File "{context.file}", line {node.lineno + context.lineno_offset}, in {context.func.func.__name__}:\n'
+
+    ASTTransformerContext.get_pos_info = position
 
 
 def _has_cuda(ti: Any) -> bool:
