@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
 from taichi_gs.gaussians import MAX_OPACITY, Blending
 from taichi_gs.quantize import AMPLITUDE_UNIT
@@ -106,41 +107,71 @@ def principal_axes(log_covariances: Tensor) -> tuple[Tensor, Tensor]:
     return deviations, torch.stack([torch.stack([cos, sin], 1), torch.stack([-sin, cos], 1)], dim=1)
 
 
+@dataclass
+class _Moments:
+    """What Adam keeps of a tensor.
+
+    Attributes:
+        mean, square: running means of its gradient and of the gradient's square, shaped like it.
+        num_steps: [] float32, on its device.
+    """
+
+    mean: Tensor
+    square: Tensor
+    num_steps: Tensor
+
+
 class RowAdam:
-    """Adam over named tensors, with a learning rate each, that keeps its moments when rows are dropped or added."""
+    """Adam over named tensors, with a learning rate each, that keeps its moments when rows are dropped or added.
+
+    The arithmetic is PyTorch's functional form of it: the class `torch.optim.Adam` imports PyTorch's compiler, which
+    takes a second or two, when the first one is made.
+    """
 
     def __init__(self, tensors: Mapping[str, Tensor], rates: Mapping[str, float]) -> None:
         self._rates = dict(rates)
-        self._build({name: tensor.detach().clone() for name, tensor in tensors.items()})
+        self._tensors = {name: tensor.detach().clone().requires_grad_() for name, tensor in tensors.items()}
+        self._moments = {
+            name: _Moments(torch.zeros_like(t), torch.zeros_like(t), torch.zeros((), device=t.device))
+            for name, t in tensors.items()
+        }
 
     def __getitem__(self, name: str) -> Tensor:
         return self._tensors[name]
-
-    def _build(self, tensors: Mapping[str, Tensor]) -> None:
-        self._tensors = {name: tensor.requires_grad_() for name, tensor in tensors.items()}
-        self._adam = torch.optim.Adam(
-            [{"params": [t], "lr": self._rates[name], "name": name} for name, t in self._tensors.items()],
-            betas=(0.9, 0.999),
-            eps=1e-15,
-            fused=True,
-        )
 
     def splats(self, blending: Blending) -> Splats:
         """The Gaussians whose fields are the tensors of this optimiser, in the order of their areas."""
         order = area_order(self["log_covariances"]) if blending == "alpha" else None
         return Splats(self["means"], self["log_covariances"], self["color_codes"], self["background"], blending, order)
 
+    @torch.no_grad()
     def step(self, factor: float) -> None:
         """Take a step with every learning rate multiplied by `factor`, then clear the gradients."""
-        for group in self._adam.param_groups:
-            group["lr"] = self._rates[group["name"]] * factor
-        self._adam.step()
-        self._adam.zero_grad(set_to_none=True)
+        for name, tensor in self._tensors.items():
+            if tensor.grad is None:
+                continue
+            moments = self._moments[name]
+            adam(
+                [tensor],
+                [tensor.grad],
+                [moments.mean],
+                [moments.square],
+                [],
+                [moments.num_steps],
+                amsgrad=False,
+                beta1=0.9,
+                beta2=0.999,
+                lr=self._rates[name] * factor,
+                weight_decay=0.0,
+                eps=1e-15,
+                maximize=False,
+                fused=True,
+            )
+            tensor.grad = None
 
     def momentum(self, name: str) -> Tensor:
         """The running mean of a tensor's gradient, shaped like it; zero before the first step."""
-        state = self._adam.state.get(self._tensors[name])
-        return state["exp_avg"] if state else torch.zeros_like(self._tensors[name])
+        return self._moments[name].mean
 
     def assign(self, name: str, values: Tensor) -> None:
         """Overwrite a tensor's values [same shape] and keep its moments."""
@@ -152,17 +183,8 @@ class RowAdam:
 
     def replace_rows(self, kept: Tensor, added: Mapping[str, Tensor]) -> None:
         """Keep the rows `kept` [M] of every tensor named in `added`, and append its new rows with zero moments."""
-        old_tensors, old_state = self._tensors, self._adam.state
-        tensors = {
-            name: torch.cat([t.detach()[kept], added[name]]) if name in added else t.detach()
-            for name, t in old_tensors.items()
-        }
-        self._build(tensors)
-        for name, old in old_tensors.items():
-            if old not in old_state:
-                continue
-            state = dict(old_state[old])
-            if name in added:
-                for moment in ("exp_avg", "exp_avg_sq"):
-                    state[moment] = torch.cat([state[moment][kept], torch.zeros_like(added[name])])
-            self._adam.state[self._tensors[name]] = state
+        for name, rows in added.items():
+            self._tensors[name] = torch.cat([self._tensors[name].detach()[kept], rows]).requires_grad_()
+            old, zeros = self._moments[name], torch.zeros_like(rows)
+            mean, square = (torch.cat([moment[kept], zeros]) for moment in (old.mean, old.square))
+            self._moments[name] = _Moments(mean, square, old.num_steps)
