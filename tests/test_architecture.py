@@ -145,3 +145,14 @@ def test_no_module_hides_a_public_name() -> None:
 def test_what_importing_does_not_import(python: Callable[..., Any], statement: str, unwanted: list[str]) -> None:
     result = python("-c", f"import sys; {statement}; print(*sorted(set(sys.modules) & set({unwanted})))")
     assert (result.stdout.strip(), result.stderr) == ("", "")
+
+
+def test_encoding_does_not_import_pytorchs_compiler(python: Callable[..., Any]) -> None:
+    """Nor SymPy: they took more than two seconds of each process."""
+    result = python(
+        "-c",
+        "import sys; import numpy as np; import taichi_gs; "
+        "taichi_gs.encode(np.zeros((20, 24, 3), np.uint8), steps=10, num_gaussians=9); "
+        "print(*sorted(set(sys.modules) & {'torch', 'torch._dynamo', 'sympy'}))",
+    )
+    assert (result.stdout.strip(), result.stderr) == ("torch", "")
