@@ -148,7 +148,7 @@ def test_what_importing_does_not_import(python: Callable[..., Any], statement: s
 
 
 def test_encoding_does_not_import_pytorchs_compiler(python: Callable[..., Any]) -> None:
-    """Nor SymPy: they took more than two seconds of each process."""
+    """Nor SymPy: a process that encodes would spend its first seconds on them."""
     result = python(
         "-c",
         "import sys; import numpy as np; import taichi_gs; "

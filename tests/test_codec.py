@@ -86,6 +86,13 @@ def test_constant_pictures(color: tuple[int, int, int], preset: str) -> None:
     assert len(data) <= 120
 
 
+def test_what_drifts_off_a_plain_picture_does_not_come_back() -> None:
+    """Positions are rounded to a grid within the picture, whatever colour a Gaussian took where nobody saw it."""
+    picture = np.full((20, 24, 3), (255, 0, 0), dtype=np.uint8)
+    data = taichi_gs.encode(picture, preset="paper", steps=250, num_gaussians=9)
+    assert np.abs(taichi_gs.decode(data).astype(int) - picture).max() <= 8
+
+
 @pytest.mark.parametrize("blending", ["alpha", "normalized"])
 def test_noise(blending: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (24, 32, 3)).astype(np.uint8)

@@ -124,8 +124,8 @@ class _Moments:
 class RowAdam:
     """Adam over named tensors, with a learning rate each, that keeps its moments when rows are dropped or added.
 
-    The arithmetic is PyTorch's functional form of it: the class `torch.optim.Adam` imports PyTorch's compiler, which
-    takes a second or two, when the first one is made.
+    The arithmetic is PyTorch's functional form of it: the class `torch.optim.Adam` imports PyTorch's compiler when the
+    first one is made, which takes longer than importing all the rest.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], rates: Mapping[str, float]) -> None:

@@ -110,7 +110,7 @@ class Target:
         totals = [torch.zeros_like(p) for p in parameters]
         for _ in range(num_probes):
             signs = torch.randint(0, 2, image.shape, generator=generator, dtype=torch.int8).to(image) * 2.0 - 1.0
-            # Not with the signs as `grad_outputs`: to compare their shape PyTorch imports SymPy, for half a second.
+            # Not with the signs as `grad_outputs`: to compare their shape PyTorch imports SymPy, which takes long.
             gradients = torch.autograd.grad((image * signs).sum(), parameters, retain_graph=True)
             for total, gradient in zip(totals, gradients, strict=True):
                 total += gradient.square() / num_probes

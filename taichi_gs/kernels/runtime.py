@@ -85,7 +85,7 @@ def _initialize(device: str) -> str:
 def _abridge_positions() -> None:
     """Spare Taichi the excerpts of source that it lays out for each node of a kernel it loads, in case of an error.
 
-    They take a third of the time to load a kernel. For those of this package the file and the line have to do.
+    They take much of the time to load a kernel. For those of this package the file and the line have to do.
     """
     from taichi.lang.ast.ast_transformer_utils import ASTTransformerContext
 
