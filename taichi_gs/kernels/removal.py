@@ -15,7 +15,7 @@ import functools
 import taichi as ti
 
 from taichi_gs.kernels.blend import FIRST_STATES, NUM_PIXELS, TILE, make_weight
-from taichi_gs.kernels.strips import BATCH, NUM_STRIPS, STRIP, first_pixel, make_find_rows, pixel_at
+from taichi_gs.kernels.strips import BATCH, NUM_STRIPS, STRIP, first_pixel, make_list_strips, pixel_at
 
 OUTSIDE = 1e30
 """W of a pixel that only pads the image: no Gaussian changes anything there."""
@@ -32,7 +32,7 @@ def make_removal(dtype, blending, arch):
 
 @functools.cache
 def _make_tiles_form(dtype, blending):
-    find_rows, weight_of = make_find_rows(dtype, blending), make_weight(dtype, blending)
+    list_strips, weight_of = make_list_strips(dtype, blending), make_weight(dtype, blending)
     normalized, first_state = blending == "normalized", FIRST_STATES[blending]
     array2 = ti.types.ndarray(dtype=dtype, ndim=2)
     array3 = ti.types.ndarray(dtype=dtype, ndim=3)
@@ -81,13 +81,7 @@ def _make_tiles_form(dtype, blending):
             pair, end = tile_offsets[tile], tile_offsets[tile + 1]
             while pair < end:
                 count = ti.min(end - pair, BATCH)
-                for k in range(count):
-                    i = tile_indices[pair + k]
-                    x0, y0 = left + 0.5 - means[i, 0], top + 0.5 - means[i, 1]
-                    rows = find_rows(conics[i, 0], conics[i, 1], conics[i, 2], conics[i, 3], x0, y0)
-                    for strip in ti.static(range(NUM_STRIPS)):
-                        starts[NUM_STRIPS * k + strip] = rows[2 * strip]
-                        nums[NUM_STRIPS * k + strip] = rows[2 * strip + 1]
+                list_strips(means, conics, tile_indices, left, top, pair, count, starts, nums)
                 for k in range(count):
                     i = tile_indices[pair + k]
                     a, b, c, l = conics[i, 0], conics[i, 1], conics[i, 2], conics[i, 3]

@@ -81,3 +81,35 @@ def make_find_rows(dtype, blending):
         return found
 
     return find_rows
+
+
+@functools.cache
+def make_list_strips(dtype, blending):
+    """The Taichi function that finds the rows of a batch of pairs, all strips of the first, then of the second.
+
+    The pairs are [pair, pair + count) of the tile whose first pixel is (left, top); count is BATCH or less. `starts`
+    and `nums`, vectors of NUM_STRIPS * BATCH, take what `find_rows` finds.
+    """
+    find_rows = make_find_rows(dtype, blending)
+
+    @ti.func
+    def list_strips(
+        means: ti.template(),
+        conics: ti.template(),
+        tile_indices: ti.template(),
+        left,
+        top,
+        pair,
+        count,
+        starts: ti.template(),
+        nums: ti.template(),
+    ):
+        for k in range(count):
+            i = tile_indices[pair + k]
+            x0, y0 = left + 0.5 - means[i, 0], top + 0.5 - means[i, 1]
+            rows = find_rows(conics[i, 0], conics[i, 1], conics[i, 2], conics[i, 3], x0, y0)
+            for strip in ti.static(range(NUM_STRIPS)):
+                starts[NUM_STRIPS * k + strip] = rows[2 * strip]
+                nums[NUM_STRIPS * k + strip] = rows[2 * strip + 1]
+
+    return list_strips

@@ -10,7 +10,7 @@ import functools
 import taichi as ti
 
 from taichi_gs.kernels.blend import TILE, make_weight, normalized_slope, store_gradients
-from taichi_gs.kernels.strips import BATCH, NUM_STRIPS, STRIP, first_pixel, make_find_rows
+from taichi_gs.kernels.strips import BATCH, NUM_STRIPS, STRIP, first_pixel, make_list_strips
 
 
 @functools.cache
@@ -22,7 +22,7 @@ def make_differentiate_tile(dtype, blending):
     red, green and blue are the gradient by a pixel's colour, and `behind` is its product with this colour. In
     normalised blending all four are divided by W, and so need not be for each Gaussian.
     """
-    find_rows, weight_of = make_find_rows(dtype, blending), make_weight(dtype, blending)
+    list_strips, weight_of = make_list_strips(dtype, blending), make_weight(dtype, blending)
     normalized = blending == "normalized"
     lanes = ti.types.vector(2 * STRIP, dtype)
     items = ti.types.vector(NUM_STRIPS * BATCH, ti.i32)
@@ -50,13 +50,7 @@ def make_differentiate_tile(dtype, blending):
         pair = first_pair
         while pair < end:
             count = ti.min(end - pair, BATCH)
-            for k in range(count):
-                i = tile_indices[pair + k]
-                x0, y0 = left + 0.5 - means[i, 0], top + 0.5 - means[i, 1]
-                rows = find_rows(conics[i, 0], conics[i, 1], conics[i, 2], conics[i, 3], x0, y0)
-                for strip in ti.static(range(NUM_STRIPS)):
-                    starts[NUM_STRIPS * k + strip] = rows[2 * strip]
-                    nums[NUM_STRIPS * k + strip] = rows[2 * strip + 1]
+            list_strips(means, conics, tile_indices, left, top, pair, count, starts, nums)
             for k in range(count):
                 i = tile_indices[pair + k]
                 a, b, c, l = conics[i, 0], conics[i, 1], conics[i, 2], conics[i, 3]
