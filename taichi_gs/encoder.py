@@ -130,7 +130,8 @@ class PictureEncoder:
                 break
             # Small files are often better than they had to be: nearly the same target would make the same file again.
             target = max(target, metrics.psnr(expected_colors, self._decoded(colors))) + goal - reached + 0.1
-        raise QualityError(f"the best that this preset reaches is {reached:.2f} dB, not {goal:g}", data)
+        which = "the best that this preset reaches" if is_best else f"what the last of {MAX_CUT_OUTS} attempts reached"
+        raise QualityError(f"{which} is {reached:.2f} dB, not {goal:g}", data)
 
     def _decoded(self, data: bytes) -> NDArray[np.uint8]:
         return comparable_rgb(decode_bytes(data, device=self._arch, limits=FORMAT_LIMITS))

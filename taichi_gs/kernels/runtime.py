@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import functools
 import inspect
 import io
 import os
@@ -78,6 +79,7 @@ def _initialize(device: str) -> str:
     except RuntimeError as error:  # for want of address space, say
         raise DeviceError(f"Taichi cannot start: {' '.join(str(error).split()) or 'it does not say why'}") from error
     _abridge_positions()
+    _remember_sources()
     atexit.register(_finish, ti)
     return "cuda" if has_cuda else "cpu"
 
@@ -98,6 +100,13 @@ def _abridge_positions() -> None:
         return f'File "{context.file}", line {node.lineno + context.lineno_offset}, in {context.func.func.__name__}:\n'
 
     ASTTransformerContext.get_pos_info = position
+
+
+def _remember_sources() -> None:
+    """Spare Taichi from finding the source of a function anew wherever a kernel calls it."""
+    from taichi.lang import kernel_impl
+
+    kernel_impl.getsourcelines = functools.cache(kernel_impl.getsourcelines)
 
 
 def _has_cuda(ti: Any) -> bool:
