@@ -33,8 +33,9 @@ VARIATIONS: dict[str, dict[str, Any]] = {
     "hardly time to settle": {"optimize.SETTLE": 0.01},
     "a bit costs its full price": {"precision.RATE_SLOPE": 0.55},
     "a position's bit too": {"clustered.POSITION_PRICE": 1.0},
-    "half as many codewords": {"budget.TRIED_PER_CODEWORD": (15.0,)},
-    "twice as many codewords": {"budget.TRIED_PER_CODEWORD": (3.75,)},
+    "half as many codewords": {"budget.CODEBOOK_SCALES": (0.5,)},
+    "codebooks of one size": {"budget.GAUSSIANS_PER_COVARIANCE": 7.5, "budget.GAUSSIANS_PER_COLOR": 7.5},
+    "twice as many codewords": {"budget.CODEBOOK_SCALES": (2.0,)},
 }
 """Options of `encode` by name, and constants of the modules of `taichi_gs.fit` by "module.NAME"."""
 

@@ -13,11 +13,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-LLOYD_ITERATIONS = 10
-"""The paper's number of k-means iterations at each update."""
-
-ASSIGNED_AT_ONCE = 2048
-"""Samples whose costs for all codewords are computed in one go."""
+from taichi_gs.kernels import runtime
+from taichi_gs.kernels.assign import make_assign
+from taichi_gs.kernels.tensors import raw, taichi_dtype
 
 
 def assign(
@@ -32,22 +30,13 @@ def assign(
         bits: [K], the code length of each codeword's index.
         bit_price: squared error that one bit is worth; 0 is plain k-means.
     """
-    # sum_d w (x - c)^2 without its constant term, as a product of matrices instead of an [N, K, D] array, and in
-    # portions that stay in the cache.
-    factors = torch.cat([weights, -2.0 * weights * vectors], dim=1)
-    powers = torch.cat([codewords.square(), codewords], dim=1).T.contiguous()
-    prices = (bit_price * bits).to(weights.dtype)
-    portions = [_lowest(torch.addmm(prices, rows, powers)) for rows in torch.split(factors, ASSIGNED_AT_ONCE)]
-    indices, lowest = (torch.cat([portion[column] for portion in portions]) for column in (0, 1))
-    return indices, lowest + (weights * vectors.square()).sum(dim=1)
-
-
-def _lowest(costs: Tensor) -> tuple[Tensor, Tensor]:
-    """The column [N] int64 of the lowest cost in each row of [N, K], and that cost [N]."""
-    # PyTorch's own `argmin` does without vector instructions on a CPU.
-    on_cpu = costs.device.type == "cpu"
-    indices = torch.from_numpy(costs.numpy().argmin(axis=1)) if on_cpu else costs.argmin(dim=1)
-    return indices, costs.gather(1, indices[:, None])[:, 0]
+    indices = torch.empty(len(vectors), dtype=torch.int32, device=vectors.device)
+    costs = vectors.new_empty(len(vectors))
+    kernel = make_assign(taichi_dtype(vectors), vectors.shape[1], runtime.start())
+    inputs = (vectors, weights, codewords, (bit_price * bits).to(weights.dtype))
+    if len(vectors):
+        kernel(*(raw(t.contiguous()) for t in inputs), raw(indices), raw(costs))
+    return indices.long(), costs
 
 
 def centroids(vectors: Tensor, weights: Tensor, indices: Tensor, codewords: Tensor) -> Tensor:
@@ -68,10 +57,10 @@ def lloyd(
     weights: Tensor,
     codewords: Tensor,
     bit_price: float = 0.0,
-    iterations: int = LLOYD_ITERATIONS,
+    iterations: int = 10,
     reseed: bool = True,
 ) -> tuple[Tensor, Tensor]:
-    """Run Lloyd iterations from `codewords` [K, D] and return new codewords [K, D] and indices [N].
+    """Run Lloyd iterations, as many as the paper's by default, and return new codewords [K, D] and indices [N].
 
     With `reseed`, codewords that lost all their samples are moved to the samples that are coded worst.
     """

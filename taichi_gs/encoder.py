@@ -217,13 +217,13 @@ def _fit_config(config: EncoderConfig, num_pixels: int, max_bytes: int | None, t
     from taichi_gs.fit.precision import Precision
 
     sizes = (config.covariance_k, config.color_k)
-    per_codeword = budget.TRIED_PER_CODEWORD[trial % len(budget.TRIED_PER_CODEWORD)]
+    scale = budget.CODEBOOK_SCALES[trial % len(budget.CODEBOOK_SCALES)]
     if max_bytes is not None:
         most = min(num_pixels, budget.MAX_GAUSSIANS)  # one a pixel shows everything
-        chosen = budget.budget_for_bytes(max_bytes, *sizes, config.position_bits, most, per_codeword)
+        chosen = budget.budget_for_bytes(max_bytes, *sizes, config.position_bits, most, scale)
     else:
         count = config.num_gaussians or max(1, num_pixels // budget.PIXELS_PER_GAUSSIAN)
-        chosen = budget.budget_for_count(count, *sizes, per_codeword)
+        chosen = budget.budget_for_count(count, *sizes, scale)
     chroma_bits = 0 if is_gray else config.color_bits
     return FitConfig(
         num_gaussians=chosen.num_gaussians,

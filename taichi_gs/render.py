@@ -14,9 +14,10 @@ from taichi_gs.gaussians import Blending
 from taichi_gs.kernels import device_tiles, runtime, tiles
 from taichi_gs.kernels.blend import PLANES, TILE, make_sum_pairs
 from taichi_gs.kernels.device_tiles import TileTensors
-from taichi_gs.kernels.forms import DTYPES, blend_kernels
+from taichi_gs.kernels.forms import blend_kernels
 from taichi_gs.kernels.project import make_project
 from taichi_gs.kernels.removal import make_removal
+from taichi_gs.kernels.tensors import raw, taichi_dtype
 
 Order = np.ndarray | Tensor | None
 
@@ -107,28 +108,13 @@ def removal_errors(
     rows = means.new_zeros(len(lists.tile_indices), TILE)
     if len(rows):
         inputs = (means, conics, extents, colors, *lists[:2], image, target, rows)
-        make_removal(_taichi_dtype(means), blending, arch)(*(_raw(t) for t in inputs))
+        make_removal(taichi_dtype(means), blending, arch)(*(raw(t) for t in inputs))
     if arch != "cuda":  # a few array operations on one thread, which PyTorch would share out at a greater cost
         pair_errors = rows.numpy().sum(axis=1, dtype=np.float64)
         return torch.from_numpy(np.bincount(lists.tile_indices.numpy(), pair_errors, len(means))).to(means.dtype)
     by_rank = rows.sum(dim=1, dtype=torch.float64).index_select(0, lists.rank_pairs)
     errors = torch.segment_reduce(by_rank, "sum", offsets=lists.rank_offsets, unsafe=True)
     return torch.empty_like(errors).scatter_(0, lists.order.long(), errors).to(means.dtype)
-
-
-def _taichi_dtype(tensor: Tensor) -> Any:
-    return DTYPES[str(tensor.dtype).removeprefix("torch.")]
-
-
-def _raw(tensor: Tensor) -> Any:
-    """What Taichi takes without a copy and out of autograd's sight: where it can be a NumPy view, cheaper to pass.
-
-    A launch with CUDA tensors does not wait for the device, and is in line with PyTorch's operations before and after
-    it: Taichi launches on the null stream of device 0's primary context, which is PyTorch's default stream
-    (taichi/runtime/cuda/kernel_launcher.cpp), so `ti.sync` is never needed.
-    """
-    tensor = tensor.detach()
-    return tensor.numpy() if tensor.device.type == "cpu" else tensor
 
 
 class _Splats(NamedTuple):
@@ -151,7 +137,7 @@ class _Projected(NamedTuple):
 def _project(splats: _Splats, order: Order, image_size: tuple[int, int], blending: Blending, arch: str) -> _Projected:
     means, log_covariances, _, amplitudes = splats
     conics, extents = means.new_empty(len(means), 4), means.new_empty(len(means), 2)
-    make_project(_taichi_dtype(means), blending)(*(_raw(t) for t in (log_covariances, amplitudes, conics, extents)))
+    make_project(taichi_dtype(means), blending)(*(raw(t) for t in (log_covariances, amplitudes, conics, extents)))
     return _Projected(conics, extents, _list_tiles(means, extents, order, image_size, arch))
 
 
@@ -168,7 +154,7 @@ def _draw(
     rows, columns = tiles.num_tiles(image_size)
     image = conics.new_empty(PLANES[blending], rows * TILE, columns * TILE)
     inputs = (splats.means, conics, extents, splats.colors, background, *lists[:2], image)
-    blend_kernels(_taichi_dtype(conics), arch, blending).forward(*(_raw(t) for t in inputs))
+    blend_kernels(taichi_dtype(conics), arch, blending).forward(*(raw(t) for t in inputs))
     return image
 
 
@@ -189,9 +175,9 @@ def _sum_gradients(
     """The gradients by the four tensors of `splats` from those of all pairs [P, 9]."""
     means, log_covariances, colors, amplitudes = splats
     conics, extents, lists = projected
-    dtype = _taichi_dtype(means)
+    dtype = taichi_dtype(means)
     grad_means, grad_conics, grad_colors = (torch.empty_like(t) for t in (means, conics, colors))
-    make_sum_pairs(dtype)(*(_raw(t) for t in (grad_pairs, *lists[2:], grad_means, grad_conics, grad_colors)))
+    make_sum_pairs(dtype)(*(raw(t) for t in (grad_pairs, *lists[2:], grad_means, grad_conics, grad_colors)))
 
     # Taichi's autodiff reads and writes `.grad` of its arguments, and zeroes the output's: fresh leaves keep it away
     # from the tensors that PyTorch's autograd owns.
@@ -231,7 +217,7 @@ class _Render(torch.autograd.Function):
         image, (conics, extents, lists) = ctx.image, ctx.projected
         padding = (0, image.shape[2] - grad_output.shape[2], 0, image.shape[1] - grad_output.shape[1])
         grad_image = (functional.pad(grad_output, padding) if any(padding) else grad_output).contiguous()
-        grad_pairs, grad_background = blend_kernels(_taichi_dtype(conics), ctx.arch, ctx.blending).backward(
+        grad_pairs, grad_background = blend_kernels(taichi_dtype(conics), ctx.arch, ctx.blending).backward(
             splats.means, conics, extents, splats.colors, *lists[:2], image, grad_image
         )
         gradients = _sum_gradients(splats, ctx.projected, grad_pairs, ctx.blending)
@@ -255,7 +241,7 @@ class _SquaredError(torch.autograd.Function):
         splats = _Splats(*(t.detach() for t in (means, log_covariances, colors, amplitudes)))
         projected = _project(splats, order, (target.shape[1], target.shape[2]), blending, arch)
         conics, extents, lists = projected
-        error, grad_pairs, grad_background = blend_kernels(_taichi_dtype(means), arch, blending).squared_error(
+        error, grad_pairs, grad_background = blend_kernels(taichi_dtype(means), arch, blending).squared_error(
             splats.means, conics, extents, splats.colors, background.detach(), *lists[:2], target
         )
         ctx.save_for_backward(*_sum_gradients(splats, projected, grad_pairs, blending), grad_background)

@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 
 from taichi_gs.codebook import assign, centroids, index_bits, lloyd, seed_codewords
+from taichi_gs.kernels import runtime
+from taichi_gs.kernels.assign import make_assign
+from taichi_gs.kernels.tensors import raw, taichi_dtype
 
 
 def random_samples(n: int, d: int, seed: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
@@ -46,6 +49,30 @@ def test_assign_is_the_cheapest(n: int, k: int, d: int, bit_price: float) -> Non
     indices, cost = assign(vectors, weights, codewords, bits, bit_price)
     assert torch.equal(indices, expected.argmin(dim=1))
     torch.testing.assert_close(cost, expected.min(dim=1).values)
+
+
+@pytest.mark.parametrize("arch", ["cpu", "cuda"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_both_forms_of_the_kernel_find_the_cheapest(arch: str, dtype: torch.dtype) -> None:
+    """A sample that is alone in a group of lanes, codewords that are equal, and costs that are large."""
+    device = runtime.start()
+    vectors, weights = (t.to(device) for t in random_samples(33, 3, seed=6, dtype=dtype))
+    vectors[5] *= 1e12
+    codewords = random_samples(9, 3, seed=7, dtype=dtype)[0].to(device)
+    codewords[6] = codewords[2]
+    prices = torch.linspace(0, 1, 9, dtype=dtype, device=device)
+    prices[6] = prices[2]
+    indices, found = torch.empty(33, dtype=torch.int32, device=device), vectors.new_empty(33)
+    inputs = (vectors, weights, codewords, prices, indices, found)
+    make_assign(taichi_dtype(vectors), 3, arch)(*(raw(t) for t in inputs))
+    exact = costs(vectors.double(), weights.double(), codewords.double()) + prices.double()
+    rounding = 1e-4 if dtype == torch.float32 else 1e-12
+    torch.testing.assert_close(found.double(), exact.min(dim=1).values, rtol=rounding, atol=rounding)
+    torch.testing.assert_close(
+        exact.gather(1, indices[:, None].long())[:, 0], exact.min(dim=1).values, rtol=rounding, atol=0
+    )
+    assert 2 in indices
+    assert 6 not in indices
 
 
 def test_assign_in_single_precision_is_hardly_dearer() -> None:

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 PIXELS_PER_GAUSSIAN = 312
 """Without a target: about 0.08 bits per pixel with codebooks of 64."""
 
-GAUSSIANS_PER_CODEWORD = 7.5
-TRIED_PER_CODEWORD = (GAUSSIANS_PER_CODEWORD, 5.5, 10.0)
-"""Which is the best differs from picture to picture: trials take turns."""
+GAUSSIANS_PER_COVARIANCE, GAUSSIANS_PER_COLOR = 4.0, 12.5
+"""For each codeword. Shapes differ more than colours do, and what rounds them shows more."""
+
+CODEBOOK_SCALES = (1.0, 1.35, 0.75)
+"""Factors on the sizes of both codebooks: which is the best differs from picture to picture, and trials take turns."""
 
 MIN_CODEWORDS, MAX_CODEWORDS = 8, 1024
 
@@ -53,11 +55,13 @@ def budget_for_count(
     num_gaussians: int,
     covariance_k: int | None,
     color_k: int | None,
-    per_codeword: float = GAUSSIANS_PER_CODEWORD,
+    codebook_scale: float = 1.0,
 ) -> Budget:
-    """The budget with a given number of Gaussians; codebook sizes that are None follow from it and `per_codeword`."""
-    k = min(max(round(num_gaussians / per_codeword), MIN_CODEWORDS), MAX_CODEWORDS)
-    sizes = (min(k if size is None else size, num_gaussians) for size in (covariance_k, color_k))
+    """The budget with a given number of Gaussians, from which codebook sizes that are None follow."""
+    sizes = []
+    for size, per_codeword in ((covariance_k, GAUSSIANS_PER_COVARIANCE), (color_k, GAUSSIANS_PER_COLOR)):
+        usual = min(max(round(codebook_scale * num_gaussians / per_codeword), MIN_CODEWORDS), MAX_CODEWORDS)
+        sizes.append(min(usual if size is None else size, num_gaussians))
     return Budget(num_gaussians, *sizes)
 
 
@@ -67,18 +71,18 @@ def budget_for_bytes(
     color_k: int | None,
     position_bits: int | None,
     max_gaussians: int = MAX_GAUSSIANS,
-    per_codeword: float = GAUSSIANS_PER_CODEWORD,
+    codebook_scale: float = 1.0,
 ) -> Budget:
     """The largest budget of at most `max_gaussians` whose file is expected to have OVERSHOOT times `num_bytes`."""
     low, high = 1, min(8 * num_bytes, max_gaussians)
     while low < high:  # by bisection: the expected size grows with the number of Gaussians
         middle = (low + high + 1) // 2
-        budget = budget_for_count(middle, covariance_k, color_k, per_codeword)
+        budget = budget_for_count(middle, covariance_k, color_k, codebook_scale)
         if expected_bytes(budget, position_bits) <= num_bytes * OVERSHOOT:
             low = middle
         else:
             high = middle - 1
-    return budget_for_count(low, covariance_k, color_k, per_codeword)
+    return budget_for_count(low, covariance_k, color_k, codebook_scale)
 
 
 def expected_bytes(budget: Budget, position_bits: int | None) -> float:

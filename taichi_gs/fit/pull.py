@@ -30,6 +30,9 @@ PRUNE_END = 0.7
 """The fraction of this stage in which the number of Gaussians falls, by equal factors, to the budget."""
 
 LLOYD_EVERY = 10
+LLOYD_ITERATIONS = 3
+"""Each time: they go on from the codewords of the last time, and more of them gain nothing."""
+
 CURVATURES_EVERY = 100
 NUM_PROBES = 4
 
@@ -86,7 +89,7 @@ def pull(
                 clusters.codewords[name] = seed_codewords(vectors, weights, precision.num_codewords[name], generator)
             codewords = clusters.codewords[name]
             if clustering:
-                codewords, clusters.indices[name] = lloyd(vectors, weights, codewords, price)
+                codewords, clusters.indices[name] = lloyd(vectors, weights, codewords, price, LLOYD_ITERATIONS)
             else:
                 codewords = centroids(vectors, weights, clusters.indices[name], codewords)
             clusters.codewords[name] = codewords

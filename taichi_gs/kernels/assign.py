@@ -1,0 +1,53 @@
+"""Find the cheapest codeword of every sample by looking at all of them: the inner loop of k-means."""
+
+import functools
+
+import taichi as ti
+
+LANES = 16
+"""Samples that a task on the CPU goes through all codewords with, side by side in vector registers."""
+
+
+@functools.cache
+def make_assign(dtype, num_channels, arch):
+    """The kernel from samples and codewords to the index of the cheapest codeword and its cost; see `codebook.py`.
+
+    vectors and weights are [N, D] with D = `num_channels`, codewords [K, D], prices [K], indices [N] int32 and costs
+    [N]. Of equally cheap codewords the first is taken. `arch` is "cpu" or "cuda", where a thread has one sample.
+    """
+    num_lanes = 1 if arch == "cuda" else LANES
+    array1 = ti.types.ndarray(dtype=dtype, ndim=1)
+    array2 = ti.types.ndarray(dtype=dtype, ndim=2)
+    index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
+    lanes = ti.types.vector(num_lanes, dtype)
+    index_lanes = ti.types.vector(num_lanes, ti.i32)
+    channel_lanes = ti.types.vector(num_channels * num_lanes, dtype)
+
+    @ti.kernel
+    def assign(vectors: array2, weights: array2, codewords: array2, prices: array1, indices: index1, costs: array1):
+        num_samples = vectors.shape[0]
+        for task in range((num_samples + num_lanes - 1) // num_lanes):
+            first = task * num_lanes
+            count = ti.min(num_lanes, num_samples - first)
+            x, w = channel_lanes(0.0), channel_lanes(0.0)
+            for lane in range(count):
+                for channel in ti.static(range(num_channels)):
+                    x[channel * num_lanes + lane] = vectors[first + lane, channel]
+                    w[channel * num_lanes + lane] = weights[first + lane, channel]
+            best, lowest = index_lanes(0), lanes(ti.math.inf)
+            for k in range(codewords.shape[0]):
+                price = prices[k]
+                codeword = ti.Vector([codewords[k, channel] for channel in ti.static(range(num_channels))], dtype)
+                for lane in range(num_lanes):
+                    cost = price
+                    for channel in ti.static(range(num_channels)):
+                        difference = x[channel * num_lanes + lane] - codeword[channel]
+                        cost += w[channel * num_lanes + lane] * difference * difference
+                    is_lower = cost < lowest[lane]
+                    lowest[lane] = ti.select(is_lower, cost, lowest[lane])
+                    best[lane] = ti.select(is_lower, k, best[lane])
+            for lane in range(count):
+                indices[first + lane] = best[lane]
+                costs[first + lane] = lowest[lane]
+
+    return assign
