@@ -18,6 +18,10 @@ from taichi_gs.kernels.assign import make_assign
 from taichi_gs.kernels.tensors import raw, taichi_dtype
 
 
+SAMPLES_PER_SEED = 8
+"""Of a photograph, more of them make no better codebooks."""
+
+
 def assign(
     vectors: Tensor, weights: Tensor, codewords: Tensor, bits: Tensor, bit_price: float
 ) -> tuple[Tensor, Tensor]:
@@ -83,8 +87,13 @@ def lloyd(
 def seed_codewords(vectors: Tensor, weights: Tensor, num_codewords: int, generator: torch.Generator) -> Tensor:
     """Choose K of the samples as first codewords [K, D] by k-means++ (Arthur and Vassilvitskii 2007).
 
-    Fewer if there are fewer different samples. `generator` is one of the CPU's, wherever the samples lie.
+    Fewer if there are fewer different samples. `generator` is one of the CPU's, wherever the samples lie. Of many
+    samples only SAMPLES_PER_SEED times K are looked at, chosen at random.
     """
+    most = SAMPLES_PER_SEED * num_codewords
+    if len(vectors) > most:
+        rows = torch.randperm(len(vectors), generator=generator)[:most].to(vectors.device)
+        vectors, weights = vectors[rows], weights[rows]
     first = torch.randint(len(vectors), (1,), generator=generator)
     codewords = vectors[first]
     nearest = (weights * (vectors - codewords).square()).sum(dim=1)

@@ -19,7 +19,7 @@ GAUSSIANS_PER_COVARIANCE, GAUSSIANS_PER_COLOR = 4.0, 12.5
 CODEBOOK_SCALES = (1.0, 1.35, 0.75)
 """Factors on the sizes of both codebooks: which is the best differs from picture to picture, and trials take turns."""
 
-MIN_CODEWORDS, MAX_CODEWORDS = 8, 1024
+MIN_CODEWORDS, MAX_CODEWORDS = 8, 2048
 
 HEADER_BITS = 8 * 65
 """With the checksum and the filling of the payload's last word."""
