@@ -17,7 +17,6 @@ from taichi_gs.kernels import runtime
 from taichi_gs.kernels.assign import make_assign
 from taichi_gs.kernels.tensors import raw, taichi_dtype
 
-
 SAMPLES_PER_SEED = 8
 """Of a photograph, more of them make no better codebooks."""
 
