@@ -38,7 +38,9 @@ LAYERS = """
     kernels.blend_cuda
     kernels.forms
     kernels.removal
+    kernels.assign
     kernels.device_tiles
+    kernels.tensors
     quantize
     entropy
     reader
