@@ -30,8 +30,8 @@ from benchmarks.measuring import NONE, forget_peak, peak_mebibytes, run_process,
 from benchmarks.provenance import ROOT, command_line, provenance, write_lines
 from taichi_gs import decode
 from taichi_gs.bitstream import parse, serialize
-from taichi_gs.quantize import lattice_of_picture
-from taichi_gs.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
+from taichi_gs.lattice import lattice_of_picture
+from taichi_gs.quantized import IntArray, QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 
 COLUMNS = (
     *("what", "series", "width", "height", "num_gaussians", "bytes"),
@@ -126,7 +126,8 @@ def random_picture(image_size: tuple[int, int], num_gaussians: int) -> Quantized
         color_codebook=codebook((0, 1), (-0.2, 0.2), (-0.2, 0.2), (-0.25, 0.25)),
         color_indices=generator.integers(0, num_codewords, num_gaussians),
     )
-    return replace(picture, offsets=generator.integers(0, lattice_of_picture(picture).levels))
+    levels: IntArray = lattice_of_picture(picture).levels
+    return replace(picture, offsets=generator.integers(0, levels))
 
 
 def measure(action: Callable[[bytes], object], data: bytes, runs: int) -> tuple[list[float], float | None]:

@@ -20,7 +20,7 @@ import numpy as np
 
 from taichi_gs.bitstream import parse, serialize
 from taichi_gs.errors import TgsError
-from taichi_gs.quantize import lattice_of_picture
+from taichi_gs.lattice import lattice_of_picture
 from taichi_gs.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 from taichi_gs.reader import varint
 

@@ -26,8 +26,8 @@ from taichi_gs.header import (
     pack_header,
     unpack_header,
 )
+from taichi_gs.lattice import Lattice
 from taichi_gs.payload import decode_payload, encode_payload
-from taichi_gs.quantize import Lattice
 from taichi_gs.quantized import QuantizedGaussians
 from taichi_gs.reader import Reader, varint
 from taichi_gs.tail import ALPHA_TAG, pack_tail, unpack_tail

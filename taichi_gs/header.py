@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 
 from taichi_gs.errors import BitstreamError, LimitError
 from taichi_gs.gaussians import Blending
+from taichi_gs.lattice import MAX_SUBDIVISION
 from taichi_gs.quantize import (
     MAX_AMPLITUDE_CODE,
     MAX_ANISOTROPY_CODE,
     MAX_BITS,
     MAX_COLOR_CODE,
     MAX_LOG_AREA_CODE,
-    MAX_SUBDIVISION,
 )
 from taichi_gs.quantized import (
     AMPLITUDE_CHANNEL,

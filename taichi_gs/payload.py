@@ -9,7 +9,7 @@ import numpy as np
 
 from taichi_gs.entropy import BLOCK_DIVISOR, GridSize, SymbolDecoder, SymbolEncoder
 from taichi_gs.header import Header
-from taichi_gs.quantize import Lattice, lattice_of, lattice_of_picture
+from taichi_gs.lattice import Lattice, lattice_of, lattice_of_picture
 from taichi_gs.quantized import IntArray, QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 
 BLOCK_DIVISOR_1 = 16

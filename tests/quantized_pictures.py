@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from taichi_gs.gaussians import Blending
-from taichi_gs.quantize import lattice_of_picture
+from taichi_gs.lattice import lattice_of_picture
 from taichi_gs.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 
 

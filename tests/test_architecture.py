@@ -20,6 +20,8 @@ LAYERS = """
     gaussians
     projection
     quantized
+    arrays
+    lattice
     files
     icc
     picture

@@ -18,7 +18,7 @@ from taichi_gs.bitstream import SIGNATURE, parse, parse_header, serialize
 from taichi_gs.decoder import decode_bytes
 from taichi_gs.errors import BitstreamError, LimitError, TgsError
 from taichi_gs.header import Limits
-from taichi_gs.quantize import lattice_of_picture
+from taichi_gs.lattice import lattice_of_picture
 from taichi_gs.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 
 PICTURE = quantized_picture()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,20 +20,23 @@ from taichi_gs.fit.pull import VECTORS, Clusters, most_useful, row_curvatures
 from taichi_gs.fit.splats import ROWS, RowAdam, Splats, area_order
 from taichi_gs.fit.target import Report, Target
 from taichi_gs.header import MAX_SIDE
+from taichi_gs.lattice import MAX_SUBDIVISION, Lattice, lattice_of
 from taichi_gs.quantize import (
-    MAX_SUBDIVISION,
-    Lattice,
+    MAX_BITS,
     bits_for_distortion,
-    dequantize_codebook,
+    dequantize_vectors,
     fit_quantizer,
-    lattice_of,
-    quantize,
+    quantize_vectors,
     step_for_distortion,
 )
-from taichi_gs.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
+from taichi_gs.quantized import IntArray, QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 
 REFINE_RATE = 0.6
 """The factor on the learning rates while values are rounded."""
+
+LATTICES_EVERY = 10
+"""Steps from which on lattices follow the codewords again. Their integers are found on the host, whatever the device,
+and from one step to the next hardly change."""
 
 CELLS_PER_GAUSSIAN = 16
 """Of the grid whose cells are subdivided. Fewer would leave several Gaussians in a cell, and their order costs bits."""
@@ -63,7 +65,7 @@ class _Rounding:
 
     Attributes:
         quantizers: of the codebooks' channels, by name in VECTORS.
-        grid_size, subdivision: of the positions, see `quantize.Lattice`.
+        grid_size, subdivision: of the positions, see `lattice.Lattice`.
     """
 
     quantizers: dict[str, tuple[UniformQuantizer, ...]]
@@ -100,55 +102,56 @@ class ClusteredFit:
         for step in range(steps):
             if step in size_checks:
                 self._shrink(rounding, SIZE_MARGIN)
-            self._step(REFINE_RATE * decay(step / steps, final=0.05), report, rounding)
+            if step in size_checks or step % LATTICES_EVERY == 0:
+                lattice = self._lattice(rounding)
+            self._step(REFINE_RATE * decay(step / steps, final=0.05), report, rounding, lattice)
         self._shrink(rounding, 1.0)
         self._trim(rounding)
-        return self._round(rounding)[0]
+        return self._quantized(rounding)
 
-    def _step(self, rate: float, report: Report, rounding: _Rounding | None = None) -> None:
-        squared_error = self._target.backward(self._view(rounding), coarse=False)
+    def _step(
+        self, rate: float, report: Report, rounding: _Rounding | None = None, lattice: Lattice | None = None
+    ) -> None:
+        squared_error = self._target.backward(self._view(rounding, lattice), coarse=False)
         self._adam.step(rate)
         clamp_rows(self._adam, self._blending, self._target.size)
         report(squared_error, coarse=False)
 
-    def _view(self, rounding: _Rounding | None = None) -> Splats:
+    def _view(self, rounding: _Rounding | None = None, lattice: Lattice | None = None) -> Splats:
         """The picture as a file would hold it, with gradients straight through all rounding.
 
-        Without a rounding, positions and codewords are not rounded.
+        Without a rounding, positions and codewords are not rounded. With one, `lattice` is what positions are rounded
+        to, by default that of the codewords as they are. Nothing but finding the lattice makes the host wait.
         """
         means, vectors = self._adam["means"], {name: self._adam[name] for name in VECTORS}
         if rounding is not None:
-            quantized, lattice = self._round(rounding)
-            codebooks = (quantized.covariance_codebook, quantized.color_codebook)
-            for name, codebook in zip(VECTORS, codebooks, strict=True):
-                vectors[name] = _straight_through(vectors[name], dequantize_codebook(codebook))
-            means = _straight_through(means, lattice.positions(quantized.cells, quantized.offsets))
+            symbols = {name: self._symbols(name, rounding) for name in VECTORS}
+            for name in VECTORS:
+                codewords = dequantize_vectors(symbols[name], rounding.quantizers[name])
+                vectors[name] = _straight_through(vectors[name], codewords)
+            lattice = lattice or self._lattice(rounding)
+            cells, offsets = lattice.nearest(means.detach())
+            means = _straight_through(means, lattice.positions(cells, offsets))
         splats = Splats(
             means=means,
             log_covariances=vectors["log_covariances"][self._indices["log_covariances"]],
             color_codes=vectors["color_codes"][self._indices["color_codes"]],
-            background=_straight_through(self._adam["background"], self._background() / np.float32(255)),
+            background=_straight_through(self._adam["background"], self._background() / 255.0),
             blending=self._blending,
         )
         if self._blending == "normalized":
             return splats
         if rounding is None:
             return replace(splats, order=area_order(splats.log_covariances))
-        # The order of the file, in which codewords that round to the same symbols are one.
-        shapes, colors = (
-            np.unique(codebook.symbols, axis=0, return_inverse=True)[1].reshape(-1)[self._index(name)]
-            for name, codebook in zip(VECTORS, codebooks, strict=True)
-        )
-        order = np.lexsort((colors, quantized.cells[:, 1], quantized.cells[:, 0], shapes))
-        return replace(splats, order=torch.from_numpy(order).to(means.device))
+        shapes, colors = (_keys(symbols[name])[self._indices[name]] for name in VECTORS)
+        return replace(splats, order=_lexsort(colors, cells[:, 1], cells[:, 0], shapes))
 
-    def _index(self, name: str) -> np.ndarray:
-        index: np.ndarray = self._indices[name].cpu().numpy()
-        return index
+    def _background(self) -> Tensor:
+        return torch.round(255.0 * self._adam["background"].detach().clamp(0.0, 1.0))
 
-    def _background(self) -> np.ndarray:
-        background: np.ndarray = np.rint(self._adam["background"].detach().cpu().numpy().clip(0.0, 1.0) * 255)
-        return background
+    def _symbols(self, name: str, rounding: _Rounding) -> Tensor:
+        symbols: Tensor = quantize_vectors(self._adam[name].detach(), rounding.quantizers[name])
+        return symbols
 
     def _choose_rounding(self) -> _Rounding:
         """Choose how to round by the price of a bit, and more finely where that would leave bytes unused."""
@@ -159,7 +162,7 @@ class ClusteredFit:
         rows = row_curvatures(self._target, splats, self._generator)
         curvatures = {name: rows[name].sum(dim=0) for name in VECTORS}
         trial = self._rounding_for(curvatures, None, price)
-        steps = torch.from_numpy(self._round(trial)[1].steps()).to(splats.means)
+        steps: Tensor = self._lattice(trial).steps()
         along_steps = float(row_curvatures(self._target, splats, self._generator, steps)["means"].sum())
         rounding = self._rounding_for(curvatures, along_steps, price)
         if self._precision.max_bytes is not None:
@@ -171,7 +174,7 @@ class ClusteredFit:
         return rounding
 
     def _num_bytes(self, rounding: _Rounding) -> int:
-        return len(serialize(self._round(rounding)[0].canonical()))
+        return len(serialize(self._quantized(rounding).canonical()))
 
     def _rounding_for(
         self, vector_curvatures: dict[str, Tensor], position_curvature: float | None, price: float
@@ -201,40 +204,41 @@ class ClusteredFit:
             subdivision = min(max(round(TRIAL_SUBDIVISION / step), 1), MAX_SUBDIVISION)
         return _Rounding(quantizers, (grid_size[0], grid_size[1]), subdivision)
 
-    def _round(self, rounding: _Rounding) -> tuple[QuantizedGaussians, Lattice]:
-        """The integers of a file, and the lattices on which its positions stand."""
-        covariance_codebook, color_codebook = (self._codebook(name, rounding.quantizers[name]) for name in VECTORS)
-        covariance_indices, color_indices = (self._index(name) for name in VECTORS)
-        lattice = lattice_of(
-            covariance_codebook,
-            covariance_indices,
-            color_codebook,
-            color_indices,
-            rounding.grid_size,
-            self._target.size,
-            rounding.subdivision,
-            self._blending,
-        )
-        cells, offsets = lattice.nearest(self._adam["means"].detach().cpu().numpy())
-        quantized = QuantizedGaussians(
+    def _quantized(self, rounding: _Rounding) -> QuantizedGaussians:
+        """The integers of a file."""
+        (covariance_codebook, covariance_indices), (color_codebook, color_indices) = self._clusters(rounding)
+        cells, offsets = self._lattice(rounding).nearest(self._adam["means"].detach())
+        return QuantizedGaussians(
             image_size=self._target.size,
-            background=self._background().astype(np.uint8),
+            background=self._background().to(torch.uint8).cpu().numpy(),
             blending=self._blending,
             grid_size=rounding.grid_size,
-            cells=cells,
+            cells=cells.cpu().numpy(),
             subdivision=rounding.subdivision,
-            offsets=offsets,
+            offsets=offsets.cpu().numpy(),
             covariance_codebook=covariance_codebook,
             covariance_indices=covariance_indices,
             color_codebook=color_codebook,
             color_indices=color_indices,
         )
-        return quantized, lattice
 
-    def _codebook(self, name: str, quantizers: tuple[UniformQuantizer, ...]) -> QuantizedCodebook:
-        codewords = self._adam[name].detach().cpu().numpy()
-        symbols = [quantize(channel, q) for channel, q in zip(codewords.T, quantizers, strict=True)]
-        return QuantizedCodebook(np.stack(symbols, axis=1), quantizers)
+    def _clusters(self, rounding: _Rounding) -> list[tuple[QuantizedCodebook, IntArray]]:
+        """The codebooks of a file and the indices into them, in the order of VECTORS, on the host."""
+        return [
+            (
+                QuantizedCodebook(self._symbols(name, rounding).cpu().numpy(), rounding.quantizers[name]),
+                self._indices[name].cpu().numpy(),
+            )
+            for name in VECTORS
+        ]
+
+    def _lattice(self, rounding: _Rounding) -> Lattice:
+        """The lattices on which positions stand, on the device."""
+        covariances, colors = self._clusters(rounding)
+        grid_size, image_size = rounding.grid_size, self._target.size
+        lattice = lattice_of(*covariances, *colors, grid_size, image_size, rounding.subdivision, self._blending)
+        levels, shears = (torch.from_numpy(x).to(self._target.full.device) for x in (lattice.levels, lattice.shears))
+        return replace(lattice, levels=levels, shears=shears)
 
     def _shrink(self, rounding: _Rounding, margin: float) -> None:
         """Remove the least useful Gaussians until the file fits `margin` of its limit."""
@@ -290,9 +294,25 @@ class ClusteredFit:
         self._keep(kept.nonzero().squeeze(1))
 
 
-def _straight_through(values: Tensor, rounded: np.ndarray) -> Tensor:
+def _straight_through(values: Tensor, rounded: Tensor) -> Tensor:
     """`rounded` in value, with the gradient of `values`."""
-    return values + (torch.from_numpy(rounded).to(values) - values).detach()
+    return values + (rounded - values).detach()
+
+
+def _keys(symbols: Tensor) -> Tensor:
+    """Integers [K] that are ordered as symbols [K, D] are, the first channel before the others."""
+    keys = torch.zeros_like(symbols[:, 0])
+    for channel in symbols.unbind(dim=1):
+        keys = (keys << MAX_BITS) + channel
+    return keys
+
+
+def _lexsort(*keys: Tensor) -> Tensor:
+    """The permutation [N] that sorts by the last of keys [N], ties by the one before it, and so on."""
+    order = keys[0].argsort(stable=True)
+    for key in keys[1:]:
+        order = order[key[order].argsort(stable=True)]
+    return order
 
 
 def _as_levels(image: Tensor) -> Tensor:

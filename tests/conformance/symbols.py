@@ -14,7 +14,7 @@ from typing import Any
 import reference_decoder
 
 from taichi_gs.bitstream import ALPHA_TAG, parse, parse_header
-from taichi_gs.quantize import lattice_of_picture
+from taichi_gs.lattice import lattice_of_picture
 
 CODEBOOKS = ("covariance", "color")
 

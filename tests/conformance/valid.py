@@ -30,8 +30,8 @@ from picture_files import icc_profile
 
 from taichi_gs.bitstream import parse_header, serialize
 from taichi_gs.gaussians import Blending
+from taichi_gs.lattice import lattice_of_picture
 from taichi_gs.payload import encode_payload
-from taichi_gs.quantize import lattice_of_picture
 from taichi_gs.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 
 Range = tuple[float, float, int]
