@@ -56,8 +56,9 @@ class Lattice:
         xp = namespace(means)
         x, y = xp.astype(means, xp.float64).T
         levels_y, levels_x = self.levels.T
+        last = xp.astype(columns * levels_x - 1, xp.float64)
         lines = xp.floor(x * (columns / width) * levels_x)
-        lines = xp.astype(xp.clip(lines, 0.0, xp.astype(columns * levels_x - 1, xp.float64)), xp.int64)
+        lines = xp.astype(xp.clip(lines, xp.zeros_like(last), last), xp.int64)
         cells_x, offsets_x = lines // levels_x, lines % levels_x
         cell, spacing, starts = self._line(offsets_x)
         points = xp.floor((y * (rows / height) - _quotient(starts - spacing // 2, cell)) * levels_y)

@@ -13,7 +13,7 @@ from torch.nn import functional
 from taichi_gs.gaussians import Blending
 from taichi_gs.kernels import device_tiles, runtime, tiles
 from taichi_gs.kernels.blend import PLANES, TILE, make_sum_pairs
-from taichi_gs.kernels.device_tiles import TileTensors
+from taichi_gs.kernels.device_tiles import PairCapacity, TileTensors
 from taichi_gs.kernels.forms import blend_kernels
 from taichi_gs.kernels.project import make_project
 from taichi_gs.kernels.removal import make_removal
@@ -32,6 +32,7 @@ def render(
     image_size: tuple[int, int],
     blending: Blending,
     arch: str | None = None,
+    capacity: PairCapacity | None = None,
 ) -> Tensor:
     """Blend N Gaussians into a planar image [3, height, width], differentiably; see `gaussians.py` for the conventions.
 
@@ -46,15 +47,15 @@ def render(
         image_size: (height, width).
         blending: "alpha" or "normalized".
         arch: "cpu" or "cuda", the form of the blending kernels; by default the one that suits the running device.
+        capacity: of the lists on CUDA, for Gaussians that are drawn again and again while they move; see there.
 
     All tensors share one dtype, float32 or float64, and the device that Taichi runs on: the CPU or "cuda:0", there on
     PyTorch's default stream. On CUDA the forward pass waits for the device once, to read the number of (tile, Gaussian)
-    pairs, and nothing else makes either pass wait.
+    pairs, where `capacity` does not spare it that, and nothing else makes either pass wait.
     """
+    scene = _Scene(order, image_size, blending, arch or runtime.start(), capacity)
     inputs = (means, log_covariances, colors, amplitudes, background)
-    image: Tensor = _Render.apply(  # type: ignore[no-untyped-call]
-        *(t.contiguous() for t in inputs), order, image_size, blending, arch or runtime.start()
-    )
+    image: Tensor = _Render.apply(*(t.contiguous() for t in inputs), scene)  # type: ignore[no-untyped-call]
     return image
 
 
@@ -68,15 +69,18 @@ def squared_error(
     target: Tensor,
     blending: Blending,
     arch: str | None = None,
+    capacity: PairCapacity | None = None,
 ) -> Tensor:
     """The sum of squared errors |C - target|^2 of the picture, a tensor of no dimensions, differentiably.
 
     Args: those of `render`, and target: [3, height, width], which gets no gradient. The gradients are computed together
     with the value, whether they are asked for or not; on the CPU no picture is ever in memory.
     """
+    target = target.detach().contiguous()
+    scene = _Scene(order, (target.shape[1], target.shape[2]), blending, arch or runtime.start(), capacity)
     inputs = (means, log_covariances, colors, amplitudes, background)
     error: Tensor = _SquaredError.apply(  # type: ignore[no-untyped-call]
-        *(t.contiguous() for t in inputs), order, target.detach().contiguous(), blending, arch or runtime.start()
+        *(t.contiguous() for t in inputs), target, scene
     )
     return error
 
@@ -100,21 +104,31 @@ def removal_errors(
     means, log_covariances, colors, amplitudes, background, target = (
         t.detach().contiguous() for t in (means, log_covariances, colors, amplitudes, background, target)
     )
-    splats, image_size = _Splats(means, log_covariances, colors, amplitudes), (target.shape[1], target.shape[2])
-    arch = arch or runtime.start()
-    projected = _project(splats, order, image_size, blending, arch)
+    splats = _Splats(means, log_covariances, colors, amplitudes)
+    scene = _Scene(order, (target.shape[1], target.shape[2]), blending, arch or runtime.start())
+    projected = _project(splats, scene)
     conics, extents, lists = projected
-    image = _draw(splats, projected, background, image_size, blending, arch)
+    image = _draw(splats, projected, background, scene)
     rows = means.new_zeros(len(lists.tile_indices), TILE)
     if len(rows):
         inputs = (means, conics, extents, colors, *lists[:2], image, target, rows)
-        make_removal(taichi_dtype(means), blending, arch)(*(raw(t) for t in inputs))
-    if arch != "cuda":  # a few array operations on one thread, which PyTorch would share out at a greater cost
+        make_removal(taichi_dtype(means), blending, scene.arch)(*(raw(t) for t in inputs))
+    if scene.arch != "cuda":  # a few array operations on one thread, which PyTorch would share out at a greater cost
         pair_errors = rows.numpy().sum(axis=1, dtype=np.float64)
         return torch.from_numpy(np.bincount(lists.tile_indices.numpy(), pair_errors, len(means))).to(means.dtype)
     by_rank = rows.sum(dim=1, dtype=torch.float64).index_select(0, lists.rank_pairs)
     errors = torch.segment_reduce(by_rank, "sum", offsets=lists.rank_offsets, unsafe=True)
     return torch.empty_like(errors).scatter_(0, lists.order.long(), errors).to(means.dtype)
+
+
+class _Scene(NamedTuple):
+    """What is not a differentiable tensor; see `render`."""
+
+    order: Order
+    image_size: tuple[int, int]
+    blending: Blending
+    arch: str
+    capacity: PairCapacity | None = None
 
 
 class _Splats(NamedTuple):
@@ -134,38 +148,33 @@ class _Projected(NamedTuple):
     lists: TileTensors
 
 
-def _project(splats: _Splats, order: Order, image_size: tuple[int, int], blending: Blending, arch: str) -> _Projected:
+def _project(splats: _Splats, scene: _Scene) -> _Projected:
     means, log_covariances, _, amplitudes = splats
     conics, extents = means.new_empty(len(means), 4), means.new_empty(len(means), 2)
-    make_project(taichi_dtype(means), blending)(*(raw(t) for t in (log_covariances, amplitudes, conics, extents)))
-    return _Projected(conics, extents, _list_tiles(means, extents, order, image_size, arch))
+    inputs = (log_covariances, amplitudes, conics, extents)
+    make_project(taichi_dtype(means), scene.blending)(*(raw(t) for t in inputs))
+    return _Projected(conics, extents, _list_tiles(means, extents, scene))
 
 
-def _draw(
-    splats: _Splats,
-    projected: _Projected,
-    background: Tensor,
-    image_size: tuple[int, int],
-    blending: Blending,
-    arch: str,
-) -> Tensor:
+def _draw(splats: _Splats, projected: _Projected, background: Tensor, scene: _Scene) -> Tensor:
     """The image [PLANES[blending], H', W'], both sides padded to whole tiles."""
     conics, extents, lists = projected
-    rows, columns = tiles.num_tiles(image_size)
-    image = conics.new_empty(PLANES[blending], rows * TILE, columns * TILE)
+    rows, columns = tiles.num_tiles(scene.image_size)
+    image = conics.new_empty(PLANES[scene.blending], rows * TILE, columns * TILE)
     inputs = (splats.means, conics, extents, splats.colors, background, *lists[:2], image)
-    blend_kernels(taichi_dtype(conics), arch, blending).forward(*(raw(t) for t in inputs))
+    blend_kernels(taichi_dtype(conics), scene.arch, scene.blending).forward(*(raw(t) for t in inputs))
     return image
 
 
-def _list_tiles(means: Tensor, extents: Tensor, order: Order, image_size: tuple[int, int], arch: str) -> TileTensors:
+def _list_tiles(means: Tensor, extents: Tensor, scene: _Scene) -> TileTensors:
     """The lists by PyTorch for CUDA, and by NumPy, which is faster there, for the CPU."""
-    if arch == "cuda":
+    order = scene.order
+    if scene.arch == "cuda":
         if isinstance(order, np.ndarray):
             order = torch.from_numpy(order.astype(np.int32)).to(means.device)
-        return device_tiles.list_tiles(means, extents, order, image_size)
+        return device_tiles.list_tiles(means, extents, order, scene.image_size, scene.capacity)
     ranked = None if order is None else np.asarray(order)
-    arrays = tiles.list_tiles(means.numpy(), extents.numpy(), ranked, image_size)
+    arrays = tiles.list_tiles(means.numpy(), extents.numpy(), ranked, scene.image_size)
     return TileTensors(*(torch.from_numpy(array) for array in arrays))
 
 
@@ -198,30 +207,26 @@ class _Render(torch.autograd.Function):
         colors: Tensor,
         amplitudes: Tensor,
         background: Tensor,
-        order: Order,
-        image_size: tuple[int, int],
-        blending: Blending,
-        arch: str,
+        scene: _Scene,
     ) -> Tensor:
         splats = _Splats(*(t.detach() for t in (means, log_covariances, colors, amplitudes)))
-        projected = _project(splats, order, image_size, blending, arch)
-        image = _draw(splats, projected, background, image_size, blending, arch)
+        projected = _project(splats, scene)
+        image = _draw(splats, projected, background, scene)
         ctx.save_for_backward(*splats)
-        ctx.projected, ctx.image, ctx.blending, ctx.arch = projected, image, blending, arch
-        return image[:3, : image_size[0], : image_size[1]]
+        ctx.projected, ctx.image, ctx.scene = projected, image, scene
+        return image[:3, : scene.image_size[0], : scene.image_size[1]]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         splats = _Splats(*ctx.saved_tensors)
-        image, (conics, extents, lists) = ctx.image, ctx.projected
+        image, (conics, extents, lists), scene = ctx.image, ctx.projected, ctx.scene
         padding = (0, image.shape[2] - grad_output.shape[2], 0, image.shape[1] - grad_output.shape[1])
         grad_image = (functional.pad(grad_output, padding) if any(padding) else grad_output).contiguous()
-        grad_pairs, grad_background = blend_kernels(taichi_dtype(conics), ctx.arch, ctx.blending).backward(
+        grad_pairs, grad_background = blend_kernels(taichi_dtype(conics), scene.arch, scene.blending).backward(
             splats.means, conics, extents, splats.colors, *lists[:2], image, grad_image
         )
-        gradients = _sum_gradients(splats, ctx.projected, grad_pairs, ctx.blending)
-        return *gradients, grad_background, None, None, None, None
+        return *_sum_gradients(splats, ctx.projected, grad_pairs, scene.blending), grad_background, None
 
 
 class _SquaredError(torch.autograd.Function):
@@ -233,21 +238,21 @@ class _SquaredError(torch.autograd.Function):
         colors: Tensor,
         amplitudes: Tensor,
         background: Tensor,
-        order: Order,
         target: Tensor,
-        blending: Blending,
-        arch: str,
+        scene: _Scene,
     ) -> Tensor:
         splats = _Splats(*(t.detach() for t in (means, log_covariances, colors, amplitudes)))
-        projected = _project(splats, order, (target.shape[1], target.shape[2]), blending, arch)
+        projected = _project(splats, scene)
         conics, extents, lists = projected
-        error, grad_pairs, grad_background = blend_kernels(taichi_dtype(means), arch, blending).squared_error(
+        kernels = blend_kernels(taichi_dtype(means), scene.arch, scene.blending)
+        error, grad_pairs, grad_background = kernels.squared_error(
             splats.means, conics, extents, splats.colors, background.detach(), *lists[:2], target
         )
-        ctx.save_for_backward(*_sum_gradients(splats, projected, grad_pairs, blending), grad_background)
+        gradients = _sum_gradients(splats, projected, grad_pairs, scene.blending)
+        ctx.save_for_backward(*gradients, grad_background)
         return error  # type: ignore[no-any-return]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        return *(grad_output * gradient for gradient in ctx.saved_tensors), None, None, None, None
+        return *(grad_output * gradient for gradient in ctx.saved_tensors), None, None

@@ -11,12 +11,13 @@ import pytest
 import reference_decoder
 import torch
 from numpy.typing import NDArray
-from torch.utils._python_dispatch import TorchDispatchMode
+from operations import Operations
 from twins import CUTOFFS, Splats, near_threshold, random_splats, render_densely
 
 from taichi_gs.decoder import rasterize
 from taichi_gs.gaussians import Blending, Gaussians
 from taichi_gs.kernels import runtime
+from taichi_gs.kernels.device_tiles import COUNT_EVERY, PairCapacity
 from taichi_gs.render import removal_errors, render, squared_error
 
 Picture = NDArray[np.float64]
@@ -463,20 +464,6 @@ def test_removal_errors_by_hand(blending: Blending) -> None:
 # What CUDA waits for.
 
 
-class Operations(TorchDispatchMode):
-    """The names of PyTorch's operations while this is entered, with the device of those that may copy to another."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[tuple[str, Any]] = []
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None) -> Any:
-        kwargs = kwargs or {}
-        name = func.overloadpacket.__name__
-        self.names.append((name, kwargs.get("device") if name == "_to_copy" else None))
-        return func(*args, **kwargs)
-
-
 @pytest.mark.parametrize("blending", BLENDINGS)
 def test_the_cuda_form_reads_one_number_back(blending: Blending) -> None:
     """And no operation copies to another device, or has a result whose size depends on the values in a tensor."""
@@ -484,7 +471,6 @@ def test_the_cuda_form_reads_one_number_back(blending: Blending) -> None:
     leaves = splats.leaves(torch.float32, runtime.start())
     order = torch.from_numpy(order_of(splats)).to(leaves.means.device)
     target = torch.zeros(3, *size, device=leaves.means.device)
-    waiting = {"_local_scalar_dense", "nonzero", "masked_select", "repeat_interleave", "bincount", "lift_fresh"}
     for order_given in (order, None):
         with Operations() as whole:
             picture = render(*leaves, order_given, size, blending, arch="cuda")
@@ -492,11 +478,41 @@ def test_the_cuda_form_reads_one_number_back(blending: Blending) -> None:
             picture.backward(torch.ones_like(picture))
         with Operations() as removal:
             removal_errors(*leaves, order_given, target, blending, arch="cuda")
-        assert [name for name, _ in whole.names if name in waiting] == ["_local_scalar_dense"]
-        assert [name for name, _ in removal.names if name in waiting] == ["_local_scalar_dense"]
+        assert whole.waiting() == ["_local_scalar_dense"]
+        assert removal.waiting() == ["_local_scalar_dense"]
         assert len(backward.names) > 10
-        assert [name for name, _ in backward.names if name in waiting] == []
-        assert {device for _, device in whole.names + backward.names + removal.names} == {None}
+        assert backward.waiting() == []
+
+
+@pytest.mark.parametrize("blending", BLENDINGS)
+def test_with_a_capacity_the_cuda_form_reads_it_once_in_a_while(blending: Blending) -> None:
+    """And has the same picture, error and gradients, bit by bit."""
+    size, splats = SCENES[blending]["sizes that tiles do not divide"]
+    device = runtime.start()
+    order, target = torch.from_numpy(order_of(splats)).to(device), torch.full((3, *size), 0.3, device=device)
+
+    def results(leaves: Splats, capacity: PairCapacity | None, *, drawing: bool) -> list[torch.Tensor]:
+        if drawing:
+            image = render(*leaves, order, size, blending, "cuda", capacity)
+            image.backward(image.detach() - target)
+        else:
+            image = squared_error(*leaves, order, target, blending, "cuda", capacity)
+            image.backward()
+        return [image.detach(), *(leaf.grad for leaf in leaves if leaf.grad is not None)]
+
+    for drawing in (False, True):
+        capacity, counted = PairCapacity(), []
+        expected = results(splats.leaves(torch.float32, device), None, drawing=drawing)
+        assert len(expected) == 6
+        for _ in range(2 * COUNT_EVERY):
+            leaves = splats.leaves(torch.float32, device)
+            with Operations() as operations:
+                found = results(leaves, capacity, drawing=drawing)
+            counted.append(operations.waiting())
+            for one, other in zip(found, expected, strict=True):
+                assert one.isfinite().all()
+                assert torch.equal(one, other)
+        assert counted == 2 * [["_local_scalar_dense"], *([[]] * (COUNT_EVERY - 1))]
 
 
 # The same bits every time.

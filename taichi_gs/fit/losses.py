@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytorch_msssim
 import torch
 from torch import Tensor
@@ -33,5 +35,12 @@ def l1_ssim(image: Tensor, target: Tensor, step: int) -> Tensor:
         picture[None, :, first : first + SSIM_BAND].contiguous(memory_format=torch.channels_last)
         for picture in (image, target)
     )
-    similarity: Tensor = pytorch_msssim.ssim(*bands, data_range=1.0, win_size=SSIM_WINDOW)
+    similarity: Tensor = pytorch_msssim.ssim(*bands, data_range=1.0, win=_ssim_window(image.device))
     return (1.0 - SSIM_WEIGHT) * absolute + SSIM_WEIGHT * (1.0 - similarity)
+
+
+@functools.cache
+def _ssim_window(device: torch.device) -> Tensor:
+    """The weights of one axis, on the device once and for all: else each call would copy them there."""
+    window: Tensor = pytorch_msssim.SSIM(win_size=SSIM_WINDOW).win.to(device)
+    return window

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 from taichi_gs.gaussians import MAX_OPACITY, Blending
+from taichi_gs.kernels.device_tiles import PairCapacity
 from taichi_gs.quantize import AMPLITUDE_UNIT
 from taichi_gs.render import removal_errors, render, squared_error
 
@@ -59,14 +60,19 @@ class Splats:
             return replace(self, **rows)
         return replace(self, **rows, order=(kept.cumsum(dim=0) - 1)[self.order[kept[self.order]]])
 
-    def render(self, full_size: tuple[int, int], image_size: tuple[int, int]) -> Tensor:
+    def render(
+        self, full_size: tuple[int, int], image_size: tuple[int, int], capacity: PairCapacity | None = None
+    ) -> Tensor:
         """Render [3, height, width] at `image_size` what is described for `full_size`, differentiably."""
-        return render(*self._placed(full_size, image_size), self.order, image_size, self.blending)
+        placed = self._placed(full_size, image_size)
+        return render(*placed, self.order, image_size, self.blending, capacity=capacity)
 
-    def squared_error(self, full_size: tuple[int, int], picture: Tensor) -> Tensor:
+    def squared_error(
+        self, full_size: tuple[int, int], picture: Tensor, capacity: PairCapacity | None = None
+    ) -> Tensor:
         """The sum of squared errors against `picture` [3, height, width], as by `render`, differentiably."""
-        image_size = (picture.shape[1], picture.shape[2])
-        return squared_error(*self._placed(full_size, image_size), self.order, picture, self.blending)
+        placed = self._placed(full_size, (picture.shape[1], picture.shape[2]))
+        return squared_error(*placed, self.order, picture, self.blending, capacity=capacity)
 
     def removal_errors(self, picture: Tensor) -> Tensor:
         """How much removing each Gaussian alone adds [N] to the squared error against `picture` [3, H, W]."""

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from taichi_gs.fit.losses import l1_ssim
 from taichi_gs.fit.splats import Splats
+from taichi_gs.kernels.device_tiles import PairCapacity
 
 MIN_COARSE_SPACING = 3.0
 """Pixels between neighbouring Gaussians, on average, that the reduced resolution leaves: it shows all they can."""
@@ -39,6 +40,7 @@ class Target:
         self.size: tuple[int, int] = (image.shape[1], image.shape[2])
         self._loss = loss
         self._steps = 0
+        self._capacities = {True: PairCapacity(), False: PairCapacity()}
         factor = 1
         spacing = math.sqrt(image[0].numel() / max(num_gaussians, 1))
         while spacing / (2 * factor) >= MIN_COARSE_SPACING and min(self.size) // (2 * factor) >= MIN_COARSE_SIDE:
@@ -56,16 +58,16 @@ class Target:
         return splats.render(self.size, (height, width))
 
     def backward(self, splats: Splats, coarse: bool) -> Tensor:
-        """Add the loss's gradients to the leaves behind `splats`.
+        """Add the loss's gradients to the leaves behind `splats`, one step after the other.
 
         Returns the sum of squared errors over pixels and channels, detached, whatever the loss.
         """
-        picture = self.picture(coarse)
+        picture, capacity = self.picture(coarse), self._capacities[coarse]
         if self._loss == "l2":
-            squared_error = splats.squared_error(self.size, picture)
+            squared_error = splats.squared_error(self.size, picture, capacity)
             loss = squared_error / picture.numel()
         else:
-            image = self.render(splats, coarse)
+            image = splats.render(self.size, (picture.shape[1], picture.shape[2]), capacity)
             loss = l1_ssim(image, picture, self._steps)
             squared_error = (image.detach() - picture).square().sum()
         torch.autograd.backward(loss)

@@ -46,7 +46,10 @@ def make_kernels(dtype, blending):
     finish_pairs = _make_finish_pairs(dtype)
 
     def backward(means, conics, extents, colors, tile_offsets, tile_indices, image, grad_image):
-        """Take detached tensors; return grad_pairs [P, 9] and the background's gradient [3], tensors as well."""
+        """Take detached tensors; return grad_pairs [P, 9] and the background's gradient [3], tensors as well.
+
+        `tile_indices` may be longer than the lists (`device_tiles.PairCapacity`), and then grad_pairs is, too.
+        """
         import torch  # which a decoder does without
 
         num_pairs = len(tile_indices)
@@ -233,7 +236,9 @@ def _make_sum_columns(dtype, blending):
             dx = x + 0.5 - means[i, 0]
             color = ti.Vector([colors[i, 0], colors[i, 1], colors[i, 2]], dtype)
             total = ti.Vector([0.0] * NUM_COLUMN_SUMS, dtype)
-            for row in range(TILE):
+            # What comes after the pairs has the number of a tile below the picture.
+            num_rows = ti.select(top < grads.shape[1], TILE, 0)
+            for row in range(num_rows):
                 y = top + row
                 dy = y + 0.5 - means[i, 1]
                 # The rows that are left out here are those that `store_shares` leaves out.
