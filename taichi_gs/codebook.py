@@ -93,13 +93,16 @@ def seed_codewords(vectors: Tensor, weights: Tensor, num_codewords: int, generat
     if len(vectors) > most:
         rows = torch.randperm(len(vectors), generator=generator)[:most].to(vectors.device)
         vectors, weights = vectors[rows], weights[rows]
-    first = torch.randint(len(vectors), (1,), generator=generator)
-    codewords = vectors[first]
-    nearest = (weights * (vectors - codewords).square()).sum(dim=1)
-    for _ in range(min(num_codewords, len(vectors)) - 1):
-        if float(nearest.sum()) == 0.0:
-            break
-        chosen = torch.multinomial(nearest.cpu(), 1, generator=generator)
-        codewords = torch.cat([codewords, vectors[chosen]])
-        nearest = torch.minimum(nearest, (weights * (vectors - vectors[chosen]).square()).sum(dim=1))
-    return codewords
+    count = min(num_codewords, len(vectors))
+    # All random numbers at once, and the choice where the samples are: nothing waits for the device until the end.
+    draws = torch.rand(count, generator=generator, dtype=torch.float64).to(vectors.device)
+    chosen = torch.empty(count, dtype=torch.int64, device=vectors.device)
+    totals = torch.empty_like(draws)
+    nearest, shares = torch.full_like(vectors[:, 0], torch.inf), torch.ones_like(vectors[:, 0])
+    for k in range(count):
+        sums = shares.cumsum(dim=0, dtype=torch.float64)
+        row = torch.searchsorted(sums, draws[k : k + 1] * sums[-1:], right=True).clamp_(max=len(vectors) - 1)
+        chosen[k : k + 1], totals[k : k + 1] = row, sums[-1:]
+        nearest = torch.minimum(nearest, (weights * (vectors - vectors[row]).square()).sum(dim=1))
+        shares = nearest
+    return vectors[chosen[totals > 0.0]]

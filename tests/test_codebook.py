@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 import torch
+from operations import Operations
 from torch import Tensor
 
 from taichi_gs.codebook import assign, centroids, index_bits, lloyd, seed_codewords
@@ -189,6 +190,13 @@ def test_seeds_are_different_samples(num_codewords: int) -> None:
     rows = [tuple(row) for row in seeds.tolist()]
     assert len(rows) == len(set(rows)) == min(num_codewords, 40)
     assert set(rows) <= {tuple(row) for row in vectors.tolist()}
+
+
+def test_seeds_are_chosen_without_waiting_for_a_device() -> None:
+    vectors, weights = random_samples(40, 3, seed=10)
+    with Operations() as operations:
+        assert len(seed_codewords(vectors, weights, 20, torch.Generator().manual_seed(0))) == 20
+    assert operations.waiting() == ["nonzero"]
 
 
 def test_seeds_of_samples_that_repeat() -> None:
