@@ -93,7 +93,7 @@ class ClusteredFit:
     def settle(self, steps: int, report: Report) -> None:
         """Train codewords and positions without rounding: how finely to round is chosen by how well they can do."""
         for _ in range(steps):
-            self._step(1.0, report)
+            self._step(self._view(), 1.0, report)
 
     def refine(self, steps: int, report: Report) -> QuantizedGaussians:
         """Train what the file will hold, indices frozen."""
@@ -104,15 +104,13 @@ class ClusteredFit:
                 self._shrink(rounding, SIZE_MARGIN)
             if step in size_checks or step % LATTICES_EVERY == 0:
                 lattice = self._lattice(rounding)
-            self._step(REFINE_RATE * decay(step / steps, final=0.05), report, rounding, lattice)
+            self._step(self._view(rounding, lattice), REFINE_RATE * decay(step / steps, final=0.05), report)
         self._shrink(rounding, 1.0)
         self._trim(rounding)
         return self._quantized(rounding)
 
-    def _step(
-        self, rate: float, report: Report, rounding: _Rounding | None = None, lattice: Lattice | None = None
-    ) -> None:
-        squared_error = self._target.backward(self._view(rounding, lattice), coarse=False)
+    def _step(self, splats: Splats, rate: float, report: Report) -> None:
+        squared_error = self._target.backward(splats, coarse=False)
         self._adam.step(rate)
         clamp_rows(self._adam, self._blending, self._target.size)
         report(squared_error, coarse=False)
@@ -206,7 +204,7 @@ class ClusteredFit:
 
     def _quantized(self, rounding: _Rounding) -> QuantizedGaussians:
         """The integers of a file."""
-        (covariance_codebook, covariance_indices), (color_codebook, color_indices) = self._clusters(rounding)
+        (covariance_codebook, covariance_indices), (color_codebook, color_indices) = self._codebooks(rounding)
         cells, offsets = self._lattice(rounding).nearest(self._adam["means"].detach())
         return QuantizedGaussians(
             image_size=self._target.size,
@@ -222,7 +220,7 @@ class ClusteredFit:
             color_indices=color_indices,
         )
 
-    def _clusters(self, rounding: _Rounding) -> list[tuple[QuantizedCodebook, IntArray]]:
+    def _codebooks(self, rounding: _Rounding) -> list[tuple[QuantizedCodebook, IntArray]]:
         """The codebooks of a file and the indices into them, in the order of VECTORS, on the host."""
         return [
             (
@@ -234,7 +232,7 @@ class ClusteredFit:
 
     def _lattice(self, rounding: _Rounding) -> Lattice:
         """The lattices on which positions stand, on the device."""
-        covariances, colors = self._clusters(rounding)
+        covariances, colors = self._codebooks(rounding)
         grid_size, image_size = rounding.grid_size, self._target.size
         lattice = lattice_of(*covariances, *colors, grid_size, image_size, rounding.subdivision, self._blending)
         levels, shears = (torch.from_numpy(x).to(self._target.full.device) for x in (lattice.levels, lattice.shears))
