@@ -94,7 +94,7 @@ def seed_codewords(vectors: Tensor, weights: Tensor, num_codewords: int, generat
         rows = torch.randperm(len(vectors), generator=generator)[:most].to(vectors.device)
         vectors, weights = vectors[rows], weights[rows]
     count = min(num_codewords, len(vectors))
-    # All random numbers at once, and the choice where the samples are: nothing waits for the device until the end.
+    # All random numbers at once, and the choice where the samples are: the loop waits for nothing.
     draws = torch.rand(count, generator=generator, dtype=torch.float64).to(vectors.device)
     chosen = torch.empty(count, dtype=torch.int64, device=vectors.device)
     totals = torch.empty_like(draws)

@@ -28,7 +28,7 @@ SHEAR_UNIT = 256
 class Lattice:
     """Where in its cell of the grid each of N Gaussians may stand: a lattice of its own, oriented by its covariance.
 
-    Arrays are NumPy's or, with the same results, all of them PyTorch's on one device.
+    Arrays are all NumPy's or all PyTorch's, on one device.
 
     The points of a cell stand on vertical lines, equally many on each and equally spaced, shifted from line to line by
     the shear. What leaves the cell at its lower side comes back in at the upper one, so that the cells of a column

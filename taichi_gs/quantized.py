@@ -75,7 +75,7 @@ class QuantizedGaussians:
         blending: of the Gaussians, "alpha" or "normalized".
         grid_size: (rows, columns) of the grid of cells that covers the image.
         cells: [N, 2] int64, the (row, column) of the cell of each mean.
-        subdivision: how finely cells are subdivided, see `quantize.Lattice`; 0 if means stand at the centres of cells.
+        subdivision: how finely cells are subdivided, see `lattice.Lattice`; 0 if means stand at the centres of cells.
         offsets: [N, 2] int64, the (row, column) of each mean on the lattice of its cell; 0 where that has one point.
         covariance_codebook, color_codebook: the codewords.
         covariance_indices, color_indices: [N] int64.

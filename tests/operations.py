@@ -9,6 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 WAITING = {
     "_local_scalar_dense",
+    "_unique",
     "_unique2",
     "bincount",
     "equal",
@@ -17,6 +18,7 @@ WAITING = {
     "multinomial",
     "nonzero",
     "repeat_interleave",
+    "unique_consecutive",
     "unique_dim",
 }
 """Operations that read a value, have a result whose size depends on values, or bring values from the host."""

@@ -22,11 +22,15 @@ STEPS = 200
 """Enough for stages that are longer than what happens in them now and then."""
 
 
+FACTORIES = ("arange", "empty", "full", "linspace", "ones", "rand", "randint", "randn", "randperm", "tensor", "zeros")
+
+
 @pytest.fixture
 def operations(monkeypatch: pytest.MonkeyPatch) -> Operations:
     """What PyTorch is asked to do, with the CUDA form of the kernels, which the CPU runs as well.
 
-    That a tensor is already on the CPU hides copies from there and to there: they are added here.
+    Where the device is the CPU, copies to it and from it are nothing to be seen. So what begins or ends on the host is
+    recorded here: tensors that are made without a device, and those that become something else.
     """
     operations = Operations()
     if runtime.start() == "cpu":
@@ -37,16 +41,16 @@ def operations(monkeypatch: pytest.MonkeyPatch) -> Operations:
 
         def watched(*args: Any, **kwargs: Any) -> Any:
             # A kernel's argument is a view: on a GPU it would be the tensor itself.
-            if not sys._getframe(1).f_code.co_filename.endswith("tensors.py"):
+            if kwargs.get("device") is None and not sys._getframe(1).f_code.co_filename.endswith("tensors.py"):
                 operations.names.append((name, "host"))
             return original(*args, **kwargs)
 
         monkeypatch.setattr(owner, name, watched)
 
-    watch(Tensor, "cpu")
-    watch(Tensor, "numpy")
-    watch(torch, "from_numpy")
-    watch(torch, "tensor")
+    for name in ("cpu", "numpy", "tolist"):
+        watch(Tensor, name)
+    for name in (*FACTORIES, "from_numpy"):
+        watch(torch, name)
     return operations
 
 
@@ -63,6 +67,7 @@ def test_most_steps_wait_for_nothing(operations: Operations, blending: Blending,
         waited.append(operations.waiting())
         operations.names.clear()
 
+    operations.names.clear()
     with operations:
         fit(image, config, report)
     assert len(waited) == STEPS

@@ -35,8 +35,8 @@ REFINE_RATE = 0.6
 """The factor on the learning rates while values are rounded."""
 
 LATTICES_EVERY = 10
-"""Steps from which on lattices follow the codewords again. Their integers are found on the host, whatever the device,
-and from one step to the next hardly change."""
+"""In the last stage, steps from one finding of the lattices to the next. They follow the codewords, which hardly change
+in so few steps, and their integers are found on the host, whatever the device."""
 
 CELLS_PER_GAUSSIAN = 16
 """Of the grid whose cells are subdivided. Fewer would leave several Gaussians in a cell, and their order costs bits."""

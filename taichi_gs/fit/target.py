@@ -58,7 +58,7 @@ class Target:
         return splats.render(self.size, (height, width))
 
     def backward(self, splats: Splats, coarse: bool) -> Tensor:
-        """Add the loss's gradients to the leaves behind `splats`, one step after the other.
+        """Add the loss's gradients to the leaves behind `splats`: once in every step of a fit.
 
         Returns the sum of squared errors over pixels and channels, detached, whatever the loss.
         """

@@ -9,8 +9,9 @@ from torch.nn import functional
 from taichi_gs.kernels.blend import TILE
 from taichi_gs.kernels.tiles import num_tiles
 
-COUNT_EVERY, RESERVE = 10, 2
-"""See `PairCapacity`. Early in a fit, pairs become half as many again within ten steps, later a tenth as many."""
+COUNT_EVERY, RESERVE, MIN_CAPACITY = 10, 4, 4096
+"""See `PairCapacity`. Of photographs, pairs become half as many again within the first ten steps of a fit, and a tenth
+as many later; a few Gaussians in a drawing can become 2.8 times as many."""
 
 
 class TileTensors(NamedTuple):
@@ -27,17 +28,20 @@ class PairCapacity:
     """How many pairs the lists of N moving Gaussians have room for, so that the host need not know how many there are.
 
     It reads their number the first time, and again after COUNT_EVERY lists or when N is another one. In between there
-    is room for RESERVE times as many. Should that not do, the last Gaussians are missing in some tiles until the host
-    counts again. So this is for the steps of a fit, and not for a picture that has to be right.
+    is room for RESERVE times as many, for MIN_CAPACITY at least, and never for more than there can be. Should that not
+    do, the last Gaussians are missing in some tiles until the host counts again. So this is for the steps of a fit, and
+    not for a picture that has to be right.
     """
 
     def __init__(self) -> None:
         self._num_gaussians, self._capacity, self._lists_left = 0, 0, 0
 
-    def room_for(self, num_gaussians: int, num_pairs: Tensor) -> int:
-        """Return the capacity of the next lists, of which this is the number of pairs [] as the device knows it."""
+    def room_for(self, num_gaussians: int, num_tiles: int, num_pairs: Tensor) -> int:
+        """Return the capacity of the next lists, of which `num_pairs` [] is the number of pairs, on the device."""
         if self._lists_left == 0 or num_gaussians != self._num_gaussians:
-            self._num_gaussians, self._capacity, self._lists_left = num_gaussians, RESERVE * int(num_pairs), COUNT_EVERY
+            wanted = max(RESERVE * int(num_pairs), MIN_CAPACITY)
+            self._capacity = min(wanted, num_gaussians * num_tiles)
+            self._num_gaussians, self._lists_left = num_gaussians, COUNT_EVERY
         self._lists_left -= 1
         return self._capacity
 
@@ -69,7 +73,7 @@ def list_tiles(
     counts = widths * (bottom - top) * (first_pixel <= last_pixel).all(dim=1)
     rank_offsets = functional.pad(counts.cumsum(0, dtype=torch.int32), (1, 0))
     num_pairs = rank_offsets[-1]
-    size = int(num_pairs) if capacity is None else capacity.room_for(len(means), num_pairs)
+    size = int(num_pairs) if capacity is None else capacity.room_for(len(means), rows * columns, num_pairs)
 
     pairs = torch.arange(size, dtype=torch.int32, device=means.device)
     rank = torch.searchsorted(rank_offsets[1:], pairs, right=True, out_int32=True).clamp_(max=len(means) - 1)
