@@ -1,8 +1,9 @@
 """How many Gaussians and codewords a picture gets: from its size, or from the bytes that its file may have.
 
 The constants describe files that the encoder makes of photographs without a limit: means over 15 files, of three
-photographs with one Gaussian for 58 to 970 pixels and the preset "fast", each part of them coded by itself. Being off
-by some percent costs little: within a byte limit the fit rounds more finely, or removes Gaussians.
+photographs with one Gaussian for 58 to 970 pixels and the preset "fast", each part of them coded by itself. A few
+Gaussians too few cost little, because within a byte limit the fit then rounds more finely. Too many cost more, because
+they are removed when all the others are trained already.
 """
 
 from __future__ import annotations
@@ -32,9 +33,6 @@ INDEX_EFFICIENCY = 0.977
 
 CODEWORD_BITS = 36.0
 """Of one entry of both codebooks together."""
-
-OVERSHOOT = 1.08
-"""More Gaussians than are expected to fit: the fit removes the least useful ones, and cannot add any."""
 
 MAX_GAUSSIANS = 1_000_000
 
@@ -73,12 +71,12 @@ def budget_for_bytes(
     max_gaussians: int = MAX_GAUSSIANS,
     codebook_scale: float = 1.0,
 ) -> Budget:
-    """The largest budget of at most `max_gaussians` whose file is expected to have OVERSHOOT times `num_bytes`."""
+    """The largest budget of at most `max_gaussians` whose file is expected to have at most `num_bytes`."""
     low, high = 1, min(8 * num_bytes, max_gaussians)
     while low < high:  # by bisection: the expected size grows with the number of Gaussians
         middle = (low + high + 1) // 2
         budget = budget_for_count(middle, covariance_k, color_k, codebook_scale)
-        if expected_bytes(budget, position_bits) <= num_bytes * OVERSHOOT:
+        if expected_bytes(budget, position_bits) <= num_bytes:
             low = middle
         else:
             high = middle - 1
