@@ -176,8 +176,9 @@ def test_settling_improves_the_picture() -> None:
 
 @pytest.mark.parametrize("blending", ["alpha", "normalized"])
 @pytest.mark.parametrize("saved", [4, 20, 60])
-def test_under_a_limit_the_least_useful_go(blending: Blending, saved: int) -> None:
+def test_under_a_limit_the_least_useful_go(blending: Blending, saved: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is left are Gaussians of the larger file as they are, those that the picture would miss most."""
+    monkeypatch.setattr("taichi_gs.fit.clustered.COARSEST", 0.0)  # nothing is rounded more coarsely for the limit
     whole = quantized_after(20, blending)
     limited = quantized_after(20, blending, max_bytes=len(serialize(whole)) - saved)
     assert len(serialize(limited)) <= len(serialize(whole)) - saved
@@ -256,6 +257,14 @@ def test_a_limit_that_leaves_room_removes_nothing_and_is_spent_on_precision() ->
         assert all(few < many for few, many in zip(*bits, strict=True))
     drawn = [reference_decoder.decode(serialize(quantized)) / 255 for quantized in (free, limited)]
     assert psnr(drawn[0], photograph()) < psnr(drawn[1], photograph()) + 0.1  # training is chaotic
+
+
+def test_a_limit_that_is_tight_makes_rounding_coarser_before_anything_goes() -> None:
+    free = quantized_after(20, "normalized")
+    limited = quantized_after(20, "normalized", max_bytes=math.floor(0.97 * len(serialize(free))))
+    assert len(serialize(limited)) <= 0.97 * len(serialize(free))
+    assert len(limited) == len(free)
+    assert limited.subdivision < free.subdivision
 
 
 def test_numbers_of_bits_that_are_given_stay_where_a_limit_leaves_room() -> None:

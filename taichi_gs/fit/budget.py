@@ -1,9 +1,9 @@
 """How many Gaussians and codewords a picture gets: from its size, or from the bytes that its file may have.
 
 The constants describe files that the encoder makes of photographs without a limit: means over 15 files, of three
-photographs with one Gaussian for 58 to 970 pixels and the preset "fast", each part of them coded by itself. A few
-Gaussians too few cost little, because within a byte limit the fit then rounds more finely. Too many cost more, because
-they are removed when all the others are trained already.
+photographs with one Gaussian for 58 to 970 pixels and the preset "fast", each part of them coded by itself. Being off
+by some percent costs little: within a byte limit the fit rounds more or less finely, and removes Gaussians only where
+that does not do.
 """
 
 from __future__ import annotations
