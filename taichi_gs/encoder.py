@@ -207,7 +207,7 @@ def _searched_sizes(config: EncoderConfig, num_pixels: int) -> tuple[int, int]:
     """The smallest and the largest file, in bytes, among which a quality is looked for."""
     most = min(max(num_pixels // MIN_PIXELS_PER_GAUSSIAN, 1), budget.MAX_GAUSSIANS)
     largest = budget.budget_for_count(most, config.covariance_k, config.color_k)
-    size = math.ceil(budget.expected_bytes(largest, config.position_bits))
+    size = math.ceil(budget.expected_bytes(largest, num_pixels, config.position_bits))
     return budget.MIN_BYTES, min(max(size, budget.MIN_BYTES), files.MAX_FILE_BYTES)
 
 
@@ -219,8 +219,7 @@ def _fit_config(config: EncoderConfig, num_pixels: int, max_bytes: int | None, t
     sizes = (config.covariance_k, config.color_k)
     scale = budget.CODEBOOK_SCALES[trial % len(budget.CODEBOOK_SCALES)]
     if max_bytes is not None:
-        most = min(num_pixels, budget.MAX_GAUSSIANS)  # one a pixel shows everything
-        chosen = budget.budget_for_bytes(max_bytes, *sizes, config.position_bits, most, scale)
+        chosen = budget.budget_for_bytes(max_bytes, num_pixels, *sizes, config.position_bits, scale)
     else:
         count = config.num_gaussians or max(1, num_pixels // budget.PIXELS_PER_GAUSSIAN)
         chosen = budget.budget_for_count(count, *sizes, scale)

@@ -1,9 +1,9 @@
 """How many Gaussians and codewords a picture gets: from its size, or from the bytes that its file may have.
 
 The constants describe files that the encoder makes of photographs without a limit: means over 15 files, of three
-photographs with one Gaussian for 58 to 970 pixels and the preset "fast", each part of them coded by itself. Being off
-by some percent costs little: within a byte limit the fit rounds more or less finely, and removes Gaussians only where
-that does not do.
+photographs with one Gaussian for 58 to 970 pixels and the preset "fast", each part of them coded by itself; positions
+are of six photographs and the preset "default". Within a byte limit the fit removes Gaussians that are too many, and
+rounds more finely where they are too few.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ MIN_CODEWORDS, MAX_CODEWORDS = 8, 2048
 HEADER_BITS = 8 * 65
 """With the checksum and the filling of the payload's last word."""
 
-POSITION_BITS = 11.2
-"""Of one Gaussian, where rate and distortion choose the lattices; 9.8 to 12.3, more at higher rates."""
+POSITION_BITS, POSITION_BITS_PER_DOUBLING, MIN_POSITION_BITS = 9.6, 0.8, 8.0
+"""Of one Gaussian for 512 pixels, where rate and distortion choose the lattices; how many more if there are twice as
+many, because the less error there is, the more precise they have to be; and the least. At low rates they really have
+two bits more: there it does less harm that some Gaussians have to go late than that there are too few."""
 
 INDEX_EFFICIENCY = 0.977
 """Entropy of the indices over log2 K."""
@@ -65,29 +67,31 @@ def budget_for_count(
 
 def budget_for_bytes(
     num_bytes: int,
+    num_pixels: int,
     covariance_k: int | None,
     color_k: int | None,
     position_bits: int | None,
-    max_gaussians: int = MAX_GAUSSIANS,
     codebook_scale: float = 1.0,
 ) -> Budget:
-    """The largest budget of at most `max_gaussians` whose file is expected to have at most `num_bytes`."""
-    low, high = 1, min(8 * num_bytes, max_gaussians)
+    """The largest budget whose file is expected to have at most `num_bytes`, with one Gaussian a pixel at most."""
+    low, high = 1, min(8 * num_bytes, num_pixels, MAX_GAUSSIANS)  # one a pixel shows everything
     while low < high:  # by bisection: the expected size grows with the number of Gaussians
         middle = (low + high + 1) // 2
         budget = budget_for_count(middle, covariance_k, color_k, codebook_scale)
-        if expected_bytes(budget, position_bits) <= num_bytes:
+        if expected_bytes(budget, num_pixels, position_bits) <= num_bytes:
             low = middle
         else:
             high = middle - 1
     return budget_for_count(low, covariance_k, color_k, codebook_scale)
 
 
-def expected_bytes(budget: Budget, position_bits: int | None) -> float:
+def expected_bytes(budget: Budget, num_pixels: int, position_bits: int | None) -> float:
     """The size of a file with this budget."""
     n = budget.num_gaussians
-    # N positions as a set: log2 of the number of cells each, less what their order would have told.
-    position = POSITION_BITS if position_bits is None else 2.0 * position_bits - math.log2(n) + 1.44
+    if position_bits is None:
+        position = max(POSITION_BITS + POSITION_BITS_PER_DOUBLING * math.log2(512 * n / num_pixels), MIN_POSITION_BITS)
+    else:  # a set of N: log2 of the number of cells each, less what their order would have told
+        position = 2.0 * position_bits - math.log2(n) + 1.44
     indices = INDEX_EFFICIENCY * math.log2(budget.covariance_k * budget.color_k)
     codebooks = CODEWORD_BITS * (3 * budget.covariance_k + 4 * budget.color_k) / 7
     return (HEADER_BITS + n * (position + indices) + codebooks) / 8

@@ -47,9 +47,9 @@ TRIAL_SUBDIVISION = 4096
 POSITION_PRICE = 0.5
 """Positions are charged this part of a bit's price: moving a Gaussian moves borders, which curvatures underrate."""
 
-COARSEST, FINEST, OCTAVES_APART = 1.0, -8.0, 1 / 16
-"""Where bytes are limited, a bit's price is the one that makes the file as large as it may be. It is looked for so many
-octaves above and below what it is without a limit, and so exactly."""
+MAX_OCTAVES, OCTAVES_APART = 8.0, 1 / 16
+"""Where bytes would be left unused, a bit's price is lowered until the file is as large as it may be, by so many
+octaves at most and so exactly."""
 
 SIZE_MARGIN = 0.997
 SIZE_CHECKS = (0.0, 0.25, 0.5, 0.75, 0.9)
@@ -153,7 +153,7 @@ class ClusteredFit:
         return symbols
 
     def _choose_rounding(self) -> _Rounding:
-        """Choose how to round by the price of a bit, which follows from the limit of the file's bytes if it has one."""
+        """Choose how to round by the price of a bit, and more finely where that would leave bytes unused."""
         splats = self._view()
         splats = replace(splats, **{name: getattr(splats, name).detach().requires_grad_() for name in ROWS})
         error = self._target.decoded_error(splats.squared_error(self._target.size, self._target.full).detach())
@@ -163,19 +163,23 @@ class ClusteredFit:
         trial = self._rounding_for(curvatures, None, price)
         steps: Tensor = self._lattice(trial).steps()
         along_steps = float(row_curvatures(self._target, splats, self._generator, steps)["means"].sum())
-        if self._precision.max_bytes is None:
-            return self._rounding_for(curvatures, along_steps, price)
-        # By bisection: a file shrinks as the price of its bits grows.
-        fine, coarse = FINEST, COARSEST
-        best = self._rounding_for(curvatures, along_steps, price * 2.0**coarse)
-        while coarse - fine > OCTAVES_APART:
-            middle = (fine + coarse) / 2
-            rounding = self._rounding_for(curvatures, along_steps, price * 2.0**middle)
-            if self._num_bytes(rounding) <= SIZE_MARGIN * self._precision.max_bytes:
-                coarse, best = middle, rounding
+        best = self._rounding_for(curvatures, along_steps, price)
+        if self._precision.max_bytes is None or not self._fits(best):
+            return best
+        # By bisection: a file grows as the price of its bits is lowered.
+        low, high = 0.0, MAX_OCTAVES
+        while high - low > OCTAVES_APART:
+            middle = (low + high) / 2
+            rounding = self._rounding_for(curvatures, along_steps, price / 2.0**middle)
+            if self._fits(rounding):
+                low, best = middle, rounding
             else:
-                fine = middle
+                high = middle
         return best
+
+    def _fits(self, rounding: _Rounding) -> bool:
+        limit = self._precision.max_bytes
+        return limit is None or self._num_bytes(rounding) <= SIZE_MARGIN * limit
 
     def _num_bytes(self, rounding: _Rounding) -> int:
         return len(serialize(self._quantized(rounding).canonical()))
