@@ -17,7 +17,7 @@ from quantized_pictures import assert_same
 from torch import Tensor
 
 from taichi_gs.bitstream import serialize
-from taichi_gs.fit.budget import MIN_BYTES, budget_for_bytes, budget_for_count
+from taichi_gs.fit.budget import MIN_BYTES, budget_for_bytes, budget_for_count, expected_bytes
 from taichi_gs.fit.clustered import ClusteredFit
 from taichi_gs.fit.config import FitConfig
 from taichi_gs.fit.free import fit_free, num_free
@@ -83,6 +83,15 @@ def test_budgets_spend_about_their_bytes() -> None:
         bits = 8 * num_bytes / budget.num_gaussians
         assert 18 < bits < 35
         assert (budget.covariance_k, budget.color_k) == (32, min(64, budget.num_gaussians))
+
+
+def test_gaussians_that_are_close_together_are_expected_to_need_more_precise_positions() -> None:
+    budget = budget_for_count(1000, 64, 64)
+    sizes = [expected_bytes(budget, num_pixels, None) for num_pixels in (10_000, 100_000, 1_000_000, 100_000_000)]
+    assert sizes == sorted(sizes, reverse=True)
+    bits = np.diff(sizes[:2])[0] * 8 / 1000
+    assert -4 < bits < -1  # a step of half the length in either direction is a bit more
+    assert expected_bytes(budget, 10_000, 12) == expected_bytes(budget, 1_000_000, 12)
 
 
 def test_what_costs_more_leaves_fewer_gaussians() -> None:
