@@ -142,6 +142,7 @@ class ClusteredFit:
             return splats
         if rounding is None:
             return replace(splats, order=area_order(splats.log_covariances))
+        # The order of the file, in which codewords that round to the same symbols are one.
         shapes, colors = (_keys(symbols[name])[self._indices[name]] for name in VECTORS)
         return replace(splats, order=_lexsort(colors, cells[:, 1], cells[:, 0], shapes))
 
@@ -164,22 +165,19 @@ class ClusteredFit:
         steps: Tensor = self._lattice(trial).steps()
         along_steps = float(row_curvatures(self._target, splats, self._generator, steps)["means"].sum())
         best = self._rounding_for(curvatures, along_steps, price)
-        if self._precision.max_bytes is None or not self._fits(best):
+        limit = self._precision.max_bytes
+        if limit is None or self._num_bytes(best) > SIZE_MARGIN * limit:
             return best
         # By bisection: a file grows as the price of its bits is lowered.
         low, high = 0.0, MAX_OCTAVES
         while high - low > OCTAVES_APART:
             middle = (low + high) / 2
             rounding = self._rounding_for(curvatures, along_steps, price / 2.0**middle)
-            if self._fits(rounding):
+            if self._num_bytes(rounding) <= SIZE_MARGIN * limit:
                 low, best = middle, rounding
             else:
                 high = middle
         return best
-
-    def _fits(self, rounding: _Rounding) -> bool:
-        limit = self._precision.max_bytes
-        return limit is None or self._num_bytes(rounding) <= SIZE_MARGIN * limit
 
     def _num_bytes(self, rounding: _Rounding) -> int:
         return len(serialize(self._quantized(rounding).canonical()))
