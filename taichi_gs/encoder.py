@@ -219,7 +219,8 @@ def _fit_config(config: EncoderConfig, num_pixels: int, max_bytes: int | None, t
     sizes = (config.covariance_k, config.color_k)
     scale = budget.CODEBOOK_SCALES[trial % len(budget.CODEBOOK_SCALES)]
     if max_bytes is not None:
-        chosen = budget.budget_for_bytes(max_bytes, num_pixels, *sizes, config.position_bits, scale)
+        spare = budget.SPARE_OF_GROWTH if config.density == "gradient" else 1.0
+        chosen = budget.budget_for_bytes(round(spare * max_bytes), num_pixels, *sizes, config.position_bits, scale)
     else:
         count = config.num_gaussians or max(1, num_pixels // budget.PIXELS_PER_GAUSSIAN)
         chosen = budget.budget_for_count(count, *sizes, scale)

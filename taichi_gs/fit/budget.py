@@ -36,6 +36,9 @@ INDEX_EFFICIENCY = 0.977
 CODEWORD_BITS = 36.0
 """Of one entry of both codebooks together."""
 
+SPARE_OF_GROWTH = 1.08
+"""With density "gradient", so many times the bytes: nothing else removes those of its Gaussians that are of little use."""
+
 MAX_GAUSSIANS = 1_000_000
 
 MIN_BYTES = 120
