@@ -37,7 +37,7 @@ CODEWORD_BITS = 36.0
 """Of one entry of both codebooks together."""
 
 SPARE_OF_GROWTH = 1.08
-"""With density "gradient", so many times the bytes: nothing else removes those of its Gaussians that are of little use."""
+"""With density "gradient", so many times the bytes: nothing else removes Gaussians that are of little use."""
 
 MAX_GAUSSIANS = 1_000_000
 
