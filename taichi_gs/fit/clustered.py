@@ -60,6 +60,10 @@ SINGLE_TRIALS = 16
 """Where a PSNR is wanted and no more Gaussians can go together, so many are tried one by one."""
 
 
+_Indexed = tuple[QuantizedCodebook, IntArray]
+"""A codebook and the index [N] of each Gaussian."""
+
+
 @dataclass(frozen=True)
 class _Rounding:
     """How a file will round.
@@ -212,8 +216,9 @@ class ClusteredFit:
 
     def _quantized(self, rounding: _Rounding) -> QuantizedGaussians:
         """The integers of a file."""
-        (covariance_codebook, covariance_indices), (color_codebook, color_indices) = self._codebooks(rounding)
-        cells, offsets = self._lattice(rounding).nearest(self._adam["means"].detach())
+        codebooks = self._codebooks(rounding)
+        (covariance_codebook, covariance_indices), (color_codebook, color_indices) = codebooks
+        cells, offsets = self._lattice_of(codebooks, rounding).nearest(self._adam["means"].detach())
         return QuantizedGaussians(
             image_size=self._target.size,
             background=self._background().to(torch.uint8).cpu().numpy(),
@@ -228,7 +233,7 @@ class ClusteredFit:
             color_indices=color_indices,
         )
 
-    def _codebooks(self, rounding: _Rounding) -> list[tuple[QuantizedCodebook, IntArray]]:
+    def _codebooks(self, rounding: _Rounding) -> list[_Indexed]:
         """The codebooks of a file and the indices into them, in the order of VECTORS, on the host."""
         return [
             (
@@ -240,7 +245,10 @@ class ClusteredFit:
 
     def _lattice(self, rounding: _Rounding) -> Lattice:
         """The lattices on which positions stand, on the device."""
-        covariances, colors = self._codebooks(rounding)
+        return self._lattice_of(self._codebooks(rounding), rounding)
+
+    def _lattice_of(self, codebooks: list[_Indexed], rounding: _Rounding) -> Lattice:
+        covariances, colors = codebooks
         grid_size, image_size = rounding.grid_size, self._target.size
         lattice = lattice_of(*covariances, *colors, grid_size, image_size, rounding.subdivision, self._blending)
         levels, shears = (torch.from_numpy(x).to(self._target.full.device) for x in (lattice.levels, lattice.shears))
