@@ -29,9 +29,9 @@ import numpy as np
 from benchmarks.measuring import NONE, forget_peak, peak_mebibytes, run_process, times_in_turn
 from benchmarks.provenance import ROOT, command_line, provenance, write_lines
 from taichi_gs import decode
-from taichi_gs.bitstream import parse, serialize
-from taichi_gs.lattice import lattice_of_picture
-from taichi_gs.quantized import IntArray, QuantizedCodebook, QuantizedGaussians, UniformQuantizer
+from taichi_gs.format.bitstream import parse, serialize
+from taichi_gs.model.lattice import lattice_of_picture
+from taichi_gs.model.quantized import IntArray, QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 
 COLUMNS = (
     *("what", "series", "width", "height", "num_gaussians", "bytes"),

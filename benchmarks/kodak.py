@@ -115,8 +115,9 @@ def run(arguments: argparse.Namespace, command: str) -> None:
 def measure(task: Task) -> Row:
     """Compress one picture into a file and measure it: the cells of its row."""
     from taichi_gs import decode, encode, info
-    from taichi_gs.images import as_byte_image, read_image
-    from taichi_gs.metrics import bits_per_pixel, ms_ssim, psnr
+    from taichi_gs.pictures.convert import as_byte_image
+    from taichi_gs.pictures.metrics import bits_per_pixel, ms_ssim, psnr
+    from taichi_gs.pictures.read import read_image
 
     image = read_image(task.path)
     original = as_byte_image(image)

@@ -27,8 +27,9 @@ from benchmarks.tables import (
     settings_comment,
 )
 from taichi_gs.files import write_atomic
-from taichi_gs.images import as_byte_image, read_image
-from taichi_gs.metrics import bits_per_pixel, ms_ssim, psnr
+from taichi_gs.pictures.convert import as_byte_image
+from taichi_gs.pictures.metrics import bits_per_pixel, ms_ssim, psnr
+from taichi_gs.pictures.read import read_image
 
 COLUMNS = ("image", "codec", "setting", "bytes", "bpp", "psnr", "ms_ssim", "seconds_encode", "seconds_decode")
 

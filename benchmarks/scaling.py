@@ -27,13 +27,13 @@ from PIL import Image
 import taichi_gs
 from benchmarks.measuring import NONE, ratio_in_turn, times_in_turn
 from benchmarks.provenance import ROOT, command_line, provenance, write_lines
-from taichi_gs.bitstream import parse
-from taichi_gs.decoder import rasterize
-from taichi_gs.gaussians import Gaussians
-from taichi_gs.images import read_image
-from taichi_gs.metrics import psnr
-from taichi_gs.quantize import dequantize_gaussians
-from taichi_gs.view import choose_view
+from taichi_gs.decoder.decode import rasterize
+from taichi_gs.decoder.viewport import choose_view
+from taichi_gs.format.bitstream import parse
+from taichi_gs.model.dequantize import dequantize_gaussians
+from taichi_gs.model.gaussians import Gaussians
+from taichi_gs.pictures.metrics import psnr
+from taichi_gs.pictures.read import read_image
 
 COLUMNS = ("scale", "samples", "usual", "width", "height", "num_gaussians", "runs", "decode", "draw", "to_own", "psnr")
 ENLARGED = (2, 4)

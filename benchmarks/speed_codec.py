@@ -20,7 +20,7 @@ def encode_once(picture: Path, file: Path, preset: str) -> list[float]:
     import torch  # noqa: F401
 
     from taichi_gs import encode
-    from taichi_gs.images import read_image
+    from taichi_gs.pictures.read import read_image
 
     pixels, started = read_image(picture), time.perf_counter()
     data = encode(pixels, preset=preset)
@@ -42,8 +42,9 @@ def start_up(file: Path, picture: Path) -> list[float]:
     marks = [time.perf_counter()]
     import cli.decompress  # noqa: F401
     from taichi_gs.codec import decode
-    from taichi_gs.images import write_image
-    from taichi_gs.kernels import forms, runtime  # noqa: F401
+    from taichi_gs.kernels import dispatch as forms  # noqa: F401
+    from taichi_gs.kernels import runtime
+    from taichi_gs.pictures.write import write_image
 
     marks.append(time.perf_counter())
     runtime.start()

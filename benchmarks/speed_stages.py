@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from benchmarks.blend_twin import Twin, find_compiler
 from benchmarks.measuring import Subject, ratio_in_turn, row, times_in_turn
-from taichi_gs.fit.free import learning_rates
-from taichi_gs.fit.splats import RowAdam
-from taichi_gs.fit.target import Target
-from taichi_gs.gaussians import Blending
+from taichi_gs.fit.objective import Target
+from taichi_gs.fit.parameters import RowAdam
+from taichi_gs.fit.unconstrained import learning_rates
 from taichi_gs.kernels import runtime, tiles
 from taichi_gs.kernels.blend import PLANES, TILE, make_sum_pairs
-from taichi_gs.kernels.forms import DTYPES, blend_kernels
-from taichi_gs.kernels.project import make_project
+from taichi_gs.kernels.dispatch import DTYPES, blend_kernels
+from taichi_gs.kernels.projection import make_project
+from taichi_gs.model.gaussians import Blending
 
 BLENDINGS: tuple[Blending, ...] = ("normalized", "alpha")
 FITTED: Final = "normalized"

@@ -13,8 +13,8 @@ from .options import limits_option, path
 from .streams import name_of, read_input
 
 if TYPE_CHECKING:
-    from taichi_gs.header import Limits
-    from taichi_gs.picture import Picture
+    from taichi_gs.format.limits import Limits
+    from taichi_gs.pictures.picture import Picture
 
 
 @click.command()
@@ -33,7 +33,7 @@ def compare(first: str, second: str, as_json: bool, limits: Limits | None) -> No
     """
     first_picture, second_picture = _read_picture(first, limits), _read_picture(second, limits)
 
-    from taichi_gs.metrics import comparable_pixels, ms_ssim, psnr
+    from taichi_gs.pictures.metrics import comparable_pixels, ms_ssim, psnr
 
     a, b = comparable_pixels(first_picture, second_picture)
     quality, similarity = psnr(a, b), ms_ssim(a, b)
@@ -46,9 +46,10 @@ def compare(first: str, second: str, as_json: bool, limits: Limits | None) -> No
 
 def _read_picture(source: str, limits: Limits | None) -> Picture:
     """Read a picture or a .tgs file, told apart by content, as sRGB."""
-    from taichi_gs.bitstream import SIGNATURE
     from taichi_gs.codec import decode_picture
-    from taichi_gs.images import as_srgb, picture_from_bytes
+    from taichi_gs.format.bitstream import SIGNATURE
+    from taichi_gs.pictures.convert import as_srgb
+    from taichi_gs.pictures.read import picture_from_bytes
 
     data, name = read_input(source), name_of(source)
     if not data.startswith(SIGNATURE):

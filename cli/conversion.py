@@ -19,7 +19,7 @@ from .streams import name_of
 
 if TYPE_CHECKING:
     from taichi_gs.codec import Progress
-    from taichi_gs.picture import Picture
+    from taichi_gs.pictures.picture import Picture
 
     ShowProgress = Callable[[Progress], None] | None
 
@@ -105,7 +105,7 @@ class Compression:
 
     def check(self, data: bytes, name: str) -> None:
         """Refuse .tgs files."""
-        from taichi_gs.bitstream import SIGNATURE
+        from taichi_gs.format.bitstream import SIGNATURE
 
         if data.startswith(SIGNATURE):
             raise Failure(f"{name} is a .tgs file already; use tgs decompress to turn it into a picture")
@@ -114,7 +114,8 @@ class Compression:
         """Encode a picture, and measure what came out."""
         from taichi_gs.codec import encode
         from taichi_gs.errors import QualityError
-        from taichi_gs.images import as_srgb, picture_from_bytes
+        from taichi_gs.pictures.convert import as_srgb
+        from taichi_gs.pictures.read import picture_from_bytes
 
         picture = picture_from_bytes(data, name=name, first_frame=self.first_frame, keep_metadata=self.keep_metadata)
         chosen = {option: value for option, value in self.options.items() if value is not None}
@@ -165,7 +166,7 @@ class Decompression:
     def __call__(self, data: bytes, name: str, progress: ShowProgress) -> Converted:
         """Decode a file."""
         from taichi_gs.codec import decode_picture, info
-        from taichi_gs.images import image_to_bytes
+        from taichi_gs.pictures.write import image_to_bytes
 
         chosen = {option: value for option, value in self.options.items() if value is not None}
         started = time.perf_counter()
@@ -182,8 +183,8 @@ class Decompression:
 def _measure(data: bytes, original: Picture, device: str) -> dict[str, Any]:
     """Decode a file: its size, its PSNR against the 8-bit picture, and what is in it."""
     from taichi_gs.codec import decode_picture, info
-    from taichi_gs.header import FORMAT_LIMITS
-    from taichi_gs.metrics import bits_per_pixel, comparable_pixels, psnr
+    from taichi_gs.format.limits import FORMAT_LIMITS
+    from taichi_gs.pictures.metrics import bits_per_pixel, comparable_pixels, psnr
 
     contents = info(data, limits=FORMAT_LIMITS)
     quality = psnr(*comparable_pixels(original, decode_picture(data, device=device, limits=FORMAT_LIMITS)))

@@ -82,6 +82,6 @@ def _suffix(output: str | None) -> str:
     """The suffix that OUT asks for."""
     if output is None or output == PIPE:
         return ".png"
-    from taichi_gs.images import check_image_suffix
+    from taichi_gs.pictures.write import check_image_suffix
 
     return check_image_suffix(output)

@@ -13,7 +13,7 @@ from .options import limits_option, path
 from .streams import name_of, read_input
 
 if TYPE_CHECKING:
-    from taichi_gs.header import Limits
+    from taichi_gs.format.limits import Limits
 
 
 @click.command()

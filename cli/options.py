@@ -14,7 +14,7 @@ import click
 from .streams import PIPE
 
 if TYPE_CHECKING:
-    from taichi_gs.header import Limits
+    from taichi_gs.format.limits import Limits
 
 device_option = click.option(
     "--device",
@@ -39,7 +39,7 @@ def _parse_limits(ctx: click.Context, param: click.Parameter, values: tuple[str,
         chosen[f"max_{match[1]}"] = int(match[2])
     if not chosen:
         return None
-    from taichi_gs.header import Limits
+    from taichi_gs.format.limits import Limits
 
     return Limits(**chosen)
 

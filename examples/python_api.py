@@ -6,8 +6,9 @@ python examples/python_api.py photo.png 0.05 0.1 0.2
 import sys
 
 import taichi_gs
-from taichi_gs.images import as_byte_image, read_image
-from taichi_gs.metrics import psnr
+from taichi_gs.pictures.convert import as_byte_image
+from taichi_gs.pictures.metrics import psnr
+from taichi_gs.pictures.read import read_image
 
 
 def main(path: str, rates: list[float]) -> None:

@@ -33,7 +33,7 @@ def main(argv: list[str]) -> None:
         from fuzz.checks import bound_memory, examine
         from fuzz.mutate import CORPUS, read_seeds
         from fuzz.mutations import mutate, repaired
-        from taichi_gs.header import Limits
+        from taichi_gs.format.limits import Limits
 
         decode = functools.partial(taichi_gs.decode, device="cpu", limits=Limits(max_pixels=MAX_PIXELS))
         seeds = read_seeds(CORPUS)

@@ -20,8 +20,8 @@ from PIL import Image
 
 import taichi_gs
 from benchmarks.provenance import ROOT
-from taichi_gs.bitstream import parse, parse_header, serialize
-from taichi_gs.quantized import QuantizedGaussians
+from taichi_gs.format.bitstream import parse, parse_header, serialize
+from taichi_gs.model.quantized import QuantizedGaussians
 
 CORPUS = Path(__file__).parent / "corpus"
 

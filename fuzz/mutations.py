@@ -18,11 +18,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from taichi_gs.bitstream import parse, serialize
 from taichi_gs.errors import TgsError
-from taichi_gs.lattice import lattice_of_picture
-from taichi_gs.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
-from taichi_gs.reader import varint
+from taichi_gs.format.bitstream import parse, serialize
+from taichi_gs.format.varint import varint
+from taichi_gs.model.lattice import lattice_of_picture
+from taichi_gs.model.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 
 SIGNATURE = b"\x89TGS\r\n\x1a\n"
 HAS_TAIL, IS_SUBDIVIDED, IS_GRAY = 1, 4, 8

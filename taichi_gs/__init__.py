@@ -25,22 +25,13 @@ from taichi_gs.errors import (
 )
 
 if TYPE_CHECKING:
-    from taichi_gs.codec import (
-        FileInfo,
-        Progress,
-        decode,
-        decode_picture,
-        encode,
-        imread,
-        imwrite,
-        info,
-    )
-    from taichi_gs.gaussians import Gaussians
-    from taichi_gs.header import Limits
-    from taichi_gs.picture import Picture
-    from taichi_gs.pillow import register_pillow
-    from taichi_gs.presets import PRESETS, EncoderConfig
-    from taichi_gs.quantized import QuantizedGaussians
+    from taichi_gs.codec import FileInfo, Progress, decode, decode_picture, encode, imread, imwrite, info
+    from taichi_gs.encoder.presets import PRESETS, EncoderConfig
+    from taichi_gs.format.limits import Limits
+    from taichi_gs.integrations.pillow import register_pillow
+    from taichi_gs.model.gaussians import Gaussians
+    from taichi_gs.model.quantized import QuantizedGaussians
+    from taichi_gs.pictures.picture import Picture
 
 __version__ = "0.1.0"
 
@@ -71,21 +62,21 @@ __all__ = [
 ]
 
 _MODULE_OF = {
-    "PRESETS": "presets",
-    "EncoderConfig": "presets",
+    "PRESETS": "encoder.presets",
+    "EncoderConfig": "encoder.presets",
     "FileInfo": "codec",
-    "Gaussians": "gaussians",
-    "Limits": "header",
-    "Picture": "picture",
+    "Gaussians": "model.gaussians",
+    "Limits": "format.limits",
+    "Picture": "pictures.picture",
     "Progress": "codec",
-    "QuantizedGaussians": "quantized",
+    "QuantizedGaussians": "model.quantized",
     "decode": "codec",
     "decode_picture": "codec",
     "encode": "codec",
     "imread": "codec",
     "imwrite": "codec",
     "info": "codec",
-    "register_pillow": "pillow",
+    "register_pillow": "integrations.pillow",
 }
 
 

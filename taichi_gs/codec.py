@@ -10,16 +10,19 @@ from typing import Any, BinaryIO, Union
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from taichi_gs import bitstream, files, metrics
-from taichi_gs.decoder import decode_bytes
-from taichi_gs.encoder import PictureEncoder, max_bytes_of, room_beside, with_tail
+from taichi_gs import files
+from taichi_gs.decoder.decode import decode_bytes
+from taichi_gs.encoder.encode import PictureEncoder, max_bytes_of, room_beside, with_tail
+from taichi_gs.encoder.presets import configure
 from taichi_gs.errors import BitstreamError, DeviceError, FileError, ImageError, QualityError
-from taichi_gs.gaussians import Blending
-from taichi_gs.header import MAX_SIDE, Header, Limits
+from taichi_gs.format import bitstream
+from taichi_gs.format.chunks import ALPHA_TAG
+from taichi_gs.format.header import Header
+from taichi_gs.format.limits import MAX_SIDE, Limits
 from taichi_gs.kernels import runtime
-from taichi_gs.picture import Picture
-from taichi_gs.presets import configure
-from taichi_gs.tail import ALPHA_TAG
+from taichi_gs.model.gaussians import Blending
+from taichi_gs.pictures import metrics
+from taichi_gs.pictures.picture import Picture
 
 Source = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, BinaryIO]
 """What a file is read from: its path, its bytes, or an open file."""
@@ -102,12 +105,13 @@ def encode(
         DeviceError: if the device is not available.
         QualityError: if no file reaches the option psnr; it has the best one.
     """
-    from taichi_gs import images
+
+    from taichi_gs.pictures.convert import as_planes, as_srgb, is_opaque
 
     config = configure(preset, k, options)
     picture = _picture_of(image, first_frame, keep_metadata)
-    picture = images.as_srgb(picture) if srgb else picture
-    planes = images.as_planes(picture.pixels)
+    picture = as_srgb(picture) if srgb else picture
+    planes = as_planes(picture.pixels)
     if max(planes.shape) > MAX_SIDE:
         raise ImageError(f"the image has a side of {max(planes.shape):,} pixels, more than the limit of 65,535")
     num_pixels = planes.shape[0] * planes.shape[1]
@@ -115,7 +119,7 @@ def encode(
     alpha = None
     if planes.shape[2] in (2, 4):
         alpha, planes = planes[:, :, -1], planes[:, :, :-1]
-        alpha = None if images.is_opaque(alpha) else alpha
+        alpha = None if is_opaque(alpha) else alpha
     max_bytes = room_beside(tail, max_bytes_of(config, num_pixels), has_alpha=alpha is not None)
 
     def report(step: int, num_steps: int, psnr: float) -> None:
@@ -224,16 +228,18 @@ def info(source: Source, *, limits: Limits | None = None) -> FileInfo:
 
 def _picture_of(image: Picture | ArrayLike | Source, first_frame: bool, keep_metadata: bool) -> Picture:
     """The picture that `encode` was given in any of the ways it takes."""
-    from taichi_gs import images
+    from taichi_gs.pictures.convert import as_planes
+    from taichi_gs.pictures.read import picture_from_bytes, read_picture
+
 
     if isinstance(image, Picture):
         return image
     if isinstance(image, str | os.PathLike):
-        return images.read_picture(image, first_frame=first_frame, keep_metadata=keep_metadata)
+        return read_picture(image, first_frame=first_frame, keep_metadata=keep_metadata)
     if isinstance(image, bytes | bytearray | memoryview) or hasattr(image, "read"):
         data = _file_bytes(image)
-        return images.picture_from_bytes(data, first_frame=first_frame, keep_metadata=keep_metadata)
-    return Picture(images.as_planes(image))
+        return picture_from_bytes(data, first_frame=first_frame, keep_metadata=keep_metadata)
+    return Picture(as_planes(image))
 
 
 def _file_bytes(source: Any) -> bytes:

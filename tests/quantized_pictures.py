@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from taichi_gs.gaussians import Blending
-from taichi_gs.lattice import lattice_of_picture
-from taichi_gs.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
+from taichi_gs.model.gaussians import Blending
+from taichi_gs.model.lattice import lattice_of_picture
+from taichi_gs.model.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 
 
 def quantized_picture(

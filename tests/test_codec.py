@@ -26,11 +26,11 @@ from taichi_gs import (
     Picture,
     Progress,
     QualityError,
-    bitstream,
 )
-from taichi_gs.header import GRAY_SAVING
-from taichi_gs.metrics import psnr
-from taichi_gs.picture import comparable_rgb
+from taichi_gs.format import bitstream
+from taichi_gs.format.header import GRAY_SAVING
+from taichi_gs.pictures.metrics import psnr
+from taichi_gs.pictures.picture import comparable_rgb
 
 QUICK: dict[str, Any] = {"preset": "fast", "steps": 10, "num_gaussians": 12, "k": 5}
 
@@ -188,8 +188,8 @@ def test_attempts_that_end_before_the_best_is_known_do_not_claim_it(
     picture: Bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pixels = with_alpha(picture)
-    monkeypatch.setattr("taichi_gs.encoder.COLOR_MARGIN", -6.0)  # a first attempt that is bound to fall short
-    monkeypatch.setattr("taichi_gs.encoder.MAX_CUT_OUTS", 1)
+    monkeypatch.setattr("taichi_gs.encoder.encode.COLOR_MARGIN", -6.0)  # a first attempt that is bound to fall short
+    monkeypatch.setattr("taichi_gs.encoder.encode.MAX_CUT_OUTS", 1)
     with pytest.raises(QualityError) as caught:
         taichi_gs.encode(pixels, preset="fast", steps=60, psnr=24.0)
     reached = psnr(comparable_rgb(taichi_gs.decode(caught.value.data)), comparable_rgb(pixels))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from taichi_gs.fit.precision import Precision
-from taichi_gs.gaussians import Blending
+from taichi_gs.model.gaussians import Blending
 
 
 @dataclass(frozen=True)

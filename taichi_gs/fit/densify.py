@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from taichi_gs.fit.splats import ROWS, RowAdam, amplitudes, principal_axes
-from taichi_gs.gaussians import CUTOFFS, Blending
+from taichi_gs.fit.parameters import ROWS, RowAdam, amplitudes, principal_axes
+from taichi_gs.model.gaussians import CUTOFFS, Blending
 
 MIN_AMPLITUDES: dict[Blending, float] = {"alpha": 0.001, "normalized": CUTOFFS["normalized"]}
 """A Gaussian less opaque than this is removed (paper section 3.4), and one that has no weight anywhere."""

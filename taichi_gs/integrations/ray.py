@@ -29,9 +29,12 @@ from numpy.typing import NDArray
 from taichi_gs.codec import decode_picture, encode, info
 from taichi_gs.errors import DeviceError, OptionError, QualityError
 from taichi_gs.files import quoted
-from taichi_gs.header import FORMAT_LIMITS
+from taichi_gs.format.limits import FORMAT_LIMITS
 from taichi_gs.integrations.storage import Storage
-from taichi_gs.metrics import bits_per_pixel, comparable_pixels, psnr
+from taichi_gs.pictures.convert import as_srgb
+from taichi_gs.pictures.metrics import bits_per_pixel, comparable_pixels, psnr
+from taichi_gs.pictures.read import picture_from_bytes
+from taichi_gs.pictures.write import check_image_suffix, image_to_bytes
 
 if TYPE_CHECKING:
     from ray.data import Dataset
@@ -143,9 +146,8 @@ class Compress(_Worker):
         return {"bytes": size}
 
     def _convert(self, data: bytes, path: str, output: str) -> tuple[bytes, dict[str, Any]]:
-        from taichi_gs import images
 
-        picture = images.picture_from_bytes(
+        picture = picture_from_bytes(
             data, name=quoted(path), first_frame=self.first_frame, keep_metadata=self.keep_metadata
         )
         shortfall = ""
@@ -159,7 +161,7 @@ class Compress(_Worker):
             "error": shortfall,
         }
         if self.measured:
-            original = images.as_srgb(picture) if self.options.get("srgb") else picture
+            original = as_srgb(picture) if self.options.get("srgb") else picture
             decoded = decode_picture(encoded, device=self.device, limits=FORMAT_LIMITS)
             facts["psnr"] = psnr(*comparable_pixels(original, decoded))
         return encoded, facts
@@ -178,12 +180,11 @@ class Decompress(_Worker):
         return {}
 
     def _convert(self, data: bytes, path: str, output: str) -> tuple[bytes, dict[str, Any]]:
-        from taichi_gs import images
 
-        suffix = images.check_image_suffix(output)
+        suffix = check_image_suffix(output)
         contents = info(data)
         picture = decode_picture(data, device=self.device, **self.options)
-        return images.image_to_bytes(picture, suffix), {"bytes": contents.bytes, "bpp": contents.bits_per_pixel}
+        return image_to_bytes(picture, suffix), {"bytes": contents.bytes, "bpp": contents.bits_per_pixel}
 
 
 def list_files(

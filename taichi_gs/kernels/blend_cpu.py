@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import taichi as ti
 
 from taichi_gs.kernels.blend import FIRST_STATES, NUM_GRADS, NUM_PIXELS, PLANES, TILE
-from taichi_gs.kernels.strips import NUM_STRIPS, STRIP, first_pixel, pixel_at
+from taichi_gs.kernels.half_tiles import NUM_STRIPS, STRIP, first_pixel, pixel_at
 from taichi_gs.kernels.tile_backward import make_differentiate_tile
 from taichi_gs.kernels.tile_forward import make_blend_tile
 

@@ -15,7 +15,7 @@ import functools
 import taichi as ti
 
 from taichi_gs.kernels.blend import FIRST_STATES, NUM_PIXELS, TILE, make_weight
-from taichi_gs.kernels.strips import BATCH, NUM_STRIPS, STRIP, first_pixel, make_list_strips, pixel_at
+from taichi_gs.kernels.half_tiles import BATCH, NUM_STRIPS, STRIP, first_pixel, make_list_strips, pixel_at
 
 OUTSIDE = 1e30
 """W of a pixel that only pads the image: no Gaussian changes anything there."""

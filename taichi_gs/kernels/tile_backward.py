@@ -10,7 +10,7 @@ import functools
 import taichi as ti
 
 from taichi_gs.kernels.blend import TILE, make_weight, normalized_slope, store_gradients
-from taichi_gs.kernels.strips import BATCH, NUM_STRIPS, STRIP, first_pixel, make_list_strips
+from taichi_gs.kernels.half_tiles import BATCH, NUM_STRIPS, STRIP, first_pixel, make_list_strips
 
 
 @functools.cache

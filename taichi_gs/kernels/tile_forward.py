@@ -10,7 +10,7 @@ import functools
 import taichi as ti
 
 from taichi_gs.kernels.blend import FIRST_STATES, NUM_PIXELS, make_weight
-from taichi_gs.kernels.strips import BATCH, NUM_STRIPS, STRIP, first_pixel, make_find_rows
+from taichi_gs.kernels.half_tiles import BATCH, NUM_STRIPS, STRIP, first_pixel, make_find_rows
 
 
 @functools.cache

@@ -13,8 +13,9 @@ from typing import Any
 
 import reference_decoder
 
-from taichi_gs.bitstream import ALPHA_TAG, parse, parse_header
-from taichi_gs.lattice import lattice_of_picture
+from taichi_gs.format.bitstream import parse, parse_header
+from taichi_gs.format.chunks import ALPHA_TAG
+from taichi_gs.model.lattice import lattice_of_picture
 
 CODEBOOKS = ("covariance", "color")
 

@@ -28,11 +28,11 @@ from conformance.raw import (
 )
 from picture_files import icc_profile
 
-from taichi_gs.bitstream import parse_header, serialize
-from taichi_gs.gaussians import Blending
-from taichi_gs.lattice import lattice_of_picture
-from taichi_gs.payload import encode_payload
-from taichi_gs.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
+from taichi_gs.format.bitstream import parse_header, serialize
+from taichi_gs.format.payload import encode_payload
+from taichi_gs.model.gaussians import Blending
+from taichi_gs.model.lattice import lattice_of_picture
+from taichi_gs.model.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 
 Range = tuple[float, float, int]
 """Minimum, step and bits of a channel."""

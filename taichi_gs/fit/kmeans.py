@@ -1,0 +1,108 @@
+"""K-means vector quantisation with a weight for every sample and channel (paper section 3.3).
+
+The weights [N, D] are the curvature of the picture's squared error in each attribute, so that
+
+    cost(i, k) = sum_d weights[i, d] (vectors[i, d] - codewords[k, d])^2 + bit_price * bits[k]
+
+is, to second order, what giving sample i the codeword k costs: squared error plus the price of the index's bits
+(entropy-constrained vector quantisation, Chou, Lookabaugh and Gray 1989).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from taichi_gs.fit.tensors import raw, taichi_dtype
+from taichi_gs.kernels import runtime
+from taichi_gs.kernels.assign import make_assign
+
+SAMPLES_PER_SEED = 8
+"""Of a photograph, more of them make no better codebooks."""
+
+
+def assign(
+    vectors: Tensor, weights: Tensor, codewords: Tensor, bits: Tensor, bit_price: float
+) -> tuple[Tensor, Tensor]:
+    """Return the cheapest codeword of every sample [N] int64 and its cost [N].
+
+    Args:
+        vectors: [N, D].
+        weights: [N, D], positive.
+        codewords: [K, D].
+        bits: [K], the code length of each codeword's index.
+        bit_price: squared error that one bit is worth; 0 is plain k-means.
+    """
+    indices = torch.empty(len(vectors), dtype=torch.int32, device=vectors.device)
+    costs = vectors.new_empty(len(vectors))
+    kernel = make_assign(taichi_dtype(vectors), vectors.shape[1], runtime.start())
+    inputs = (vectors, weights, codewords, (bit_price * bits).to(weights.dtype))
+    if len(vectors):
+        kernel(*(raw(t.contiguous()) for t in inputs), raw(indices), raw(costs))
+    return indices.long(), costs
+
+
+def centroids(vectors: Tensor, weights: Tensor, indices: Tensor, codewords: Tensor) -> Tensor:
+    """The weighted mean of each cluster [K, D]; a codeword without samples stays where it is."""
+    totals = torch.zeros_like(codewords).index_add_(0, indices, weights)
+    sums = torch.zeros_like(codewords).index_add_(0, indices, weights * vectors)
+    return torch.where(totals > 0, sums / totals.clamp_min(torch.finfo(totals.dtype).tiny), codewords)
+
+
+def index_bits(indices: Tensor, num_codewords: int) -> Tensor:
+    """The ideal code length [K] of each index, with one added count each so that an unused one keeps a chance."""
+    counts = torch.bincount(indices, minlength=num_codewords) + 1.0
+    return -torch.log2(counts / counts.sum())
+
+
+def lloyd(
+    vectors: Tensor,
+    weights: Tensor,
+    codewords: Tensor,
+    bit_price: float = 0.0,
+    iterations: int = 10,
+    reseed: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """Run Lloyd iterations, as many as the paper's by default, and return new codewords [K, D] and indices [N].
+
+    With `reseed`, codewords that lost all their samples are moved to the samples that are coded worst.
+    """
+    bits = vectors.new_zeros(len(codewords))
+    for _ in range(iterations):
+        indices, cost = assign(vectors, weights, codewords, bits, bit_price)
+        empty = torch.bincount(indices, minlength=len(codewords)) == 0
+        if reseed and empty.any():
+            worst = cost.argsort(descending=True, stable=True)[: int(empty.sum())]
+            codewords = codewords.clone()
+            codewords[empty.nonzero().squeeze(1)[: len(worst)]] = vectors[worst]
+            indices, _ = assign(vectors, weights, codewords, bits, bit_price)
+        codewords = centroids(vectors, weights, indices, codewords)
+        if bit_price > 0.0:
+            bits = index_bits(indices, len(codewords))
+    indices, _ = assign(vectors, weights, codewords, bits, bit_price)
+    return codewords, indices
+
+
+def seed_codewords(vectors: Tensor, weights: Tensor, num_codewords: int, generator: torch.Generator) -> Tensor:
+    """Choose K of the samples as first codewords [K, D] by k-means++ (Arthur and Vassilvitskii 2007).
+
+    Fewer if there are fewer different samples. `generator` is one of the CPU's, wherever the samples lie. Of many
+    samples only SAMPLES_PER_SEED times K are looked at, chosen at random.
+    """
+    most = SAMPLES_PER_SEED * num_codewords
+    if len(vectors) > most:
+        rows = torch.randperm(len(vectors), generator=generator)[:most].to(vectors.device)
+        vectors, weights = vectors[rows], weights[rows]
+    count = min(num_codewords, len(vectors))
+    # All random numbers at once, and the choice where the samples are: the loop waits for nothing.
+    draws = torch.rand(count, generator=generator, dtype=torch.float64).to(vectors.device)
+    chosen = torch.empty(count, dtype=torch.int64, device=vectors.device)
+    totals = torch.empty_like(draws)
+    nearest, shares = torch.full_like(vectors[:, 0], torch.inf), torch.ones_like(vectors[:, 0])
+    for k in range(count):
+        sums = shares.cumsum(dim=0, dtype=torch.float64)
+        row = torch.searchsorted(sums, draws[k : k + 1] * sums[-1:], right=True).clamp_(max=len(vectors) - 1)
+        chosen[k : k + 1], totals[k : k + 1] = row, sums[-1:]
+        nearest = torch.minimum(nearest, (weights * (vectors - vectors[row]).square()).sum(dim=1))
+        shares = nearest
+    return vectors[chosen[totals > 0.0]]

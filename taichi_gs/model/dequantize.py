@@ -1,0 +1,59 @@
+"""Uniform quantisation of codebooks (paper eq. 7, 8), how many bits they are worth, and what all integers stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taichi_gs.model.arrays import Array, namespace
+from taichi_gs.model.gaussians import MAX_OPACITY, Blending, FloatArray, Gaussians
+from taichi_gs.model.lattice import Lattice, lattice_of_picture
+from taichi_gs.model.quantized import AMPLITUDE_CHANNEL, AMPLITUDE_UNIT, QuantizedGaussians, UniformQuantizer
+
+
+def dequantize(symbols: Array, quantizer: UniformQuantizer) -> Array:
+    """The values that symbols stand for (eq. 7), float32."""
+    xp = namespace(symbols)
+    return xp.astype(quantizer.minimum + quantizer.step * xp.astype(symbols, xp.float64), xp.float32)
+
+
+def dequantize_vectors(symbols: Array, quantizers: Sequence[UniformQuantizer]) -> Array:
+    """The vectors [K, D] that symbols [K, D] stand for, float32, with one quantiser a channel."""
+    channels = [dequantize(symbols[:, channel], quantizer) for channel, quantizer in enumerate(quantizers)]
+    return namespace(symbols).stack(channels, axis=1)
+
+
+def rgb_from_ycocg(ycocg: NDArray[np.float32]) -> NDArray[np.float32]:
+    """RGB [N, 3] from Y, Co, Cg [N, 3]: R = Y + Co - Cg, G = Y + Cg, B = Y - Co - Cg."""
+    y, co, cg = ycocg.T
+    return np.stack([y + co - cg, y + cg, y - co - cg], axis=1)
+
+
+def amplitudes_of(codes: NDArray[np.float32], blending: Blending) -> FloatArray:
+    """The amplitudes [N] that amplitude codes [N] stand for: opacities for "alpha", else weights at the means."""
+    amplitudes = np.exp(AMPLITUDE_UNIT * codes) if blending == "normalized" else MAX_OPACITY / (1.0 + np.exp(-codes))
+    return amplitudes.astype(np.float32)
+
+
+def dequantize_gaussians(quantized: QuantizedGaussians, lattice: Lattice | None = None) -> Gaussians:
+    """The Gaussians that the integers stand for, front to back; `lattice` is theirs, if it is known already."""
+    lattice = lattice or lattice_of_picture(quantized)
+    order = quantized.blending_order()
+    covariances, codes = (
+        dequantize_vectors(codebook.symbols, codebook.quantizers)[indices[order]]
+        for codebook, indices in (
+            (quantized.covariance_codebook, quantized.covariance_indices),
+            (quantized.color_codebook, quantized.color_indices),
+        )
+    )
+    return Gaussians(
+        means=lattice.positions(quantized.cells, quantized.offsets)[order],
+        log_covariances=covariances,
+        colors=rgb_from_ycocg(codes[:, :3]),
+        amplitudes=amplitudes_of(codes[:, AMPLITUDE_CHANNEL], quantized.blending),
+        background=(quantized.background / 255.0).astype(np.float32),
+        image_size=quantized.image_size,
+        blending=quantized.blending,
+    )

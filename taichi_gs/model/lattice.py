@@ -1,0 +1,206 @@
+"""Lattices: where in its cell of the grid a Gaussian may stand, as its own size and shape have it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from taichi_gs.model.arrays import Array, namespace
+from taichi_gs.model.gaussians import Blending
+from taichi_gs.model.quantized import (
+    AMPLITUDE_CHANNEL,
+    COVARIANCE_CHANNELS,
+    IntArray,
+    QuantizedCodebook,
+    QuantizedGaussians,
+)
+
+MAX_LEVELS = 4096
+"""The most points of a lattice along either side of a cell."""
+
+MAX_SUBDIVISION = 65535
+
+MAX_DENSITY = 1 << 32
+"""Bound on the levels before the amplitude is considered, in units of 2**-16."""
+
+MAX_SHEAR = 1 << 15
+SHEAR_UNIT = 256
+"""Shears of lattices are multiples of a 256th of a cell's height per width."""
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Where in its cell of the grid each of N Gaussians may stand: a lattice of its own, oriented by its covariance.
+
+    Arrays are all NumPy's or all PyTorch's, on one device.
+
+    The points of a cell stand on vertical lines, equally many on each and equally spaced, shifted from line to line by
+    the shear. What leaves the cell at its lower side comes back in at the upper one, so that the cells of a column
+    continue each other's lines.
+
+    Attributes:
+        grid_size: (rows, columns) of cells.
+        image_size: (height, width) in pixels.
+        levels: [N, 2] int64, the (rows, columns) of points in a cell, 1 to MAX_LEVELS each. log2 of their product is
+            what an offset costs in bits.
+        shears: [N] int64, the shift along y, in cells, per cell along x, in units of 1 / SHEAR_UNIT.
+    """
+
+    grid_size: tuple[int, int]
+    image_size: tuple[int, int]
+    levels: Array
+    shears: Array
+
+    def nearest(self, means: Array) -> tuple[Array, Array]:
+        """The cells and offsets, (row, column) [N, 2] each, that are next to means (x, y) [N, 2] in pixels.
+
+        The nearest line is taken first, then the nearest point on it. Means outside the picture go to its border.
+        """
+        (height, width), (rows, columns) = self.image_size, self.grid_size
+        xp = namespace(means)
+        x, y = xp.astype(means, xp.float64).T
+        levels_y, levels_x = self.levels.T
+        last = xp.astype(columns * levels_x - 1, xp.float64)
+        lines = xp.floor(x * (columns / width) * levels_x)
+        lines = xp.astype(xp.clip(lines, xp.zeros_like(last), last), xp.int64)
+        cells_x, offsets_x = lines // levels_x, lines % levels_x
+        cell, spacing, starts = self._line(offsets_x)
+        points = xp.floor((y * (rows / height) - _quotient(starts - spacing // 2, cell)) * levels_y)
+        # The first point of a line that lies in the picture; there are as many as in an unsheared lattice.
+        first = -(starts // spacing)
+        first, last = (xp.astype(ends, xp.float64) for ends in (first, first + rows * levels_y - 1))
+        points = xp.astype(xp.clip(points, first, last), xp.int64)
+        cells_y = (starts + spacing * points) // cell
+        return xp.stack([cells_y, cells_x], axis=1), xp.stack([points % levels_y, offsets_x], axis=1)
+
+    def positions(self, cells: Array, offsets: Array) -> Array:
+        """The means (x, y) [N, 2] float32, in pixels, at offsets [N, 2] in cells [N, 2], both (row, column)."""
+        (height, width), (rows, columns) = self.image_size, self.grid_size
+        doubled = 2 * self.levels[:, 1]
+        x = _quotient(doubled * cells[:, 1] + 2 * offsets[:, 1] + 1, doubled)
+        cell, spacing, starts = self._line(offsets[:, 1])
+        y = _quotient(cell * cells[:, 0] + (starts + spacing * offsets[:, 0]) % cell, cell)
+        xp = namespace(cells)
+        return xp.astype(xp.stack([x * (width / columns), y * (height / rows)], axis=1), xp.float32)
+
+    def steps(self) -> Array:
+        """The vectors (x, y), in pixels, to the next line and to the next point on a line: [N, 2, 2] float32."""
+        height, width = (side / count for side, count in zip(self.image_size, self.grid_size, strict=True))
+        xp = namespace(self.levels)
+        levels_y, levels_x = xp.astype(self.levels, xp.float64).T
+        shears = xp.astype(self.shears, xp.float64) / SHEAR_UNIT
+        to_line = xp.stack([width / levels_x, height * shears / levels_x], axis=1)
+        to_point = xp.stack([xp.zeros_like(levels_y), height / levels_y], axis=1)
+        return xp.astype(xp.stack([to_line, to_point], axis=1), xp.float32)
+
+    def _line(self, offsets_x: Array) -> tuple[Array, Array, Array]:
+        """A cell's height, the spacing of the points of a line, and the y of point 0, in a common unit, [N] each."""
+        levels_y, levels_x = self.levels.T
+        spacing = 2 * SHEAR_UNIT * levels_x
+        starts = spacing // 2 + self.shears * (2 * offsets_x + 1 - levels_x) * levels_y
+        return spacing * levels_y, spacing, starts
+
+
+def _quotient(dividends: Array, divisors: Array) -> Array:
+    """The quotients of integers in float64, where PyTorch by itself would take float32."""
+    xp = namespace(dividends)
+    return xp.astype(dividends, xp.float64) / divisors
+
+
+def lattice_of(
+    covariance_codebook: QuantizedCodebook,
+    covariance_indices: IntArray,
+    color_codebook: QuantizedCodebook,
+    color_indices: IntArray,
+    grid_size: tuple[int, int],
+    image_size: tuple[int, int],
+    subdivision: int,
+    blending: Blending,
+) -> Lattice:
+    """Return the lattices of N Gaussians; the arguments are what `QuantizedGaussians` has under these names.
+
+    Steps follow the Gaussian's own frame, the Cholesky factor of its covariance scaled to determinant 1, and its size,
+    in proportion to exp(3 m / 8); for normalised blending also its amplitude, in inverse proportion to its fourth root.
+    They go as 1 / `subdivision`; with 0 every lattice is one point, the centre of the cell.
+
+    Only integers decide, so that all machines find the same: see "Lattices" in `docs/format.md`.
+    """
+    if subdivision == 0:
+        n = len(covariance_indices)
+        return Lattice(grid_size, image_size, np.ones((n, 2), dtype=np.int64), np.zeros(n, dtype=np.int64))
+    (height, width), (rows, columns) = image_size, grid_size
+    m, u, v = (_fixed_point(covariance_codebook, channel) for channel in range(COVARIANCE_CHANNELS))
+    xx, xy = _unit_covariances(u, v)
+    densities = np.empty((len(m), 2), dtype=np.int64)
+    shears = np.empty(len(m), dtype=np.int64)
+    # Here 64 bits are not enough. Python's own integers are, and it is little work.
+    for k, (s_xx, s_xy, fineness) in enumerate(zip(xx.tolist(), xy.tolist(), _exp(-3 * m // 8).tolist(), strict=True)):
+        root, fineness = math.isqrt(s_xx << 32), subdivision * fineness
+        along_y, along_x = fineness * root // (16 << 32), (fineness << 32) // (16 * root)
+        densities[k] = min(along_y >> 16, MAX_DENSITY), min(along_x >> 16, MAX_DENSITY)
+        shear, unit = SHEAR_UNIT * s_xy * width * rows, s_xx * columns * height
+        shears[k] = max(-MAX_SHEAR, min((2 * shear + unit) // (2 * unit), MAX_SHEAR))
+    if blending == "normalized":
+        factors = _exp(_fixed_point(color_codebook, AMPLITUDE_CHANNEL)) >> 16
+    else:
+        factors = np.full(len(color_codebook), 1 << 16)
+    levels = densities[covariance_indices] * factors[color_indices, None] + (1 << 31) >> 32
+    return Lattice(grid_size, image_size, levels.clip(1, MAX_LEVELS), shears[covariance_indices])
+
+
+def lattice_of_picture(quantized: QuantizedGaussians) -> Lattice:
+    """Return the lattices of the Gaussians of a picture, in their order."""
+    return lattice_of(
+        quantized.covariance_codebook,
+        quantized.covariance_indices,
+        quantized.color_codebook,
+        quantized.color_indices,
+        quantized.grid_size,
+        quantized.image_size,
+        quantized.subdivision,
+        quantized.blending,
+    )
+
+
+# Fixed point: an int64 stands for a multiple of 2**-32. Everything rounds down.
+
+
+def _fixed_point(codebook: QuantizedCodebook, channel: int) -> IntArray:
+    """The values [K] of a channel in fixed point, exactly; they are within the bounds of the format."""
+    quantizer = codebook.quantizers[channel]
+    minimum, step = int(quantizer.minimum * 2**32), int(quantizer.step * 2**32)
+    return minimum + step * codebook.symbols[:, channel]
+
+
+def _multiply(a: IntArray, b: IntArray) -> IntArray:
+    """The product in fixed point; it has to be below 2**31 in magnitude."""
+    a_low, b_low = a & 0xFFFFFFFF, b & 0xFFFFFFFF
+    low = a_low.astype(np.uint64) * b_low.astype(np.uint64) >> np.uint64(32)
+    return (a >> 32) * b + a_low * (b >> 32) + low.astype(np.int64)
+
+
+def _exp(x: IntArray) -> IntArray:
+    """The exponential of |x| <= 12 in fixed point: eight terms of the series at x / 256, squared eight times."""
+    power = np.full_like(x, 1 << 32)
+    for k in range(8, 0, -1):
+        power = (1 << 32) + _multiply(power, x >> 8) // k
+    for _ in range(8):
+        power = _multiply(power, power)
+    return power
+
+
+def _unit_covariances(u: IntArray, v: IntArray) -> tuple[IntArray, IntArray]:
+    """The elements xx and xy of the covariance of the logarithm [[u, v], [v, -u]] in fixed point, [K] each.
+
+    They are cosh(r) + u sinh(r) / r and v sinh(r) / r with r^2 = u^2 + v^2. Both series go up to r^48, far enough for
+    MAX_ANISOTROPY_CODE. Where little is left of xx, rounding must not make it zero or negative.
+    """
+    squares = _multiply(u, u) + _multiply(v, v)
+    series = np.full((2, len(squares)), 1 << 32)
+    for k in range(24, 0, -1):
+        divisors = np.array([[2 * k * (2 * k - 1)], [2 * k * (2 * k + 1)]])
+        series = (1 << 32) + _multiply(series, squares) // divisors
+    cosh, sinhc = series
+    return np.maximum(cosh + _multiply(u, sinhc), 1 << 16), _multiply(v, sinhc)

@@ -1,0 +1,1 @@
+"""Pixels in and out: picture files, colour, transparency and metrics."""

@@ -1,0 +1,105 @@
+"""Pixels of one kind into pixels of another: arrays to planes, planes to 8 bits, profiles to sRGB."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+
+from taichi_gs.errors import ImageError
+from taichi_gs.pictures import icc
+from taichi_gs.pictures.picture import Picture
+
+FloatImage = NDArray[np.float32]
+ByteImage = NDArray[np.uint8]
+
+MAX_PIXELS = 89_478_485
+"""The largest picture that is read or encoded, the limit that Pillow warns at."""
+
+
+def as_planes(image: ArrayLike) -> FloatImage:
+    """Convert an array to [H, W, C] float32, 0 to 1, with C from 1 to 4: gray, gray and alpha, RGB or RGBA.
+
+    Args:
+        image: [H, W] or [H, W, C]; uint8, uint16, bool, or float from 0 to 1.
+
+    Raises:
+        ImageError: if it is anything else, is empty, or has more than `MAX_PIXELS` pixels.
+    """
+    try:
+        pixels = np.asarray(image)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ImageError(f"an image has to be an array, not {type(image).__name__}") from error
+    if pixels.ndim == 2:
+        pixels = pixels[:, :, None]
+    if pixels.ndim != 3 or not 1 <= pixels.shape[2] <= 4:
+        raise ImageError(f"an image has the shape [height, width] or [height, width, 1 to 4], not {pixels.shape}")
+    check_size(pixels.shape[0], pixels.shape[1], "the image")
+    return _to_unit_range(pixels)
+
+
+def as_float_image(image: ArrayLike) -> FloatImage:
+    """Convert an array as `as_planes` takes to RGB [H, W, 3] float32, 0 to 1.
+
+    Raises:
+        ImageError: if it is no image or not opaque.
+    """
+    planes = as_planes(image)
+    height, width, num_channels = planes.shape
+    if num_channels in (2, 4):
+        if not is_opaque(planes[:, :, -1]):
+            raise ImageError("the image has transparent pixels, and transparency is not supported")
+        planes = planes[:, :, :-1]
+    return np.ascontiguousarray(np.broadcast_to(planes, (height, width, 3)))
+
+
+def as_srgb(picture: Picture, name: str = "the picture") -> Picture:
+    """Convert a picture that has an ICC profile to sRGB, uint8, of the same mode; `name` stands for it in the log."""
+    if picture.icc_profile is None:
+        return picture
+    pixels = as_byte_image(as_planes(picture.pixels))
+    is_gray = pixels.shape[2] < 3
+    colors = Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if is_gray else pixels[:, :, :3]))
+    planes = [np.asarray(icc.to_srgb(colors, picture.icc_profile, name))[:, :, : 1 if is_gray else 3]]
+    if picture.mode.endswith("A"):
+        planes.append(pixels[:, :, -1:])
+    converted = np.concatenate(planes, axis=2)
+    return replace(picture, pixels=converted[:, :, 0] if picture.mode == "L" else converted, icc_profile=None)
+
+
+def is_opaque(alpha: FloatImage) -> bool:
+    """Tell whether alpha, 0 to 1, is 255 everywhere when rounded to 8 bits."""
+    return bool(as_byte_image(alpha).min() == 255)
+
+
+def as_byte_image(image: FloatImage) -> ByteImage:
+    """Round pixels, float from 0 to 1, to uint8."""
+    levels: FloatImage = np.floor(np.clip(image, 0, 1) * 255 + 0.5)
+    return levels.astype(np.uint8)
+
+
+def check_size(height: int, width: int, name: str) -> None:
+    """Raise ImageError if a picture, which `name` stands for, has no pixels or more than MAX_PIXELS."""
+    if height == 0 or width == 0:
+        raise ImageError(f"{name} has no pixels")
+    if height * width > MAX_PIXELS:
+        raise ImageError(f"{name} has {height * width:,} pixels, more than the limit of {MAX_PIXELS:,}")
+
+
+def _to_unit_range(pixels: NDArray[Any]) -> FloatImage:
+    """Scale the whole range of the dtype to 0..1."""
+    if pixels.dtype == bool:
+        return pixels.astype(np.float32)
+    if pixels.dtype in (np.uint8, np.uint16):
+        return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+    if not np.issubdtype(pixels.dtype, np.floating):
+        raise ImageError(f"pixels are uint8, uint16, bool or floats from 0 to 1, not {pixels.dtype}")
+    low, high = float(pixels.min()), float(pixels.max())
+    tolerance = 1e-5  # what rounding in float16 and float32 arithmetic leaves of an exact 0 or 1
+    if not (low >= -tolerance and high <= 1 + tolerance):  # false for NaN, too
+        raise ImageError(f"floating-point pixels go from 0 to 1, and these from {low:g} to {high:g}")
+    clipped: NDArray[Any] = np.clip(pixels, 0, 1)
+    return clipped.astype(np.float32)
