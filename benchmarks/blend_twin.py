@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taichi_gs.kernels.blend import FIRST_STATES
-from taichi_gs.model.gaussians import CUTOFFS, Blending
+from taichi_gs.model.blending import CUTOFFS, Blending
 
 SOURCE = Path(__file__).with_suffix(".c")
 

@@ -25,7 +25,7 @@ from taichi_gs.kernels import runtime, tiles
 from taichi_gs.kernels.blend import PLANES, TILE, make_sum_pairs
 from taichi_gs.kernels.dispatch import DTYPES, blend_kernels
 from taichi_gs.kernels.projection import make_project
-from taichi_gs.model.gaussians import Blending
+from taichi_gs.model.blending import Blending
 
 BLENDINGS: tuple[Blending, ...] = ("normalized", "alpha")
 FITTED: Final = "normalized"

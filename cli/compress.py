@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import click
+
+from taichi_gs.encoder.choices import LossName, Preset
+from taichi_gs.model.blending import Blending
 
 from .conversion import Compression
 from .convert import convert_files
 from .options import FileOptions, device_option, file_options
-
-PRESET_NAMES = ("fast", "default", "best", "paper")  # those of taichi_gs.PRESETS, without importing it for --help
-LOSS_NAMES = ("l2", "l1-ssim")
-BLENDING_NAMES = ("normalized", "alpha")
 
 _count = click.IntRange(min=1)
 _bits = click.IntRange(1, 12)
@@ -21,8 +20,8 @@ _bits = click.IntRange(1, 12)
 @click.command()
 @file_options
 @click.option("--k", type=_count, help="Size of both codebooks: the smaller, the smaller the file.")
-@click.option("--covariance-k", type=_count, help="Size of the codebook of shapes alone.")
-@click.option("--color-k", type=_count, help="Size of the codebook of colours alone.")
+@click.option("--covariance-k", type=_count, help="Size of the covariance codebook.")
+@click.option("--color-k", type=_count, help="Size of the color codebook.")
 @click.option("--num-gaussians", type=_count, help="How many Gaussians to use.")
 @click.option(
     "--bpp",
@@ -35,24 +34,24 @@ _bits = click.IntRange(1, 12)
     "--psnr", type=click.FloatRange(min=0, min_open=True), help="Make the smallest file with a PSNR of so many dB."
 )
 @click.option(
-    "--preset", type=click.Choice(PRESET_NAMES), default="default", show_default=True, help="How hard to try."
+    "--preset", type=click.Choice(get_args(Preset)), default="default", show_default=True, help="How hard to try."
 )
-@click.option("--loss", type=click.Choice(LOSS_NAMES), help="What the fit minimises.  [default: the preset's]")
+@click.option("--loss", type=click.Choice(get_args(LossName)), help="What the fit minimises.  [default: the preset's]")
 @click.option(
-    "--blending", type=click.Choice(BLENDING_NAMES), help="How Gaussians become a picture.  [default: the preset's]"
+    "--blending", type=click.Choice(get_args(Blending)), help="How Gaussians become a picture.  [default: the preset's]"
 )
 @click.option("--steps", type=_count, help="How many optimisation steps.  [default: the preset's]")
-@click.option("--trials", type=_count, help="Keep the best of so many fits.  [default: the preset's]")
+@click.option("--restarts", type=_count, help="Keep the best of so many fits.  [default: the preset's]")
 @click.option(
     "--position-bits", type=click.IntRange(1, 15), help="Bits of either coordinate.  [default: by rate and distortion]"
 )
 @click.option(
-    "--covariance-bits", type=_bits, help="Bits of each channel of the codebook of shapes.  [default: likewise]"
+    "--covariance-bits", type=_bits, help="Bits of each channel of the covariance codebook.  [default: likewise]"
 )
-@click.option("--color-bits", type=_bits, help="Bits of each channel of colour in its codebook.  [default: likewise]")
 @click.option(
-    "--amplitude-bits", type=_bits, help="Bits of the amplitude in the codebook of colours.  [default: likewise]"
+    "--color-bits", type=_bits, help="Bits of each channel of colour in the color codebook.  [default: likewise]"
 )
+@click.option("--amplitude-bits", type=_bits, help="Bits of the amplitude in the color codebook.  [default: likewise]")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random choice.  [default: the preset's]")
 @click.option("--first-frame", is_flag=True, help="Take the first frame of an animation, or picture of several.")
 @click.option("--keep-metadata", is_flag=True, help="Keep EXIF and XMP, which may tell where a picture was taken.")

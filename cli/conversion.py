@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from taichi_gs.files import read_bytes
+from taichi_gs.pictures.suffixes import READ_SUFFIXES
 
 from .failures import Failure, naming
 from .streams import name_of
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from taichi_gs.pictures.picture import Picture
 
     ShowProgress = Callable[[Progress], None] | None
-
-PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
-"""What pictures are called that `taichi_gs.images` reads; other names are left alone in folders."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ class Compression:
     Attributes:
         preset, device: as for `taichi_gs.encode`.
         options: further options of `taichi_gs.encode`; those that are None are left to the preset.
-        first_frame, keep_metadata: as for `taichi_gs.images.picture_from_bytes`.
+        first_frame, keep_metadata: as for `taichi_gs.pictures.read.picture_from_bytes`.
         measured: whether to decode the file for the report.
     """
 
@@ -100,7 +98,7 @@ class Compression:
     keep_metadata: bool = False
     measured: bool = True
 
-    input_suffixes: ClassVar[frozenset[str]] = PICTURE_SUFFIXES
+    input_suffixes: ClassVar[frozenset[str]] = READ_SUFFIXES
     output_suffix: ClassVar[str] = ".tgs"
 
     def check(self, data: bytes, name: str) -> None:
@@ -192,8 +190,8 @@ def _measure(data: bytes, original: Picture, device: str) -> dict[str, Any]:
         "width": contents.width,
         "height": contents.height,
         "num_gaussians": contents.num_gaussians,
-        "covariance_k": contents.covariance_codewords,
-        "color_k": contents.color_codewords,
+        "covariance_k": contents.covariance_k,
+        "color_k": contents.color_k,
         "bits_per_pixel": bits_per_pixel(len(data), (contents.height, contents.width)),
         "psnr": quality if math.isfinite(quality) else None,
     }

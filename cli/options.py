@@ -24,8 +24,8 @@ device_option = click.option(
     help="Where to compute.",
 )
 
-LIMIT_NAMES = ("pixels", "side", "gaussians", "codewords", "tail", "pairs")
-"""The fields of `taichi_gs.header.Limits`, without the max_ that they begin with."""
+LIMIT_NAMES = ("pixels", "side", "gaussians", "codewords", "chunk_bytes", "pairs")
+"""The fields of `taichi_gs.Limits`, without the max_ that they begin with."""
 
 
 def _parse_limits(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> Limits | None:

@@ -25,7 +25,7 @@ from taichi_gs.errors import (
 )
 
 if TYPE_CHECKING:
-    from taichi_gs.codec import FileInfo, Progress, decode, decode_picture, encode, imread, imwrite, info
+    from taichi_gs.codec import Progress, decode, decode_picture, encode, imread, imwrite, info
     from taichi_gs.encoder.presets import PRESETS, EncoderConfig
     from taichi_gs.format.limits import Limits
     from taichi_gs.integrations.pillow import register_pillow
@@ -64,7 +64,7 @@ __all__ = [
 _MODULE_OF = {
     "PRESETS": "encoder.presets",
     "EncoderConfig": "encoder.presets",
-    "FileInfo": "codec",
+    "FileInfo": "decoder.decode",
     "Gaussians": "model.gaussians",
     "Limits": "format.limits",
     "Picture": "pictures.picture",

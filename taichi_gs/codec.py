@@ -11,24 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from taichi_gs import files
-from taichi_gs.decoder.decode import decode_bytes
-from taichi_gs.encoder.encode import PictureEncoder, max_bytes_of, room_beside, with_tail
+from taichi_gs.decoder.decode import FileInfo, TgsFile
 from taichi_gs.encoder.presets import configure
-from taichi_gs.errors import BitstreamError, DeviceError, FileError, ImageError, QualityError
-from taichi_gs.format import bitstream
-from taichi_gs.format.chunks import ALPHA_TAG
-from taichi_gs.format.header import Header
-from taichi_gs.format.limits import MAX_SIDE, Limits
-from taichi_gs.kernels import runtime
-from taichi_gs.model.gaussians import Blending
-from taichi_gs.pictures import metrics
+from taichi_gs.errors import BitstreamError, FileError
+from taichi_gs.format.limits import Limits
 from taichi_gs.pictures.picture import Picture
 
 Source = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, BinaryIO]
 """What a file is read from: its path, its bytes, or an open file."""
-
-METADATA_FIELDS = {"icc_profile": b"ICCP", "exif": b"EXIF", "xmp": b"XMP_"}
-"""The fields of a `Picture` that go into a file's tail, and their tags there."""
 
 
 @dataclass(frozen=True)
@@ -41,32 +31,6 @@ class Progress:
     step: int
     num_steps: int
     psnr: float | None
-
-
-@dataclass(frozen=True)
-class FileInfo:
-    """What a .tgs file says of itself; see `header.Header` for the terms.
-
-    `alpha_bytes` is the size of the alpha plane, and `metadata` has what there is of "icc", "exif" and "xmp".
-    """
-
-    version: int
-    width: int
-    height: int
-    num_gaussians: int
-    covariance_codewords: int
-    color_codewords: int
-    grid_width: int
-    grid_height: int
-    subdivision: int
-    blending: Blending
-    mode: str
-    bytes: int
-    header_bytes: int
-    payload_bytes: int
-    alpha_bytes: int
-    metadata: tuple[str, ...]
-    bits_per_pixel: float
 
 
 def encode(
@@ -106,33 +70,18 @@ def encode(
         QualityError: if no file reaches the option psnr; it has the best one.
     """
 
-    from taichi_gs.pictures.convert import as_planes, as_srgb, is_opaque
+    # Here, because decoding does without PyTorch and Pillow.
+    from taichi_gs.encoder.encode import encode_picture
+    from taichi_gs.pictures.convert import as_srgb
 
     config = configure(preset, k, options)
     picture = _picture_of(image, first_frame, keep_metadata)
-    picture = as_srgb(picture) if srgb else picture
-    planes = as_planes(picture.pixels)
-    if max(planes.shape) > MAX_SIDE:
-        raise ImageError(f"the image has a side of {max(planes.shape):,} pixels, more than the limit of 65,535")
-    num_pixels = planes.shape[0] * planes.shape[1]
-    tail = {tag: content for field, tag in METADATA_FIELDS.items() if (content := getattr(picture, field))}
-    alpha = None
-    if planes.shape[2] in (2, 4):
-        alpha, planes = planes[:, :, -1], planes[:, :, :-1]
-        alpha = None if is_opaque(alpha) else alpha
-    max_bytes = room_beside(tail, max_bytes_of(config, num_pixels), has_alpha=alpha is not None)
 
-    def report(step: int, num_steps: int, psnr: float) -> None:
+    def listen(step: int, num_steps: int, psnr: float) -> None:
         if progress is not None:
             progress(Progress(step, num_steps, psnr))
 
-    encoder = PictureEncoder(_start(device), num_pixels, report)
-    try:
-        if alpha is None:
-            return with_tail(encoder.file(planes, config, max_bytes), tail)
-        return with_tail(encoder.cut_out(planes, alpha, config, max_bytes), tail)
-    except QualityError as error:
-        raise QualityError(str(error), with_tail(error.data, tail)) from error
+    return encode_picture(as_srgb(picture) if srgb else picture, config, device, listen)
 
 
 def decode(
@@ -164,20 +113,13 @@ def decode(
         OptionError: if scale, size or region makes no sense, or the region is not in the picture.
         DeviceError: if the device is not available.
     """
-    data = _file_bytes(source)
-    return decode_bytes(data, device=device, limits=limits, scale=scale, size=size, region=region)
+    return TgsFile(_file_bytes(source), limits).draw(device=device, scale=scale, size=size, region=region)
 
 
-def decode_picture(source: Source, **options: Any) -> Picture:
+def decode_picture(source: Source, *, limits: Limits | None = None, **options: Any) -> Picture:
     """Return the `Picture` of a .tgs file, with profile and metadata; options and errors are those of `decode`."""
-    data = _file_bytes(source)
-    pixels = decode(data, **options)
-    return Picture(pixels, **metadata_of(bitstream.parse_header(data, options.get("limits"))))
-
-
-def metadata_of(header: Header) -> dict[str, bytes | None]:
-    """The fields of a `Picture` but for its pixels."""
-    return {field: header.tail.get(tag) for field, tag in METADATA_FIELDS.items()}
+    file = TgsFile(_file_bytes(source), limits)
+    return Picture(file.draw(**options), **file.metadata)
 
 
 def imread(path: files.Path, **options: Any) -> NDArray[np.uint8]:
@@ -202,35 +144,13 @@ def info(source: Source, *, limits: Limits | None = None) -> FileInfo:
         BitstreamError: if it is not a whole, undamaged .tgs file.
         LimitError: if it is larger than `limits`.
     """
-    data = _file_bytes(source)
-    header = bitstream.parse_header(data, limits)
-    height, width = header.image_size
-    return FileInfo(
-        version=header.version,
-        width=width,
-        height=height,
-        num_gaussians=header.num_gaussians,
-        covariance_codewords=header.num_covariance_codewords,
-        color_codewords=header.num_color_codewords,
-        grid_width=header.grid_size[1],
-        grid_height=header.grid_size[0],
-        subdivision=header.subdivision,
-        blending=header.blending,
-        mode=header.mode,
-        bytes=len(data),
-        header_bytes=header.header_bytes,
-        payload_bytes=header.payload_bytes,
-        alpha_bytes=len(header.tail.get(ALPHA_TAG, b"")),
-        metadata=tuple(field.split("_")[0] for field, tag in METADATA_FIELDS.items() if tag in header.tail),
-        bits_per_pixel=metrics.bits_per_pixel(len(data), header.image_size),
-    )
+    return TgsFile(_file_bytes(source), limits).info
 
 
 def _picture_of(image: Picture | ArrayLike | Source, first_frame: bool, keep_metadata: bool) -> Picture:
     """The picture that `encode` was given in any of the ways it takes."""
     from taichi_gs.pictures.convert import as_planes
     from taichi_gs.pictures.read import picture_from_bytes, read_picture
-
 
     if isinstance(image, Picture):
         return image
@@ -256,14 +176,3 @@ def _file_bytes(source: Any) -> bytes:
     if len(data) > files.MAX_FILE_BYTES:
         raise FileError(f"the open file is larger than the limit of {files.MAX_FILE_BYTES:,} bytes")
     return data
-
-
-def _start(device: str) -> str:
-    """Start Taichi where PyTorch can follow it; return the architecture."""
-    import torch
-
-    torch_has_cuda = torch.cuda.is_available()
-    arch = runtime.start("cpu" if device == "auto" and not torch_has_cuda else device)
-    if arch == "cuda" and not torch_has_cuda:
-        raise DeviceError("the installed PyTorch has no CUDA: install one that has, or choose the device cpu")
-    return arch

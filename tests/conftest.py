@@ -10,18 +10,39 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from codec_checks import QUICK
 from numpy.typing import NDArray
+from PIL import Image
+
+import taichi_gs
+from taichi_gs.kernels import runtime
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
 def picture() -> NDArray[np.uint8]:
-    """A synthetic picture [24, 32, 3] uint8 with a gradient and two edges."""
-    y, x = np.mgrid[0:24, 0:32]
-    picture = np.stack([8 * x, 10 * y, 4 * (x + y)], axis=2).clip(0, 255)
-    picture[6:14, 8:20] = (250, 240, 10)
-    return picture.astype(np.uint8)
+    return synthetic_picture()
+
+
+@pytest.fixture(scope="session")
+def encoded() -> bytes:
+    """The .tgs file of `picture`, made in few steps."""
+    return taichi_gs.encode(synthetic_picture(), **QUICK)
+
+
+@pytest.fixture
+def photo_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture: NDArray[np.uint8]) -> Path:
+    """The current folder, with photo.png in it."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(picture).save("photo.png")
+    return tmp_path
+
+
+@pytest.fixture
+def device() -> str:
+    """The device on which Taichi runs, from now on."""
+    return runtime.start()
 
 
 @pytest.fixture
@@ -40,6 +61,14 @@ def python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+def synthetic_picture() -> NDArray[np.uint8]:
+    """A picture [24, 32, 3] with a gradient and two edges."""
+    y, x = np.mgrid[0:24, 0:32]
+    picture = np.stack([8 * x, 10 * y, 4 * (x + y)], axis=2).clip(0, 255)
+    picture[6:14, 8:20] = (250, 240, 10)
+    return picture.astype(np.uint8)
 
 
 def checkout_environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Picture files written by hand for tests, because Pillow writes no such: PNGs of every kind, and ICC profiles."""
+"""Picture files for tests: written by hand where Pillow writes no such, turned, with profiles, and of every kind."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from taichi_gs.pictures.convert import as_byte_image
+from taichi_gs.pictures.read import image_from_bytes
+
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Of each colour type of PNG: gray, RGB, palette, gray and alpha, RGBA."""
 
@@ -19,6 +22,30 @@ ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (
 """First row, first column, and distances of rows and columns of the passes of an interlaced PNG."""
 
 Bytes = NDArray[np.uint8]
+
+FORMATS = ("png", "jpeg", "webp", "tiff")
+"""That have profiles and metadata."""
+
+SAVE_OPTIONS: dict[str, dict[str, Any]] = {
+    "png": {},
+    "bmp": {},
+    "tiff": {},
+    "webp": {"lossless": True},
+    "jpeg": {"quality": 95},
+}
+"""Of each format, those by which it keeps pixels as well as it can."""
+
+UNDO = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
+"""Pillow's transposition that undoes each orientation."""
+
+
+def random_samples(shape: tuple[int, ...], bits: int) -> NDArray[np.uint16]:
+    return np.random.default_rng(0).integers(0, 1 << bits, shape).astype(np.uint16)
+
+
+def scaled(samples: NDArray[Any], bits: int) -> NDArray[Any]:
+    """Samples of 1 to 16 bits as pixels of 8 or 16."""
+    return samples if bits == 16 else (samples * (255 // ((1 << bits) - 1))).astype(np.uint8)
 
 
 def png_chunk(name: bytes, content: bytes) -> bytes:
@@ -50,6 +77,23 @@ def saved(image: Image.Image, format: str = "png", **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format, **options)
     return buffer.getvalue()
+
+
+def pixels_of(data: bytes) -> Bytes:
+    """What the package reads from an opaque picture file, in 8 bits."""
+    return as_byte_image(image_from_bytes(data))
+
+
+def stored(image: Image.Image, orientation: int) -> Image.Image:
+    """The picture as a camera with this orientation stores it."""
+    undo = UNDO[orientation]
+    return image if undo is None else image.transpose(Image.Transpose(undo))
+
+
+def orientation_exif(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[274], exif[271] = orientation, "a camera"
+    return exif
 
 
 @cache
@@ -144,9 +188,6 @@ def without_hidden_colors(pixels: Bytes) -> Bytes:
 
 def turned(picture: Bytes, orientation: int) -> bytes:
     """A JPEG file whose pixels lie as a camera with this orientation stores them."""
-    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
-    image = Image.fromarray(picture)
-    stored = image if orientation == 1 else image.transpose(Image.Transpose(undo[orientation]))
     exif = Image.Exif()
     exif[274] = orientation
-    return saved(stored, "jpeg", quality=95, exif=exif)
+    return saved(stored(Image.fromarray(picture), orientation), "jpeg", quality=95, exif=exif)

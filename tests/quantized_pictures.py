@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from taichi_gs.model.gaussians import Blending
+from taichi_gs.model.blending import Blending
 from taichi_gs.model.lattice import lattice_of_picture
 from taichi_gs.model.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 

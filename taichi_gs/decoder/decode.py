@@ -1,130 +1,131 @@
-"""From the bytes of a .tgs file to pixels, on NumPy and Taichi alone: PyTorch takes a second to import.
-
-A process that decodes one file spends most of its time before the first pixel, so that blending is the only kernel.
-"""
+"""From the bytes of a .tgs file to pixels, on NumPy and Taichi alone: PyTorch takes a second to import."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from taichi_gs.decoder.projection import Projected
-from taichi_gs.decoder.viewport import View, choose_view
-from taichi_gs.errors import LimitError
-from taichi_gs.format.bitstream import parse_body, parse_header
-from taichi_gs.format.chunks import ALPHA_TAG
-from taichi_gs.format.limits import FORMAT_LIMITS, MAX_PAIRS, Limits
-from taichi_gs.kernels import runtime
+from taichi_gs.decoder.draw import draw_layers
+from taichi_gs.decoder.viewport import choose_viewport
+from taichi_gs.format.bitstream import parse_header, parse_integers
+from taichi_gs.format.chunks import ALPHA_TAG, METADATA_TAGS
+from taichi_gs.format.header import Header
+from taichi_gs.format.limits import Limits
+from taichi_gs.model.blending import Blending
 from taichi_gs.model.dequantize import dequantize_gaussians
-from taichi_gs.model.gaussians import FloatArray, Gaussians
+from taichi_gs.model.gaussians import Gaussians
 
 
-def decode_bytes(
-    data: bytes,
-    *,
-    device: str = "auto",
-    limits: Limits | None = None,
-    scale: float | None = None,
-    size: tuple[int, int] | None = None,
-    region: tuple[int, int, int, int] | None = None,
-) -> NDArray[np.uint8]:
-    """Return the picture, uint8, that the bytes of a .tgs file hold: [H, W, 3], or [H, W] if it is gray.
+@dataclass(frozen=True)
+class FileInfo:
+    """What a .tgs file says of itself; see `format.header.Header` for the terms.
 
-    With alpha, which comes last, it is [H, W, 4] or [H, W, 2].
-
-    Args:
-        data: the file.
-        device: "auto", "cpu" or "cuda".
-        limits: of the file, and of what is drawn.
-        scale, size, region: see `view.choose_view`.
-
-    Raises:
-        BitstreamError, LimitError: see `bitstream.parse`.
-        OptionError, LimitError: see `view.choose_view`.
-        LimitError: if there are more pairs of a Gaussian and a tile than `limits` allow.
-        DeviceError, OptionError: see `kernels.runtime.start`.
+    `alpha_bytes` is the size of the alpha plane, and `metadata` has what there is of "icc", "exif" and "xmp".
     """
-    limits = limits or Limits()
-    header = parse_header(data, limits)
-    view = choose_view(header.image_size, scale=scale, size=size, region=region, limits=limits)
-    width, height = view.region[2:]
-    num_colors = 1 if header.is_gray else 3
-    alpha = header.tail.get(ALPHA_TAG)
-    pixels = np.empty((height, width, num_colors + (alpha is not None)), np.uint8)
-    layers = [(data, header, pixels[:, :, :num_colors])]
-    if alpha is not None:
-        layers.append((alpha, parse_header(alpha, limits), pixels[:, :, num_colors:]))
-    # Metadata must not pay for drawing: anything can be in there.
-    num_bytes = sum(own.header_bytes + own.payload_bytes for _, own, _ in layers)
-    pairs_left = limits.pairs_allowed(num_bytes, max(view.num_samples, header.image_size[0] * header.image_size[1]))
-    for file, own, planes in layers:
-        pairs_left -= _render(planes, dequantize_gaussians(*parse_body(file, own)), view, device, pairs_left)
-    return pixels if pixels.shape[2] > 1 else pixels[:, :, 0]
+
+    version: int
+    width: int
+    height: int
+    num_gaussians: int
+    covariance_k: int
+    color_k: int
+    grid_width: int
+    grid_height: int
+    subdivision: int
+    blending: Blending
+    mode: str
+    bytes: int
+    header_bytes: int
+    payload_bytes: int
+    alpha_bytes: int
+    metadata: tuple[str, ...]
+    bits_per_pixel: float
 
 
-def rasterize(gaussians: Gaussians, *, view: View | None = None, device: str = "auto") -> NDArray[np.uint8]:
-    """Render Gaussians to 8-bit pixels [height, width, 3]: floor(255 clip(C, 0, 1) + 1/2).
+class TgsFile:
+    """A .tgs file in memory. Its header is read once, when this is made; pixels are drawn when they are asked for.
 
-    Args:
-        gaussians: the picture.
-        view: what to draw of it; all of it at its image size if None.
-        device: "auto", "cpu" or "cuda".
+    Attributes:
+        header: what the file says of itself.
     """
-    view = view or choose_view(gaussians.image_size, limits=FORMAT_LIMITS)
-    pixels = np.empty((*view.region[:1:-1], 3), np.uint8)
-    _render(pixels, gaussians, view, device)
-    return pixels
 
+    def __init__(self, data: bytes, limits: Limits | None = None) -> None:
+        """Read the header of a whole file.
 
-def _render(
-    pixels: NDArray[np.uint8], gaussians: Gaussians, view: View, device: str, max_pairs: int = MAX_PAIRS
-) -> int:
-    """Render a view into `pixels` [height, width, 1 or 3], of which there are the first channels.
+        Args:
+            data: the file.
+            limits: of what it may ask for; `Limits()` if not given.
 
-    Returns the number of pairs of a Gaussian and a tile.
+        Raises:
+            BitstreamError, LimitError: see `bitstream.parse_header`.
+        """
+        self._data, self._limits = data, limits or Limits()
+        self.header: Header = parse_header(data, self._limits)
 
-    Raises:
-        LimitError: if these are more than `max_pairs`.
-    """
-    arch = runtime.start(device)
-    from taichi_gs.kernels.tiles import count_pairs
+    @property
+    def info(self) -> FileInfo:
+        """What the file says of itself."""
+        header = self.header
+        height, width = header.image_size
+        return FileInfo(
+            version=header.version,
+            width=width,
+            height=height,
+            num_gaussians=header.num_gaussians,
+            covariance_k=header.covariance_k,
+            color_k=header.color_k,
+            grid_width=header.grid_size[1],
+            grid_height=header.grid_size[0],
+            subdivision=header.subdivision,
+            blending=header.blending,
+            mode=header.mode,
+            bytes=len(self._data),
+            header_bytes=header.header_bytes,
+            payload_bytes=header.payload_bytes,
+            alpha_bytes=len(header.chunks.get(ALPHA_TAG, b"")),
+            metadata=tuple(field.split("_")[0] for field, tag in METADATA_TAGS.items() if tag in header.chunks),
+            bits_per_pixel=8 * len(self._data) / (height * width),
+        )
 
-    projected = view.project(gaussians)
-    num_pairs = count_pairs(projected.means, projected.extents, projected.image_size)
-    if num_pairs > max_pairs:
-        raise LimitError(f"The file has {num_pairs} pairs of a Gaussian and a tile, more than the {max_pairs} allowed.")
-    for left, top, part in view.parts(projected):
-        planes = view.average(_draw(part, arch))
-        height, width = planes.shape[1:]
-        _to_bytes(planes, pixels[top : top + height, left : left + width])
-    return num_pairs
+    @property
+    def metadata(self) -> dict[str, bytes | None]:
+        """The fields of a `Picture` but for its pixels: icc_profile, exif and xmp."""
+        return {field: self.header.chunks.get(tag) for field, tag in METADATA_TAGS.items()}
 
+    def draw(
+        self,
+        *,
+        device: str = "auto",
+        scale: float | None = None,
+        size: tuple[int, int] | None = None,
+        region: tuple[int, int, int, int] | None = None,
+    ) -> NDArray[np.uint8]:
+        """Return the pixels, uint8: [H, W, 3], or [H, W] if they are gray; with alpha, which comes last, 4 or 2.
 
-def _draw(projected: Projected, arch: str) -> FloatArray:
-    """The picture as planes [3, H, W], which may leave 0 to 1."""
-    import taichi as ti
+        Args:
+            device: "auto", "cpu" or "cuda".
+            scale, size, region: see `viewport.choose_viewport`.
 
-    from taichi_gs.kernels.blend import PLANES, TILE
-    from taichi_gs.kernels.dispatch import blend_kernels
-    from taichi_gs.kernels.tiles import list_tiles, num_tiles
+        Raises:
+            BitstreamError: if the payload is damaged.
+            OptionError, LimitError: see `viewport.choose_viewport`.
+            LimitError: if there are more pairs of a Gaussian and a tile than the limits allow.
+            DeviceError, OptionError: see `kernels.runtime.start`.
+        """
+        headers = [self.header] if self.header.alpha is None else [self.header, self.header.alpha]
+        viewport = choose_viewport(self.header.image_size, scale=scale, size=size, region=region, limits=self._limits)
+        # Metadata must not pay for drawing: anything can be in there.
+        num_bytes = sum(header.header_bytes + header.payload_bytes for header in headers)
+        height, width = self.header.image_size
+        max_pairs = self._limits.pairs_allowed(num_bytes, max(viewport.num_samples, height * width))
+        num_channels = [1 if header.is_gray else 3 for header in headers]
+        return draw_layers(self._layers(), num_channels, viewport, device, max_pairs)
 
-    means, extents, image_size = projected.means, projected.extents, projected.image_size
-    lists = list_tiles(means, extents, None, image_size)
-    rows, columns = num_tiles(image_size)
-    image = np.empty((PLANES[projected.blending], rows * TILE, columns * TILE), np.float32)
-    splats = (means, projected.conics, extents, projected.colors)
-    forward = blend_kernels(ti.f32, arch, projected.blending).forward
-    forward(*splats, projected.background, lists.tile_offsets, lists.tile_indices, image)
-    height, width = image_size
-    return image[:3, :height, :width]
-
-
-def _to_bytes(planes: FloatArray, pixels: NDArray[np.uint8]) -> None:
-    """Round planes [3, H, W], 0 to 1, to pixels [H, W, 1 or 3], a plane at a time and in place: planes are used up."""
-    for channel in range(pixels.shape[2]):
-        plane = planes[channel]
-        plane.clip(0.0, 1.0, out=plane)
-        plane *= np.float32(255)
-        plane += np.float32(0.5)
-        # Assignment rounds positive numbers down.
-        pixels[:, :, channel] = plane
+    def _layers(self) -> Iterator[Gaussians]:
+        """The picture, and then its alpha plane if it has one, decoded one at a time."""
+        yield dequantize_gaussians(*parse_integers(self._data, self.header))
+        if self.header.alpha is not None:
+            yield dequantize_gaussians(*parse_integers(self.header.chunks[ALPHA_TAG], self.header.alpha))

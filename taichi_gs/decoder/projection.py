@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from taichi_gs.model.gaussians import CUTOFFS, Blending, FloatArray, Gaussians
+from taichi_gs.model.blending import CUTOFFS, Blending
+from taichi_gs.model.gaussians import FloatArray, Gaussians
 
 
 @dataclass(frozen=True)

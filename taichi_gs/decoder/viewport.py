@@ -27,13 +27,13 @@ MAX_WHOLE_SIDE = 1 << 24
 """Of a whole picture of which a region is drawn: up to here single precision counts its pixels."""
 
 SAMPLES_PER_PART, PAIRS_PER_PART = 1 << 21, 1 << 21
-"""A view is drawn in parts, so that its floats need no more memory than those of a picture of this size, and its lists
-no more than those of so many pairs of a Gaussian and a tile. Pixels may depend on this in their last digits: means are
-rounded where a part begins."""
+"""A viewport is drawn in parts. The floats of a part need no more memory than those of a picture of this size, and its
+lists no more than those of so many pairs of a Gaussian and a tile. Pixels may depend on this in their last digits:
+means are rounded where a part begins."""
 
 
 @dataclass(frozen=True)
-class View:
+class Viewport:
     """A picture at some resolution, and the part of it that is drawn.
 
     Attributes:
@@ -98,15 +98,15 @@ class View:
         return pixels
 
 
-def choose_view(
+def choose_viewport(
     image_size: tuple[int, int],
     *,
     scale: float | None = None,
     size: tuple[int, int] | None = None,
     region: tuple[int, int, int, int] | None = None,
     limits: Limits | None = None,
-) -> View:
-    """Return the view of a picture of (height, width) that the options ask for.
+) -> Viewport:
+    """Return the viewport of a picture of (height, width) that the options ask for.
 
     Args:
         image_size: of the picture itself.
@@ -133,7 +133,7 @@ def choose_view(
             f"{columns}x{rows} pixels are more than the limit, {limits.max_pixels:,} and {limits.max_side:,} a side."
         )
     samples = tuple(min(MAX_SAMPLES, -(-own // side)) for own, side in zip(image_size, (height, width), strict=True))
-    return View((height, width), (left, top, columns, rows), (samples[0], samples[1]))
+    return Viewport((height, width), (left, top, columns, rows), (samples[0], samples[1]))
 
 
 def _scaled_size(image_size: tuple[int, int], scale: float | None, size: tuple[int, int] | None) -> tuple[int, int]:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from numbers import Real
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from taichi_gs import files
-from taichi_gs.encoder import rate_model as budget
+from taichi_gs.encoder.choices import Density, LossName, Preset
+from taichi_gs.encoder.rate_model import MAX_BUDGET, MIN_BYTES, RateModel
 from taichi_gs.errors import OptionError
-from taichi_gs.model.gaussians import Blending
+from taichi_gs.model.blending import Blending
+
+if TYPE_CHECKING:
+    from taichi_gs.fit.fit import Hyperparameters
 
 MAX_K = 4096
 
 MIN_STEPS = 10
 
-TARGETS = ("num_gaussians", "bits_per_pixel", "num_bytes", "psnr")
-"""The options that decide how large the file is, of which one can be given."""
+GOALS = ("num_gaussians", "bits_per_pixel", "num_bytes", "psnr")
+"""The options that decide how large the file is. One of them can be given."""
 
 
 @dataclass(frozen=True)
@@ -32,27 +36,29 @@ class EncoderConfig:
 
     Attributes:
         steps: optimisation steps of a fit, all stages together.
-        trials: fits from which the best file is kept, see `fit/trials.py`.
+        restarts: fits from which the best file is kept.
         blending: "normalized", or "alpha" as in the paper.
         loss: "l2", or "l1-ssim" as in the paper.
         density: how the Gaussians come to be as many as they should: "prune" fits several times as many and keeps the
             best, "gradient" is the paper's clone and split.
         position_bits: bits of either coordinate; None lets rate and distortion decide.
         covariance_bits, color_bits, amplitude_bits: bits of each such channel of the codewords; None likewise.
-        num_gaussians: N; None follows from the target rate, or from the picture's size.
+        num_gaussians: N; None follows from the rate that is asked for, or from the picture's size.
         covariance_k, color_k: sizes of the two codebooks; None follows from N.
         bits_per_pixel, num_bytes: the file is kept at or below this rate or size, if given.
         psnr: in dB; the file is made as small as this quality allows, if given: that of the decoded file against the
             picture rounded to 8 bits. At most one of num_gaussians, bits_per_pixel, num_bytes and psnr can be given.
             That of a picture with alpha is measured over black and over white, see `picture.comparable_rgb`.
         seed: of every random choice.
+        rate_model: what files are expected to cost.
+        hyperparameters: all other choices of a fit, for experiments; None is `fit.Hyperparameters()`.
     """
 
     steps: int
-    trials: int = 1
+    restarts: int = 1
     blending: Blending = "normalized"
-    loss: str = "l2"
-    density: str = "prune"
+    loss: LossName = "l2"
+    density: Density = "prune"
     position_bits: int | None = None
     covariance_bits: int | None = None
     color_bits: int | None = None
@@ -64,13 +70,15 @@ class EncoderConfig:
     num_bytes: int | None = None
     psnr: float | None = None
     seed: int = 0
+    rate_model: RateModel = field(default_factory=RateModel)
+    hyperparameters: Hyperparameters | None = None
 
 
-PRESETS: Mapping[str, EncoderConfig] = MappingProxyType(
+PRESETS: Mapping[Preset, EncoderConfig] = MappingProxyType(
     {
         "fast": EncoderConfig(steps=250),
         "default": EncoderConfig(steps=500),
-        "best": EncoderConfig(steps=500, trials=6),
+        "best": EncoderConfig(steps=500, restarts=6),
         "paper": EncoderConfig(steps=600, blending="alpha", loss="l1-ssim", density="gradient", position_bits=10),
     }
 )
@@ -88,7 +96,7 @@ def configure(preset: str, k: int | None, options: Mapping[str, Any]) -> Encoder
     unknown = options.keys() - EncoderConfig.__dataclass_fields__.keys()
     if unknown:
         raise OptionError(f"unknown option {min(unknown)!r}")
-    # PyTorch and the budgets want Python's own integers.
+    # PyTorch and the rate model want Python's own integers.
     options = {name: int(value) if isinstance(value, np.integer) else value for name, value in options.items()}
     config = replace(PRESETS[preset], **options)
     if k is not None:
@@ -102,9 +110,9 @@ def configure(preset: str, k: int | None, options: Mapping[str, Any]) -> Encoder
 def _check(config: EncoderConfig) -> None:
     ranges = {
         "steps": (MIN_STEPS, 10_000_000),
-        "trials": (1, 1000),
-        "num_gaussians": (1, budget.MAX_GAUSSIANS),
-        "num_bytes": (budget.MIN_BYTES, files.MAX_FILE_BYTES),
+        "restarts": (1, 1000),
+        "num_gaussians": (1, MAX_BUDGET),
+        "num_bytes": (MIN_BYTES, files.MAX_FILE_BYTES),
         "covariance_k": (1, MAX_K),
         "color_k": (1, MAX_K),
         "position_bits": (1, 15),
@@ -115,19 +123,17 @@ def _check(config: EncoderConfig) -> None:
     }
     for name, (low, high) in ranges.items():
         value = getattr(config, name)
-        given = value is not None or name in ("steps", "trials", "seed")
+        given = value is not None or name in ("steps", "restarts", "seed")
         if given and (not isinstance(value, int) or not low <= value <= high):
             raise OptionError(f"{name} must be a whole number from {low} to {high:,}, not {value!r}")
-    if config.loss not in ("l2", "l1-ssim"):
-        raise OptionError(f"unknown loss {config.loss!r}: choose l2 or l1-ssim")
-    if config.density not in ("prune", "gradient"):
-        raise OptionError(f"unknown density {config.density!r}: choose prune or gradient")
-    if config.blending not in get_args(Blending):
-        raise OptionError(f"unknown blending {config.blending!r}: choose {' or '.join(get_args(Blending))}")
+    for name, known in (("loss", LossName), ("density", Density), ("blending", Blending)):
+        value = getattr(config, name)
+        if value not in get_args(known):
+            raise OptionError(f"unknown {name} {value!r}: choose {' or '.join(get_args(known))}")
     for name in ("bits_per_pixel", "psnr"):
         value = getattr(config, name)
         if value is not None and not (isinstance(value, Real) and math.isfinite(value) and float(value) > 0):
             raise OptionError(f"{name} must be a positive number, not {value!r}")
-    targets = [name for name in TARGETS if getattr(config, name) is not None]
-    if len(targets) > 1:
-        raise OptionError(f"{targets[0]} and {targets[1]} exclude each other: give one of {', '.join(TARGETS)}")
+    goals = [name for name in GOALS if getattr(config, name) is not None]
+    if len(goals) > 1:
+        raise OptionError(f"{goals[0]} and {goals[1]} exclude each other: give one of {', '.join(GOALS)}")

@@ -7,92 +7,85 @@ Over x, log2 of the bits per pixel without the header, the PSNR of one picture i
 where C is about the same for all photographs, B is guessed until two fits tell, and A comes from any fit. A fit is made
 with a few more bytes than the curve says, and drops Gaussians in the end until the PSNR is just what was asked for
 (`FitConfig.min_psnr`). If it falls short, or is so much too good that dropping Gaussians wastes bytes, the curve is
-corrected and another fit made. At the size that was found there may be further trials, see `trials.py`, of which the
+corrected and another fit made. At the size that was found there may be further restarts, see `restarts.py`; the
 smallest file is kept.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from torch import Tensor
-
-from taichi_gs.encoder.rate_model import HEADER_BITS
-from taichi_gs.encoder.restarts import Trial, byte_picture, run_trial
-from taichi_gs.errors import QualityError
-from taichi_gs.fit.config import FitConfig
-
-CURVATURE = 0.09
-"""C, in dB."""
-
-TYPICAL_RATE, TYPICAL_PSNR, TYPICAL_SLOPE = 0.18, 28.0, 2.0
-"""Bits per pixel of a photograph, its PSNR there in dB, and the curve's slope there in dB a doubling: a first guess."""
-
-MIN_SLOPE, MAX_SLOPE = 0.5, 4.0
-"""In dB a doubling."""
-
-MIN_BASE = 0.3
-"""In doublings: fits that are nearer to each other than that tell nothing of the slope."""
-
-MARGIN = 0.2
-"""In dB, aimed at above what is asked for."""
-
-ENOUGH = 0.5
-"""A fit may have so many dB more than asked for before Gaussians are dropped; 0.7 wasted 10 % of the bytes."""
-
-MAX_FITS = 5
-"""If all others fall short the last has all the bytes that there may be."""
-
-MIN_GROWTH = 1.05
-"""The factor by which a file has to be larger than one that fell short."""
-
-NARROW = 1.2
-"""If the sizes that are left to try differ by less than this factor, what has been found is good enough."""
-
-ROUNDING_ERROR = 0.002
-"""In dB: a decoder may round single pixels in another way than the fit."""
-
-
-def fit_to_psnr(
-    image: Tensor,
-    psnr: float,
-    plan: Callable[[int, int], FitConfig],
-    sizes: tuple[int, int],
-    num_trials: int,
-    report: Callable[[int, int, float], None],
-) -> bytes:
-    """Return a .tgs file of a picture that has a PSNR, and hardly more bytes than that takes.
-
-    Args:
-        image: [3, H, W], RGB from 0 to 1.
-        psnr: in dB, of the decoded file against the picture rounded to 8 bits.
-        plan: how to fit with a limit in bytes, in the trial of a number from 0.
-        sizes: the smallest and the largest such limit.
-        num_trials: with the limit that is found, at least 1.
-        report: called after every step with the number of steps done, the number planned so far, and the PSNR in dB at
-            the resolution of that step.
-
-    Raises:
-        QualityError: if no file reaches that PSNR.
-    """
-    return _Search(image, psnr, plan, sizes, report).run(num_trials)
+from taichi_gs.encoder.plane_fits import FitResult, Outcome, PlaneFits
+from taichi_gs.encoder.restarts import ProgressListener
 
 
 @dataclass(frozen=True)
-class _Result:
+class SearchSettings:
+    """How a search for a quality goes on.
+
+    Attributes:
+        curvature: C, in dB.
+        typical_rate, typical_psnr, typical_slope: bits per pixel of a photograph, its PSNR there in dB, and the curve's
+            slope there in dB a doubling: a first guess.
+        min_slope, max_slope: in dB a doubling.
+        min_distance: in doublings; fits that are nearer to each other than that tell nothing of the slope.
+        margin: in dB, aimed at above what is asked for.
+        max_excess: a fit may have so many dB more than asked for before Gaussians are dropped; 0.7 wasted 10 % of the
+            bytes.
+        max_fits: if all others fall short, the last has all the bytes that there may be.
+        min_growth: the factor by which a file has to be larger than one that fell short.
+        min_ratio: if the sizes that are left to try differ by less than this factor, what has been found is good
+            enough.
+        rounding_error: in dB: a decoder may round single pixels in another way than the fit.
+        header_bits: of a file; they are no part of the curve.
+    """
+
+    curvature: float = 0.09
+    typical_rate: float = 0.18
+    typical_psnr: float = 28.0
+    typical_slope: float = 2.0
+    min_slope: float = 0.5
+    max_slope: float = 4.0
+    min_distance: float = 0.3
+    margin: float = 0.2
+    max_excess: float = 0.5
+    max_fits: int = 5
+    min_growth: float = 1.05
+    min_ratio: float = 1.2
+    rounding_error: float = 0.002
+    header_bits: float = 8 * 65
+
+
+def fit_to_psnr(
+    fits: PlaneFits, psnr: float, sizes: tuple[int, int], num_restarts: int, listener: ProgressListener
+) -> Outcome:
+    """Fit planes so that they have a PSNR, and hardly more bytes than that takes.
+
+    Args:
+        fits: of the planes.
+        psnr: in dB, of the decoded file against the planes rounded to 8 bits.
+        sizes: the smallest and the largest limit in bytes.
+        num_restarts: with the limit that is found, at least 1.
+        listener: is told the number of steps done, the number planned so far, and the PSNR in dB at the resolution of
+            the step.
+    """
+    return _Search(fits, psnr, sizes, listener, SearchSettings()).run(num_restarts)
+
+
+@dataclass(frozen=True)
+class _Found:
     """What a fit has come to.
 
     Attributes:
-        trial: the file and its PSNR.
+        fit: its result.
         size: the limit in bytes it was given.
-        untrimmed: in dB, before Gaussians were dropped; if some were, that of the last step.
+        unpruned: in dB, before Gaussians were dropped; if some were, that of the last step.
     """
 
-    trial: Trial
+    fit: FitResult
     size: int
-    untrimmed: float
+    unpruned: float
 
 
 class _Search:
@@ -100,95 +93,96 @@ class _Search:
 
     def __init__(
         self,
-        image: Tensor,
+        fits: PlaneFits,
         psnr: float,
-        plan: Callable[[int, int], FitConfig],
         sizes: tuple[int, int],
-        report: Callable[[int, int, float], None],
+        listener: ProgressListener,
+        settings: SearchSettings,
     ) -> None:
-        self._image, self._psnr, self._plan, self._report = image, psnr, plan, report
+        self._fits, self._psnr, self._listener, self._settings = fits, psnr, listener, settings
         self._low, self._high = sizes
-        self._picture = byte_picture(image)
-        self._num_pixels: int = image[0].numel()
         self._done = 0
-        self._points = [(math.log2(TYPICAL_RATE), TYPICAL_PSNR)]
-        self._slope = TYPICAL_SLOPE - 2.0 * CURVATURE * math.log2(TYPICAL_RATE)  # B, that is where x is 0
+        x = math.log2(settings.typical_rate)
+        self._points = [(x, settings.typical_psnr)]
+        self._slope = settings.typical_slope - 2.0 * settings.curvature * x  # B, that is where x is 0
 
-    def run(self, num_trials: int) -> bytes:
+    def run(self, num_restarts: int) -> Outcome:
         """Search; see `fit_to_psnr`."""
+        settings = self._settings
         size = self._size_for(self._psnr)
         self._points = []
-        results: list[_Result] = []
-        best: _Result | None = None
-        for left in reversed(range(MAX_FITS)):
+        results: list[_Found] = []
+        best: _Found | None = None
+        for left in reversed(range(settings.max_fits)):
             result = self._fit(size, 0)
-            self._add(size, result.untrimmed)
+            self._add(size, result.unpruned)
             results.append(result)
-            if result.trial.psnr >= self._psnr:
+            if result.fit.psnr >= self._psnr:
                 best = result if best is None else self._better(best, result)
-                if result.untrimmed < self._psnr + ENOUGH:
+                if result.unpruned < self._psnr + settings.max_excess:
                     break
                 self._high = size - 1
             else:
                 if size == self._high:
                     break
-                self._low = min(math.ceil(MIN_GROWTH * size), self._high)
-            if best is not None and self._high < NARROW * self._low:
+                self._low = min(math.ceil(settings.min_growth * size), self._high)
+            if best is not None and self._high < settings.min_ratio * self._low:
                 break
-            size = self._size_for(self._psnr + MARGIN)
+            size = self._size_for(self._psnr + settings.margin)
             if best is None:
                 size = self._high if left == 1 else size
             elif size == self._high:
                 # By chance fits may be much better or worse than the curve: this one was too good from there on.
                 size = round(math.sqrt(self._low * self._high))
-        found = best or max(results, key=lambda result: result.trial.psnr)
-        for number in range(1, num_trials):
+        found = best or max(results, key=lambda result: result.fit.psnr)
+        for number in range(1, num_restarts):
             found = self._better(found, self._fit(found.size, number))
-        if found.trial.psnr < self._psnr:
-            message = f"the best that this preset reaches is {found.trial.psnr:.2f} dB, not {self._psnr:g}"
-            raise QualityError(message, found.trial.data)
-        return found.trial.data
+        if found.fit.psnr < self._psnr:
+            reached = f"the best that this preset reaches is {found.fit.psnr:.2f} dB, not {self._psnr:g}"
+            return Outcome(found.fit.quantized, reached)
+        return Outcome(found.fit.quantized)
 
-    def _better(self, first: _Result, second: _Result) -> _Result:
+    def _better(self, first: _Found, second: _Found) -> _Found:
         """The smaller file of those that are good enough, or the one that comes closest."""
 
-        def key(result: _Result) -> tuple[float, int]:
-            return (min(result.trial.psnr, self._psnr), -len(result.trial.data))
+        def key(result: _Found) -> tuple[float, int]:
+            return (min(result.fit.psnr, self._psnr), -result.fit.num_bytes)
 
         return max(first, second, key=key)
 
-    def _fit(self, size: int, number: int) -> _Result:
-        """Fit with a limit in bytes, in the trial of a number, and measure."""
-        config = replace(self._plan(size, number), min_psnr=self._psnr + ROUNDING_ERROR)
+    def _fit(self, size: int, number: int) -> _Found:
+        """Fit with a limit in bytes, in the restart of a number, and measure."""
+        wanted = self._psnr + self._settings.rounding_error
+        config = self._fits.configure(size, number, wanted)
         before, last = self._done, 0.0
 
         def tick(step: int, psnr: float) -> None:
             nonlocal last
             self._done, last = before + step, psnr
-            self._report(self._done, before + config.steps, psnr)
+            self._listener(self._done, before + config.steps, psnr)
 
-        trial = run_trial(self._image, self._picture, config, tick)
-        was_trimmed = trial.psnr >= self._psnr + ROUNDING_ERROR
-        return _Result(trial, size, max(last, trial.psnr) if was_trimmed else trial.psnr)
+        fit = self._fits.measured(config, tick)
+        return _Found(fit, size, max(last, fit.psnr) if fit.psnr >= wanted else fit.psnr)
 
     def _add(self, size: int, psnr: float) -> None:
         """Put a point on the curve; one that is not too near tells the slope between them."""
-        x = self._rate(size)
-        others = [point for point in self._points if abs(point[0] - x) >= MIN_BASE]
+        settings, x = self._settings, self._rate(size)
+        others = [point for point in self._points if abs(point[0] - x) >= settings.min_distance]
         if others:
             other_x, other_psnr = min(others, key=lambda point: abs(point[0] - x))
-            secant = min(max((psnr - other_psnr) / (x - other_x), MIN_SLOPE), MAX_SLOPE)
-            self._slope = secant - CURVATURE * (x + other_x)
+            secant = min(max((psnr - other_psnr) / (x - other_x), settings.min_slope), settings.max_slope)
+            self._slope = secant - settings.curvature * (x + other_x)
         self._points.append((x, psnr))
 
     def _size_for(self, psnr: float) -> int:
         """The bytes at which the curve through the point nearest to `psnr` reaches it, within the bounds."""
+        settings = self._settings
         x, known = min(self._points, key=lambda point: abs(point[1] - psnr))
-        slope = min(max(self._slope + 2.0 * CURVATURE * x, MIN_SLOPE), MAX_SLOPE)
-        squared = slope**2 + 4.0 * CURVATURE * (psnr - known)
-        x += (math.sqrt(max(squared, 0.0)) - slope) / (2.0 * CURVATURE)
-        size = round((math.pow(2.0, min(x, 64.0)) * self._num_pixels + HEADER_BITS) / 8.0)
+        slope = min(max(self._slope + 2.0 * settings.curvature * x, settings.min_slope), settings.max_slope)
+        squared = slope**2 + 4.0 * settings.curvature * (psnr - known)
+        x += (math.sqrt(max(squared, 0.0)) - slope) / (2.0 * settings.curvature)
+        size = round((math.pow(2.0, min(x, 64.0)) * self._fits.num_pixels + settings.header_bits) / 8.0)
         return min(max(size, self._low), self._high)
 
     def _rate(self, size: int) -> float:
-        return math.log2((8.0 * size - HEADER_BITS) / self._num_pixels)
+        return math.log2((8.0 * size - self._settings.header_bits) / self._fits.num_pixels)

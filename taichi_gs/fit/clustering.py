@@ -1,119 +1,124 @@
 """The second stage of a fit: Gaussians beyond the budget go, and codebooks grow into the parameters.
 
-The parameters stay free, while the least useful Gaussians are removed a few at a time, so that the others can take
-their place. Meanwhile k-means codebooks follow the parameters and pull each Gaussian's vectors towards its codeword,
-ever more strongly, until vector and codeword are nearly one: the picture has time to make good for what the codebooks
-cost.
+Each Gaussian keeps values of its own, while the least useful Gaussians are removed a few at a time, so that the others
+can take their place. Meanwhile k-means codebooks follow the parameters and attract each Gaussian's vectors towards its
+codeword, ever more strongly, until vector and codeword are nearly one: the picture has time to make good for what the
+codebooks cost.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from taichi_gs.fit.config import FitConfig
+from taichi_gs.fit.adam import Adam
 from taichi_gs.fit.kmeans import centroids, lloyd, seed_codewords
-from taichi_gs.fit.objective import Report, Target
-from taichi_gs.fit.parameters import ROWS, RowAdam, Splats
-from taichi_gs.fit.unconstrained import clamp_rows
-
-VECTORS = ("log_covariances", "color_codes")
-"""The tensors of `Splats` that have codebooks."""
-
-PULL_FIRST, PULL_LAST = 0.003, 0.5
-"""The part of the way to its codeword that a vector is pulled after each step, at the beginning and at the end."""
-
-PRUNE_EVERY = 10
-PRUNE_END = 0.7
-"""The fraction of this stage in which the number of Gaussians falls, by equal factors, to the budget."""
-
-LLOYD_EVERY = 10
-LLOYD_ITERATIONS = 3
-"""Each time: they go on from the codewords of the last time, and more of them gain nothing."""
-
-CURVATURES_EVERY = 100
-NUM_PROBES = 4
-
-CURVATURE_FLOOR = 0.1
-"""Added to each curvature, in units of the channel's mean, so that vectors that hardly matter do not run away."""
+from taichi_gs.fit.parameters import CODED, ROWS, CodebookParameters, Parameters
+from taichi_gs.fit.prune import most_useful
+from taichi_gs.fit.stage import Stage
 
 
-@dataclass
-class Clusters:
-    """The codebooks [K, D] and each Gaussian's index [N], by name in VECTORS."""
+@dataclass(frozen=True)
+class Clustering:
+    """How the second stage runs.
 
-    codewords: dict[str, Tensor]
-    indices: dict[str, Tensor]
-
-
-def pull(
-    adam: RowAdam,
-    target: Target,
-    config: FitConfig,
-    steps: int,
-    generator: torch.Generator,
-    report: Report,
-) -> Clusters:
-    """Thin out the Gaussians in `adam` and draw their vectors towards codebooks, while fitting them.
-
-    At most the budget of `config` is left. Returns the codebooks.
+    Attributes:
+        first_attraction, last_attraction: the part of the way to its codeword that a vector is moved after each step,
+            at the beginning and at the end.
+        prune_every: steps from one removal of Gaussians to the next.
+        prune_end: the fraction of the stage in which their number falls, by equal factors, to the budget.
+        lloyd_every: steps from one run of k-means to the next.
+        lloyd_iterations: each time. They go on from the codewords of the last time, and more of them gain nothing.
+        samples_per_seed: of the vectors that first codewords are chosen from; more make no better codebooks.
+        curvatures_every: steps from one measurement of curvatures to the next.
     """
-    precision = config.precision
-    clusters = Clusters({}, {})
-    weights_of: dict[str, Tensor] = {}
-    surplus = len(adam["means"]) / config.num_gaussians
-    last_pruning = int(PRUNE_END * steps)
-    for step in range(steps):
-        splats = adam.splats(config.blending)
-        if surplus > 1.0 and step <= last_pruning and (step % PRUNE_EVERY == 0 or step == last_pruning):
-            left = 1.0 - step / last_pruning if last_pruning else 0.0
-            count = round(config.num_gaussians * surplus**left)
-            kept = most_useful(target.removal_errors(splats), count)
-            adam.keep_rows(kept)
-            weights_of = {name: weights[kept] for name, weights in weights_of.items()}
-            clusters.indices = {name: indices[kept] for name, indices in clusters.indices.items()}
-            splats = adam.splats(config.blending)
-        squared_error = target.backward(splats, coarse=False)
-        adam.step(1.0)
-        clamp_rows(adam, config.blending, target.size)
-        if step % CURVATURES_EVERY == 0:
-            weights_of = row_curvatures(target, splats, generator)
-        clustering = step % LLOYD_EVERY == 0 or step == steps - 1
-        price = precision.bit_price(target.decoded_error(squared_error), len(splats)) if clustering else 0.0
-        strength = PULL_FIRST * (PULL_LAST / PULL_FIRST) ** (step / steps)
-        for name in VECTORS:
-            vectors, weights = adam[name].detach(), weights_of[name]
-            if name not in clusters.codewords:
-                clusters.codewords[name] = seed_codewords(vectors, weights, precision.num_codewords[name], generator)
-            codewords = clusters.codewords[name]
-            if clustering:
-                codewords, clusters.indices[name] = lloyd(vectors, weights, codewords, price, LLOYD_ITERATIONS)
+
+    first_attraction: float = 0.003
+    last_attraction: float = 0.5
+    prune_every: int = 10
+    prune_end: float = 0.7
+    lloyd_every: int = 10
+    lloyd_iterations: int = 3
+    samples_per_seed: int = 8
+    curvatures_every: int = 100
+
+    def attraction(self, progress: float) -> float:
+        """The strength after a fraction of the stage."""
+        return self.first_attraction * (self.last_attraction / self.first_attraction) ** progress
+
+    def run(self, stage: Stage, parameters: Parameters, adam: Adam, steps: int) -> CodebookParameters:
+        """Prune the Gaussians to the budget and attract their vectors to codebooks, while fitting them."""
+        objective, config = stage.objective, stage.config
+        codebooks = _Codebooks(self, {"log_covariances": config.covariance_k, "color_codes": config.color_k})
+        surplus = len(parameters) / config.num_gaussians
+        last_pruning = int(self.prune_end * steps)
+        for step in range(steps):
+            prunes = step <= last_pruning and (step % self.prune_every == 0 or step == last_pruning)
+            if surplus > 1.0 and prunes:
+                left = 1.0 - step / last_pruning if last_pruning else 0.0
+                count = round(config.num_gaussians * surplus**left)
+                kept = most_useful(objective.removal_errors(parameters.ordered()), count)
+                adam.keep_rows(ROWS, kept)
+                parameters = parameters.with_rows(kept)
+                codebooks.keep_rows(kept)
+            drawn = parameters.ordered()
+            squared_error = objective.backward(drawn, objective.full)
+            adam.step(parameters.tensors, 1.0)
+            stage.bounds.clamp(parameters.tensors, config.blending, objective.size)
+            if step % self.curvatures_every == 0:
+                codebooks.weights = objective.curvatures(drawn, stage.generator)
+            bit_weight = None
+            if step % self.lloyd_every == 0 or step == steps - 1:
+                bit_weight = stage.weight_of_a_bit(squared_error, len(parameters))
+            codebooks.follow(parameters, bit_weight, stage.generator)
+            codebooks.attract(parameters, self.attraction(step / steps))
+            stage.listener(squared_error, objective.full)
+        return CodebookParameters(
+            parameters.means, codebooks.codewords, codebooks.indices, parameters.background, config.blending
+        ).leaves()
+
+
+class _Codebooks:
+    """The codebooks of parameters that are being fitted, by name in CODED.
+
+    Attributes:
+        codewords: [K, D].
+        indices: [N], the codeword of each Gaussian.
+        weights: [N, D], the curvature of the squared error in each number.
+    """
+
+    def __init__(self, settings: Clustering, num_codewords: dict[str, int]) -> None:
+        self._settings, self._num_codewords = settings, num_codewords
+        self.codewords: dict[str, Tensor] = {}
+        self.indices: dict[str, Tensor] = {}
+        self.weights: dict[str, Tensor] = {}
+
+    def keep_rows(self, kept: Tensor) -> None:
+        """Forget all Gaussians but the rows `kept` [M]."""
+        self.weights = {name: weights[kept] for name, weights in self.weights.items()}
+        self.indices = {name: indices[kept] for name, indices in self.indices.items()}
+
+    def follow(self, parameters: Parameters, bit_weight: float | None, generator: torch.Generator) -> None:
+        """Move codewords to their samples; where λ is given, the squared error that a bit is worth, by k-means."""
+        settings = self._settings
+        for name in CODED:
+            vectors, weights = parameters.rows[name].detach(), self.weights[name]
+            if name not in self.codewords:
+                samples = settings.samples_per_seed
+                self.codewords[name] = seed_codewords(vectors, weights, self._num_codewords[name], generator, samples)
+            codewords = self.codewords[name]
+            if bit_weight is not None:
+                codewords, self.indices[name] = lloyd(
+                    vectors, weights, codewords, bit_weight, settings.lloyd_iterations
+                )
             else:
-                codewords = centroids(vectors, weights, clusters.indices[name], codewords)
-            clusters.codewords[name] = codewords
-            adam.assign(name, torch.lerp(vectors, codewords[clusters.indices[name]], strength))
-        report(squared_error, coarse=False)
-    return clusters
+                codewords = centroids(vectors, weights, self.indices[name], codewords)
+            self.codewords[name] = codewords
 
-
-def most_useful(removal_errors: Tensor, count: int) -> Tensor:
-    """The rows of the `count` Gaussians whose removal would hurt most, ascending."""
-    return removal_errors.argsort(descending=True, stable=True)[:count].sort().values
-
-
-def row_curvatures(
-    target: Target, splats: Splats, generator: torch.Generator, steps: Tensor | None = None
-) -> dict[str, Tensor]:
-    """The curvature of the squared error in each Gaussian's parameters, by name in ROWS, kept away from zero.
-
-    `steps` [N, 2, 2] holds two vectors (x, y) in pixels for each Gaussian; curvatures of its mean are by multiples of
-    them, or by x and y without them.
-    """
-    moves = torch.zeros_like(splats.means).requires_grad_()
-    moved = splats.means.detach() + (moves if steps is None else (moves[:, :, None] * steps).sum(dim=1))
-    parameters = [moves, splats.log_covariances, splats.color_codes]
-    values = target.curvatures(replace(splats, means=moved), parameters, generator, NUM_PROBES)
-    tiny = torch.finfo(torch.float32).tiny
-    return {name: value + CURVATURE_FLOOR * value.mean(dim=0) + tiny for name, value in zip(ROWS, values, strict=True)}
+    def attract(self, parameters: Parameters, strength: float) -> None:
+        """Move the vectors of parameters, in place, a part of the way to their codewords."""
+        for name in CODED:
+            vectors = parameters.rows[name].detach()
+            vectors.copy_(torch.lerp(vectors, self.codewords[name][self.indices[name]], strength))

@@ -1,33 +1,42 @@
-"""`FitConfig`: how to fit."""
+"""`FitConfig`: what a fit is asked for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from taichi_gs.fit.precision import Precision
-from taichi_gs.model.gaussians import Blending
+from taichi_gs.model.blending import Blending
 
 
 @dataclass(frozen=True)
 class FitConfig:
-    """How to fit.
+    """What a fit is asked for. How it gets there is in `fit.Hyperparameters`.
 
     Attributes:
         num_gaussians: N, the budget; fewer may remain.
-        precision: what the file may spend on what.
+        covariance_k: codewords of the covariance codebook; fewer may remain.
+        color_k: codewords of the color codebook; fewer may remain.
         blending: of the Gaussians, "alpha" or "normalized".
-        loss: "l2", the mean squared error, or "l1-ssim", see `losses.py`.
+        loss: a name in `losses.LOSSES`.
+        density: how the Gaussians come to be N: "prune" or "gradient", see `unconstrained.py`.
         steps: optimisation steps, all stages together.
-        density: how the Gaussians come to be N: "prune" or "gradient", see `free.fit_free`.
         seed: of every random choice.
+        position_bits: bits of either coordinate; None lets rate and distortion decide.
+        covariance_bits: bits of each channel (m, u, v) of a covariance codeword; None likewise.
+        color_bits: bits of each channel (Y, Co, Cg, amplitude) of a color codeword; None likewise.
+        max_bytes: the file, without chunks, is kept at or below this size, if given.
         min_psnr: in dB of the 8-bit picture; Gaussians that it can be reached without are removed in the end, if given.
     """
 
     num_gaussians: int
-    precision: Precision
+    covariance_k: int
+    color_k: int
     blending: Blending
     loss: str
-    steps: int
     density: str
+    steps: int
     seed: int
+    position_bits: int | None = None
+    covariance_bits: tuple[int | None, ...] = (None,) * 3
+    color_bits: tuple[int | None, ...] = (None,) * 4
+    max_bytes: int | None = None
     min_psnr: float | None = None

@@ -1,55 +1,107 @@
-"""The fit: from a picture to the integers of a file."""
+"""The fit: from a picture to the integers of a file, in four stages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from taichi_gs.fit.clustering import pull
+from taichi_gs.fit.adam import LearningRates
+from taichi_gs.fit.clustering import Clustering
+from taichi_gs.fit.codeword_training import train_codewords
 from taichi_gs.fit.config import FitConfig
-from taichi_gs.fit.objective import Target
-from taichi_gs.fit.quantization_aware import ClusteredFit
-from taichi_gs.fit.unconstrained import fit_free, num_free
+from taichi_gs.fit.lagrangian import Lagrangian
+from taichi_gs.fit.objective import Objective, ObjectiveSettings
+from taichi_gs.fit.parameters import Bounds
+from taichi_gs.fit.quantization_aware import QuantizationAware
+from taichi_gs.fit.render import Renderer
+from taichi_gs.fit.resolution import Resolution
+from taichi_gs.fit.stage import Stage
+from taichi_gs.fit.unconstrained import Unconstrained
 from taichi_gs.model.quantized import QuantizedGaussians
 
-FREE, PULL, SETTLE = 0.2, 0.45, 0.15
-"""The stages' shares of the steps; refining has the rest."""
 
-PSNR_EVERY = 10
-"""Steps from one measurement of the PSNR to the next: on CUDA each one waits for all steps before."""
+@dataclass(frozen=True)
+class Schedule:
+    """How many of the steps each stage has.
+
+    Attributes:
+        unconstrained, clustering, codeword_training: shares of the steps, of the stages of these names; the last stage,
+            quantisation-aware training, has the rest.
+        psnr_every: steps from one measurement of the PSNR to the next: on a GPU each one waits for all steps before.
+    """
+
+    unconstrained: float = 0.2
+    clustering: float = 0.45
+    codeword_training: float = 0.15
+    psnr_every: int = 10
 
 
-def fit(image: Tensor, config: FitConfig, report: Callable[[int, float], None]) -> QuantizedGaussians:
-    """Fit Gaussians to a picture [3, H, W], RGB from 0 to 1, and return them quantised.
+@dataclass(frozen=True)
+class Hyperparameters:
+    """All choices of a fit that no user is asked for; each has the documentation of its class."""
 
-    `report(step, psnr)` is called after every step, with the PSNR in dB that was measured last, at the resolution of
-    its step; that of the last step always is.
+    schedule: Schedule = field(default_factory=Schedule)
+    objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
+    rates: LearningRates = field(default_factory=LearningRates)
+    bounds: Bounds = field(default_factory=Bounds)
+    lagrangian: Lagrangian = field(default_factory=Lagrangian)
+    unconstrained: Unconstrained = field(default_factory=Unconstrained)
+    clustering: Clustering = field(default_factory=Clustering)
+    quantization_aware: QuantizationAware = field(default_factory=QuantizationAware)
+
+
+def make_objective(
+    picture: Tensor, config: FitConfig, renderer: Renderer, hyperparameters: Hyperparameters | None = None
+) -> Objective:
+    """Return what a fit to a picture [3, H, W], RGB from 0 to 1, on the renderer's device, is judged by."""
+    chosen = hyperparameters or Hyperparameters()
+    num_first = chosen.unconstrained.num_gaussians(config, picture[0].numel())
+    return Objective(picture, config.loss, num_first, renderer, settings=chosen.objective)
+
+
+def fit(
+    objective: Objective,
+    config: FitConfig,
+    progress: Callable[[int, float], None],
+    hyperparameters: Hyperparameters | None = None,
+) -> QuantizedGaussians:
+    """Fit Gaussians to a picture and return them quantised, in canonical order.
+
+    Args:
+        objective: what they are judged by, made by `make_objective` for this fit alone.
+        config: what is asked for.
+        progress: called as progress(step, psnr) after every step, with the PSNR in dB that was measured last, at the
+            resolution of its step; that of the last step always is.
+        hyperparameters: how it is done.
     """
     with _one_pytorch_thread():
-        return _fit(image, config, report)
+        return _run_stages(objective, config, progress, hyperparameters or Hyperparameters())
 
 
-def _fit(image: Tensor, config: FitConfig, report: Callable[[int, float], None]) -> QuantizedGaussians:
-    generator = torch.Generator().manual_seed(config.seed)
-    done, psnr = 0, 0.0
+def _run_stages(
+    objective: Objective, config: FitConfig, progress: Callable[[int, float], None], chosen: Hyperparameters
+) -> QuantizedGaussians:
+    schedule, done, psnr = chosen.schedule, 0, 0.0
 
-    def tick(squared_error: Tensor, *, coarse: bool) -> None:
+    def listen(squared_error: Tensor, resolution: Resolution) -> None:
         nonlocal done, psnr
-        if done % PSNR_EVERY == 0 or done == config.steps - 1:
-            psnr = target.psnr(squared_error, coarse)
+        if done % schedule.psnr_every == 0 or done == config.steps - 1:
+            psnr = objective.psnr(squared_error, resolution)
         done += 1
-        report(done, psnr)
+        progress(done, psnr)
 
-    free, pulling, settling = (max(1, round(share * config.steps)) for share in (FREE, PULL, SETTLE))
-    target = Target(image, config.loss, num_free(config, image[0].numel()))
-    adam = fit_free(target, config, free, generator, tick)
-    clusters = pull(adam, target, config, pulling, generator, tick)
-    clustered = ClusteredFit(adam, clusters, target, config, generator)
-    clustered.settle(settling, tick)
-    return clustered.refine(config.steps - free - pulling - settling, tick).canonical()
+    generator = torch.Generator().manual_seed(config.seed)
+    stage = Stage(objective, config, chosen.rates, chosen.bounds, chosen.lagrangian, generator, listen)
+    shares = (schedule.unconstrained, schedule.clustering, schedule.codeword_training)
+    first, second, third = (max(1, round(share * config.steps)) for share in shares)
+    parameters, adam = chosen.unconstrained.run(stage, first)
+    coded = chosen.clustering.run(stage, parameters, adam, second)
+    adam = train_codewords(stage, coded, third)
+    return chosen.quantization_aware.run(stage, coded, adam, config.steps - first - second - third)
 
 
 @contextmanager

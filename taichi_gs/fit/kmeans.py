@@ -2,9 +2,9 @@
 
 The weights [N, D] are the curvature of the picture's squared error in each attribute, so that
 
-    cost(i, k) = sum_d weights[i, d] (vectors[i, d] - codewords[k, d])^2 + bit_price * bits[k]
+    cost(i, k) = sum_d weights[i, d] (vectors[i, d] - codewords[k, d])^2 + bit_weight * bits[k]
 
-is, to second order, what giving sample i the codeword k costs: squared error plus the price of the index's bits
+is, to second order, what giving sample i the codeword k costs: the rate-distortion cost of squared error and index bits
 (entropy-constrained vector quantisation, Chou, Lookabaugh and Gray 1989).
 """
 
@@ -17,12 +17,9 @@ from taichi_gs.fit.tensors import raw, taichi_dtype
 from taichi_gs.kernels import runtime
 from taichi_gs.kernels.assign import make_assign
 
-SAMPLES_PER_SEED = 8
-"""Of a photograph, more of them make no better codebooks."""
-
 
 def assign(
-    vectors: Tensor, weights: Tensor, codewords: Tensor, bits: Tensor, bit_price: float
+    vectors: Tensor, weights: Tensor, codewords: Tensor, bits: Tensor, bit_weight: float
 ) -> tuple[Tensor, Tensor]:
     """Return the cheapest codeword of every sample [N] int64 and its cost [N].
 
@@ -31,12 +28,12 @@ def assign(
         weights: [N, D], positive.
         codewords: [K, D].
         bits: [K], the code length of each codeword's index.
-        bit_price: squared error that one bit is worth; 0 is plain k-means.
+        bit_weight: λ, the squared error that one bit is worth; 0 is plain k-means.
     """
     indices = torch.empty(len(vectors), dtype=torch.int32, device=vectors.device)
     costs = vectors.new_empty(len(vectors))
-    kernel = make_assign(taichi_dtype(vectors), vectors.shape[1], runtime.start())
-    inputs = (vectors, weights, codewords, (bit_price * bits).to(weights.dtype))
+    kernel = make_assign(taichi_dtype(vectors), vectors.shape[1], runtime.kernel_form(runtime.start()))
+    inputs = (vectors, weights, codewords, (bit_weight * bits).to(weights.dtype))
     if len(vectors):
         kernel(*(raw(t.contiguous()) for t in inputs), raw(indices), raw(costs))
     return indices.long(), costs
@@ -59,37 +56,38 @@ def lloyd(
     vectors: Tensor,
     weights: Tensor,
     codewords: Tensor,
-    bit_price: float = 0.0,
+    bit_weight: float = 0.0,
     iterations: int = 10,
-    reseed: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Run Lloyd iterations, as many as the paper's by default, and return new codewords [K, D] and indices [N].
 
-    With `reseed`, codewords that lost all their samples are moved to the samples that are coded worst.
+    Codewords that lost all their samples are moved to the samples that are coded worst.
     """
     bits = vectors.new_zeros(len(codewords))
     for _ in range(iterations):
-        indices, cost = assign(vectors, weights, codewords, bits, bit_price)
+        indices, cost = assign(vectors, weights, codewords, bits, bit_weight)
         empty = torch.bincount(indices, minlength=len(codewords)) == 0
-        if reseed and empty.any():
+        if empty.any():
             worst = cost.argsort(descending=True, stable=True)[: int(empty.sum())]
             codewords = codewords.clone()
             codewords[empty.nonzero().squeeze(1)[: len(worst)]] = vectors[worst]
-            indices, _ = assign(vectors, weights, codewords, bits, bit_price)
+            indices, _ = assign(vectors, weights, codewords, bits, bit_weight)
         codewords = centroids(vectors, weights, indices, codewords)
-        if bit_price > 0.0:
+        if bit_weight > 0.0:
             bits = index_bits(indices, len(codewords))
-    indices, _ = assign(vectors, weights, codewords, bits, bit_price)
+    indices, _ = assign(vectors, weights, codewords, bits, bit_weight)
     return codewords, indices
 
 
-def seed_codewords(vectors: Tensor, weights: Tensor, num_codewords: int, generator: torch.Generator) -> Tensor:
+def seed_codewords(
+    vectors: Tensor, weights: Tensor, num_codewords: int, generator: torch.Generator, samples_per_seed: int = 8
+) -> Tensor:
     """Choose K of the samples as first codewords [K, D] by k-means++ (Arthur and Vassilvitskii 2007).
 
     Fewer if there are fewer different samples. `generator` is one of the CPU's, wherever the samples lie. Of many
-    samples only SAMPLES_PER_SEED times K are looked at, chosen at random.
+    samples only `samples_per_seed` times K are looked at, chosen at random.
     """
-    most = SAMPLES_PER_SEED * num_codewords
+    most = samples_per_seed * num_codewords
     if len(vectors) > most:
         rows = torch.randperm(len(vectors), generator=generator)[:most].to(vectors.device)
         vectors, weights = vectors[rows], weights[rows]

@@ -1,41 +1,71 @@
-"""The loss of the paper. The other one, the squared error, is the renderer's own: see `render.squared_error`."""
+"""What a fit minimises, by name. A loss compares Gaussians with the picture at one resolution.
+
+To add one, write a function here, name it in `LOSSES`, and add the name to `encoder/choices.py`.
+"""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
+from typing import Protocol
 
 import pytorch_msssim
 import torch
 from torch import Tensor
+
+from taichi_gs.fit.parameters import Parameters
+from taichi_gs.fit.resolution import Resolution
 
 SSIM_WEIGHT = 0.1
 """The weight of 1 - SSIM beside l1; the paper does not state its own, and 3D Gaussian splatting has 0.2."""
 
 SSIM_WINDOW = 11
 
-SSIM_BAND = 128
-"""Rows of the picture that one step's SSIM looks at: it takes longer than rendering, and bands take turns."""
+SSIM_ROWS = 128
+"""Rows of the picture that one step's SSIM looks at: it takes longer than rendering, and parts take turns."""
 
 GOLDEN_RATIO = 0.6180339887498949
 
 
-def l1_ssim(image: Tensor, target: Tensor, step: int) -> Tensor:
-    """(1 - w) |image - target| + w (1 - SSIM) of images [3, H, W], w = SSIM_WEIGHT (the paper's loss).
+class Loss(Protocol):
+    """Compares Gaussians with a picture, differentiably."""
 
-    The SSIM is that of a band of SSIM_BAND rows, a different one at every `step`, evenly spread over the picture in
-    the long run.
+    def __call__(self, parameters: Parameters, resolution: Resolution, step: int) -> tuple[Tensor, Tensor]:
+        """Return the loss, and the sum of weighted squared errors, which need not have a gradient; both are scalars."""
+
+
+def l2(parameters: Parameters, resolution: Resolution, step: int) -> tuple[Tensor, Tensor]:
+    """The mean of the weighted squared errors over pixels and channels."""
+    squared_error = resolution.squared_error(parameters)
+    return squared_error / resolution.picture.numel(), squared_error
+
+
+def l1_ssim(parameters: Parameters, resolution: Resolution, step: int) -> tuple[Tensor, Tensor]:
+    """The paper's loss; see `l1_ssim_of`."""
+    image = resolution.render(parameters)
+    loss = l1_ssim_of(image, resolution.picture, step)
+    return loss, (resolution.weights * (image.detach() - resolution.picture).square()).sum()
+
+
+LOSSES: Mapping[str, Loss] = {"l2": l2, "l1-ssim": l1_ssim}
+
+
+def l1_ssim_of(image: Tensor, picture: Tensor, step: int) -> Tensor:
+    """(1 - w) |image - picture| + w (1 - SSIM) of images [3, H, W], w = SSIM_WEIGHT (the paper's loss).
+
+    The SSIM is that of SSIM_ROWS rows, others at every `step`, evenly spread over the picture in the long run.
     """
-    absolute = (image - target).abs().mean()
+    absolute = (image - picture).abs().mean()
     height, width = image.shape[1:]
     if min(height, width) < SSIM_WINDOW:
         return absolute
-    first = int((step * GOLDEN_RATIO) % 1.0 * (max(height - SSIM_BAND, 0) + 1))
+    first = int((step * GOLDEN_RATIO) % 1.0 * (max(height - SSIM_ROWS, 0) + 1))
     # On CPUs, PyTorch's depthwise convolutions are four times as fast with the channels last.
-    bands = (
-        picture[None, :, first : first + SSIM_BAND].contiguous(memory_format=torch.channels_last)
-        for picture in (image, target)
+    parts = (
+        whole[None, :, first : first + SSIM_ROWS].contiguous(memory_format=torch.channels_last)
+        for whole in (image, picture)
     )
-    similarity: Tensor = pytorch_msssim.ssim(*bands, data_range=1.0, win=_ssim_window(image.device))
+    similarity: Tensor = pytorch_msssim.ssim(*parts, data_range=1.0, win=_ssim_window(image.device))
     return (1.0 - SSIM_WEIGHT) * absolute + SSIM_WEIGHT * (1.0 - similarity)
 
 

@@ -1,121 +1,183 @@
-"""`Target`: the picture that is fitted, at full and at reduced resolution, and what is measured against it."""
+"""`Objective`: what "error" means in a fit. All stages ask it, and nothing else compares Gaussians with the picture."""
 
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from taichi_gs.fit.losses import l1_ssim
-from taichi_gs.fit.parameters import Splats
-from taichi_gs.fit.tile_tensors import PairCapacity
-
-MIN_COARSE_SPACING = 3.0
-"""Pixels between neighbouring Gaussians, on average, that the reduced resolution leaves: it shows all they can."""
-
-MIN_COARSE_SIDE = 32
+from taichi_gs.fit.losses import LOSSES
+from taichi_gs.fit.parameters import ROWS, Parameters
+from taichi_gs.fit.render import Renderer, Splats
+from taichi_gs.fit.resolution import Resolution
+from taichi_gs.model.levels import to_levels
 
 
-class Report(Protocol):
-    """Is told after every step the sum of squared errors in it, a tensor, against the coarse or the full picture."""
-
-    def __call__(self, squared_error: Tensor, *, coarse: bool) -> None: ...  # noqa: D102
-
-
-class Target:
-    """A picture [3, H, W] to fit, with a copy at reduced resolution for the first steps.
+@dataclass(frozen=True)
+class ObjectiveSettings:
+    """How an objective measures.
 
     Attributes:
-        full: [3, H, W].
-        coarse: [3, h, w], `full` averaged over blocks of a power of two chosen from the number of Gaussians; may be
-        `full`.
-        size: (H, W).
+        min_coarse_spacing: pixels between neighbouring Gaussians, on average, that the reduced resolution leaves: it
+            shows all they can.
+        min_coarse_side: of the reduced picture, in pixels.
+        num_probes: backward passes for a curvature; its relative deviation is about sqrt(2 / num_probes).
+        curvature_floor: added to each curvature, in units of the channel's mean, so that vectors that hardly matter do
+            not run away.
     """
 
-    def __init__(self, image: Tensor, loss: str, num_gaussians: int) -> None:
-        self.full = image
-        self.size: tuple[int, int] = (image.shape[1], image.shape[2])
-        self._loss = loss
-        self._steps = 0
-        self._capacities = {True: PairCapacity(), False: PairCapacity()}
-        factor = 1
-        spacing = math.sqrt(image[0].numel() / max(num_gaussians, 1))
-        while spacing / (2 * factor) >= MIN_COARSE_SPACING and min(self.size) // (2 * factor) >= MIN_COARSE_SIDE:
-            factor *= 2
-        coarse_size = (-(-self.size[0] // factor), -(-self.size[1] // factor))
-        self.coarse = functional.interpolate(image[None], size=coarse_size, mode="area")[0] if factor > 1 else image
+    min_coarse_spacing: float = 3.0
+    min_coarse_side: int = 32
+    num_probes: int = 4
+    curvature_floor: float = 0.1
 
-    def picture(self, coarse: bool) -> Tensor:
-        """The coarse or the full picture."""
-        return self.coarse if coarse else self.full
 
-    def render(self, splats: Splats, coarse: bool) -> Tensor:
-        """Render `splats` at one of the two resolutions, differentiably."""
-        height, width = self.picture(coarse).shape[1:]
-        return splats.render(self.size, (height, width))
+class Objective:
+    """A picture, what a difference from it costs, and everything that follows from that cost.
 
-    def backward(self, splats: Splats, coarse: bool) -> Tensor:
-        """Add the loss's gradients to the leaves behind `splats`: once in every step of a fit.
+    The cost is the loss that is minimised and, wherever errors are counted, the squared error of each pixel times its
+    weight: in what Gaussians are worth, in curvatures and so in codebooks and in precision, and in λ.
 
-        Returns the sum of squared errors over pixels and channels, detached, whatever the loss.
+    Attributes:
+        full: the picture.
+        coarse: the picture averaged over blocks of a power of two, for the first steps; may be `full`.
+    """
+
+    def __init__(
+        self,
+        picture: Tensor,
+        loss: str,
+        num_gaussians: int,
+        renderer: Renderer,
+        weights: Tensor | None = None,
+        settings: ObjectiveSettings | None = None,
+    ) -> None:
+        """Weigh the errors against a picture.
+
+        Args:
+            picture: [3, H, W], RGB from 0 to 1.
+            loss: a name in LOSSES.
+            num_gaussians: that begin the fit; the reduced resolution follows from it.
+            renderer: draws Gaussians.
+            weights: [H, W], of each pixel's squared error, positive, 1 on average; 1 everywhere if None.
+            settings: how it measures.
         """
-        picture, capacity = self.picture(coarse), self._capacities[coarse]
-        if self._loss == "l2":
-            squared_error = splats.squared_error(self.size, picture, capacity)
-            loss = squared_error / picture.numel()
-        else:
-            image = splats.render(self.size, (picture.shape[1], picture.shape[2]), capacity)
-            loss = l1_ssim(image, picture, self._steps)
-            squared_error = (image.detach() - picture).square().sum()
+        self._settings = settings or ObjectiveSettings()
+        self._loss, self._renderer, self._num_steps = LOSSES[loss], renderer, 0
+        self.size: tuple[int, int] = (picture.shape[1], picture.shape[2])
+        weights = torch.ones_like(picture[0]) if weights is None else weights
+        self.full = Resolution(picture, weights, self.size, renderer)
+        factor = self._coarse_factor(num_gaussians)
+        self.coarse = self.full
+        if factor > 1:
+            coarse_size = (-(-self.size[0] // factor), -(-self.size[1] // factor))
+            coarse_picture, coarse_weights = (
+                functional.interpolate(planes[None], size=coarse_size, mode="area")[0]
+                for planes in (picture, weights[None])
+            )
+            self.coarse = Resolution(coarse_picture, coarse_weights[0], self.size, renderer)
+
+    def _coarse_factor(self, num_gaussians: int) -> int:
+        factor, settings = 1, self._settings
+        spacing = math.sqrt(math.prod(self.size) / max(num_gaussians, 1))
+        while (
+            spacing / (2 * factor) >= settings.min_coarse_spacing
+            and min(self.size) // (2 * factor) >= settings.min_coarse_side
+        ):
+            factor *= 2
+        return factor
+
+    def spacing(self, num_gaussians: int) -> float:
+        """The mean distance between so many Gaussians, in pixels."""
+        return math.sqrt(math.prod(self.size) / num_gaussians)
+
+    def backward(self, parameters: Parameters, resolution: Resolution) -> Tensor:
+        """Add the loss's gradients to the leaves behind `parameters`: once in every step of a fit.
+
+        Returns the sum of weighted squared errors over pixels and channels, detached, whatever the loss.
+        """
+        loss, squared_error = self._loss(parameters, resolution, self._num_steps)
         torch.autograd.backward(loss)
-        self._steps += 1
+        self._num_steps += 1
         return squared_error.detach()
 
+    def squared_error(self, parameters: Parameters) -> Tensor:
+        """The sum of weighted squared errors of the full picture, differentiably."""
+        splats = parameters.splats(self.size, self.size)
+        return self._renderer.squared_error(splats, self.full.picture, self.full.weights)
+
     def decoded_error(self, squared_error: Tensor) -> float:
-        """The full picture's sum of squared errors when it is decoded, about, from that before rounding.
+        """The full picture's squared error when it is decoded, about, from that before rounding.
 
         At least what rounding to 8 bits makes of a perfect picture: below that, nothing is worth a bit.
         """
-        return max(float(squared_error), self.full.numel() / (12.0 * 255.0**2))
+        return max(float(squared_error), self.full.picture.numel() / (12.0 * 255.0**2))
 
-    def removal_errors(self, splats: Splats) -> Tensor:
-        """How much removing each Gaussian alone would add [N] to the squared error of the full picture."""
-        return splats.removal_errors(self.full)
+    def removal_errors(self, parameters: Parameters) -> Tensor:
+        """How much removing each Gaussian alone would add [N] to the weighted squared error of the full picture."""
+        splats = parameters.splats(self.size, self.size)
+        return self._renderer.removal_errors(splats, self.full.picture, self.full.weights)
 
-    def psnr(self, squared_error: Tensor, coarse: bool) -> float:
+    def psnr(self, squared_error: Tensor, resolution: Resolution) -> float:
         """The peak signal-to-noise ratio in dB that a sum of squared errors makes."""
-        return -10.0 * math.log10(max(float(squared_error) / self.picture(coarse).numel(), 1e-10))
+        return -10.0 * math.log10(max(float(squared_error) / resolution.picture.numel(), 1e-10))
+
+    def decoded_quality(self, pixels: NDArray[np.uint8]) -> float:
+        """The PSNR in dB of decoded pixels [H, W, 3], each error times its weight: what files are ranked by."""
+        levels = to_levels(self.full.picture)
+        errors = (torch.tensor(pixels).permute(2, 0, 1).to(levels) - levels).square()
+        mean = float((self.full.weights * errors).mean(dtype=torch.float64))
+        return math.inf if mean == 0.0 else 10.0 * math.log10(255.0**2 / mean)
+
+    def has_psnr(self, parameters: Parameters, min_psnr: float) -> bool:
+        """Tell whether the full picture, drawn and rounded to 8 bits, has a PSNR of `min_psnr` dB; unweighted."""
+        with torch.no_grad():
+            image = self._renderer.render(parameters.splats(self.size, self.size), self.size)
+        errors = (to_levels(image) - to_levels(self.full.picture)).square()
+        most: float = 255.0**2 * 10.0 ** (-0.1 * min_psnr)
+        return float(errors.mean(dtype=torch.float64)) <= most
 
     def curvatures(
-        self,
-        splats: Splats,
-        parameters: list[Tensor],
-        generator: torch.Generator,
-        num_probes: int,
-    ) -> list[Tensor]:
-        """How much the squared error feels each parameter: the diagonal of the Gauss-Newton matrix J^T J, estimated.
+        self, parameters: Parameters, generator: torch.Generator, steps: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """The curvature of the weighted squared error in each Gaussian's parameters, by name in ROWS.
 
-        With J the derivative of all pixels by the parameters and z a random picture of +1 and -1, the expectation of
-        (J^T z)^2 is that diagonal (Bekas, Kokiopoulou and Saad 2007), and J^T z is one backward pass. A change d of one
-        parameter adds about curvature * d^2 to the sum of squared errors over pixels and channels.
+        It is the diagonal of the Gauss-Newton matrix J^T W J, estimated. With J the derivative of all pixels by the
+        parameters, W their weights and z a random picture of +1 and -1, the expectation of (J^T W^1/2 z)^2 is that
+        diagonal (Bekas, Kokiopoulou and Saad 2007), and one backward pass finds it. A change d of one parameter adds
+        about curvature * d^2 to the squared error. All are kept away from zero.
 
         Args:
-            splats: what to render.
-            parameters: the tensors behind `splats` that curvatures are wanted of.
+            parameters: the Gaussians.
             generator: source of the signs.
-            num_probes: backward passes to average; an entry's relative deviation is about sqrt(2 / num_probes).
+            steps: [N, 2, 2], two vectors (x, y) in pixels for each Gaussian: curvatures of its mean are by multiples of
+                them. By x and y without them.
         """
+        moves = torch.zeros_like(parameters.means).requires_grad_()
+        moved = parameters.means.detach() + (moves if steps is None else (moves[:, :, None] * steps).sum(dim=1))
+        splats = replace(parameters, means=moved).splats(self.size, self.size)
+        inputs = [moves, parameters.log_covariances, parameters.color_codes]
+        values = self._squared_gradients(splats, inputs, generator)
+        tiny, floor = torch.finfo(torch.float32).tiny, self._settings.curvature_floor
+        return {name: value + floor * value.mean(dim=0) + tiny for name, value in zip(ROWS, values, strict=True)}
+
+    def _squared_gradients(self, splats: Splats, inputs: list[Tensor], generator: torch.Generator) -> list[Tensor]:
+        """The mean over probes of (J^T W^1/2 z)^2 by each of `inputs`, which `splats` depend on."""
         with torch.no_grad():
-            image = self.render(splats, coarse=False)
-        totals = [torch.zeros_like(p) for p in parameters]
+            image = self._renderer.render(splats, self.size)
+        root = self.full.weights.rsqrt()
+        totals, num_probes = [torch.zeros_like(p) for p in inputs], self._settings.num_probes
         for _ in range(num_probes):
             ones = torch.randint(0, 2, image.shape, generator=generator, dtype=torch.int8).to(image)
-            # Against C - z / 2 the squared error has the gradient J^T z, and its kernel is the one that fits anyway.
-            error = splats.squared_error(self.size, image + 0.5 - ones)
-            gradients = torch.autograd.grad(error, parameters, retain_graph=True)
+            # Against C - W^-1/2 z / 2 the squared error has this gradient, and its kernel is the one that fits anyway.
+            signs = image + 0.5 * root - root * ones
+            error = self._renderer.squared_error(splats, signs, self.full.weights)
+            gradients = torch.autograd.grad(error, inputs, retain_graph=True)
             for total, gradient in zip(totals, gradients, strict=True):
                 total += gradient.square() / num_probes
         return totals

@@ -1,31 +1,35 @@
-"""`Splats`: the parameters that the optimiser moves, and an Adam whose rows can come and go."""
+"""What a fit trains: `Parameters`, with values of their own, and `CodebookParameters`, whose values are codewords.
+
+Both are plain containers. What an optimiser remembers of them is in `adam.py`.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.optim.adam import adam
 
-from taichi_gs.fit.render import removal_errors, render, squared_error
-from taichi_gs.fit.tile_tensors import PairCapacity
-from taichi_gs.model.gaussians import MAX_OPACITY, Blending
-from taichi_gs.model.quantized import AMPLITUDE_UNIT
+from taichi_gs.fit.render import Splats
+from taichi_gs.model.blending import MAX_OPACITY, Blending
+from taichi_gs.model.quantized import AMPLITUDE_CHANNEL, AMPLITUDE_UNIT, MAX_AMPLITUDE_CODE, MAX_COLOR_CODE
 
 ROWS = ("means", "log_covariances", "color_codes")
-"""The tensors of `Splats` that have one row a Gaussian."""
+"""The tensors of `Parameters` that have one row a Gaussian."""
+
+CODED = ("log_covariances", "color_codes")
+"""Those among them that have a codebook: the covariance codebook and the color codebook."""
 
 
 @dataclass(frozen=True)
-class Splats:
-    """N Gaussians as tensors; positions and covariances in pixels of the full-size image.
+class Parameters:
+    """N Gaussians as tensors; means and covariances in pixels of the full picture.
 
     Attributes:
-        means: [N, 2].
-        log_covariances: [N, 3], (m, u, v) as in `gaussians.py`.
+        means: [N, 2], (x, y).
+        log_covariances: [N, 3], (m, u, v) as in `model/gaussians.py`.
         color_codes: [N, 4], Y, Co, Cg and the code of the amplitude.
         background: [3], RGB.
         blending: "alpha" or "normalized".
@@ -43,9 +47,19 @@ class Splats:
         return len(self.means)
 
     @property
+    def tensors(self) -> dict[str, Tensor]:
+        """The tensors that are trained, by name."""
+        return {**self.rows, "background": self.background}
+
+    @property
+    def rows(self) -> dict[str, Tensor]:
+        """The tensors with one row a Gaussian, by name in ROWS."""
+        return {name: getattr(self, name) for name in ROWS}
+
+    @property
     def amplitudes(self) -> Tensor:
         """[N], the opacities, or for normalised blending the weights at the means."""
-        return amplitudes(self.color_codes[:, 3], self.blending)
+        return amplitudes(self.color_codes[:, AMPLITUDE_CHANNEL], self.blending)
 
     @property
     def colors(self) -> Tensor:
@@ -53,36 +67,30 @@ class Splats:
         y, co, cg, _ = self.color_codes.unbind(dim=1)
         return torch.stack([y + co - cg, y + cg, y - co - cg], dim=1)
 
-    def only(self, kept: Tensor) -> Splats:
-        """The Gaussians of a mask [N] bool, in the same order."""
-        rows = {name: getattr(self, name)[kept] for name in ROWS}
+    def leaves(self) -> Parameters:
+        """Return copies that collect gradients."""
+        return replace(self, **{name: t.detach().clone().requires_grad_() for name, t in self.tensors.items()})
+
+    def ordered(self) -> Parameters:
+        """Return the same Gaussians in the blending order of their areas, small ones in front, if they need one."""
+        return replace(self, order=area_order(self.log_covariances)) if self.blending == "alpha" else self
+
+    def with_rows(self, kept: Tensor, added: Mapping[str, Tensor] | None = None) -> Parameters:
+        """Return the rows `kept` [M] and, after them, the rows `added` by name in ROWS; all are leaves."""
+        rows = {name: t.detach()[kept] for name, t in self.rows.items()}
+        if added is not None:
+            rows = {name: torch.cat([t, added[name]]) for name, t in rows.items()}
+        return replace(self, **{name: t.requires_grad_() for name, t in rows.items()})
+
+    def masked(self, kept: Tensor) -> Parameters:
+        """Return the Gaussians of a mask [N] bool, in the same order."""
+        rows = {name: t[kept] for name, t in self.rows.items()}
         if self.order is None:
             return replace(self, **rows)
         return replace(self, **rows, order=(kept.cumsum(dim=0) - 1)[self.order[kept[self.order]]])
 
-    def render(
-        self, full_size: tuple[int, int], image_size: tuple[int, int], capacity: PairCapacity | None = None
-    ) -> Tensor:
-        """Render [3, height, width] at `image_size` what is described for `full_size`, differentiably."""
-        placed = self._placed(full_size, image_size)
-        return render(*placed, self.order, image_size, self.blending, capacity=capacity)
-
-    def squared_error(
-        self, full_size: tuple[int, int], picture: Tensor, capacity: PairCapacity | None = None
-    ) -> Tensor:
-        """The sum of squared errors against `picture` [3, height, width], as by `render`, differentiably."""
-        placed = self._placed(full_size, (picture.shape[1], picture.shape[2]))
-        return squared_error(*placed, self.order, picture, self.blending, capacity=capacity)
-
-    def removal_errors(self, picture: Tensor) -> Tensor:
-        """How much removing each Gaussian alone adds [N] to the squared error against `picture` [3, H, W]."""
-        size = (picture.shape[1], picture.shape[2])
-        return removal_errors(*self._placed(size, size), self.order, picture, self.blending)
-
-    def _placed(
-        self, full_size: tuple[int, int], image_size: tuple[int, int]
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """The renderer's means, log_covariances, colors, amplitudes and background, in pixels of `image_size`."""
+    def splats(self, full_size: tuple[int, int], image_size: tuple[int, int]) -> Splats:
+        """Return what is drawn, differentiably: these Gaussians of a picture of `full_size` at `image_size`."""
         means, log_covariances = self.means, self.log_covariances
         if image_size != full_size:
             # Number by number: a small tensor of them would have to be copied to a GPU at each step.
@@ -90,17 +98,107 @@ class Splats:
             (x, y), (m, u, v) = means.unbind(dim=1), log_covariances.unbind(dim=1)
             means = torch.stack([x * scale_x, y * scale_y], dim=1)
             log_covariances = torch.stack([m + math.log(scale_x * scale_y), u, v], dim=1)
-        return means, log_covariances, self.colors, self.amplitudes, self.background
+        return Splats(means, log_covariances, self.colors, self.amplitudes, self.background, self.blending, self.order)
+
+
+@dataclass(frozen=True)
+class CodebookParameters:
+    """N Gaussians whose covariances and colours are codewords.
+
+    Attributes:
+        means: [N, 2], (x, y) in pixels of the full picture.
+        codewords: [K, D] by name in CODED, each with a K of its own.
+        indices: [N] int64 by name in CODED, the codeword of each Gaussian.
+        background: [3], RGB.
+        blending: "alpha" or "normalized".
+    """
+
+    means: Tensor
+    codewords: dict[str, Tensor]
+    indices: dict[str, Tensor]
+    background: Tensor
+    blending: Blending
+
+    def __len__(self) -> int:
+        return len(self.means)
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """The tensors that are trained, by name."""
+        return {"means": self.means, "background": self.background, **self.codewords}
+
+    def leaves(self) -> CodebookParameters:
+        """Return copies that collect gradients."""
+        tensors = {name: t.detach().clone().requires_grad_() for name, t in self.tensors.items()}
+        codewords = {name: tensors[name] for name in CODED}
+        return replace(self, means=tensors["means"], background=tensors["background"], codewords=codewords)
+
+    def with_rows(self, kept: Tensor) -> CodebookParameters:
+        """Return the Gaussians `kept` [M], with means that are leaves."""
+        indices = {name: own[kept] for name, own in self.indices.items()}
+        return replace(self, means=self.means.detach()[kept].requires_grad_(), indices=indices)
+
+    def expanded(self, means: Tensor | None = None, codewords: dict[str, Tensor] | None = None) -> Parameters:
+        """Return each Gaussian with values of its own, differentiably, in no order.
+
+        The background is rounded as a file rounds it. `means` and `codewords` may stand in place of these parameters'.
+        """
+        vectors = {name: words[self.indices[name]] for name, words in (codewords or self.codewords).items()}
+        background = straight_through(self.background, background_levels(self.background) / 255.0)
+        return Parameters(
+            self.means if means is None else means, **vectors, background=background, blending=self.blending
+        )
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What parameters are kept within: what is worth drawing, and what a file can hold.
+
+    Attributes:
+        min_log_area: of m; such a Gaussian is about a third of a pixel thick.
+        max_log_area: of m.
+        max_anisotropy: of u and v; the axes are at most e^6 to e^8.5 : 1.
+        code_margin: kept from the bounds of a file's codes, because a quantiser's range ends a little above the
+            largest one.
+    """
+
+    min_log_area: float = -2.5
+    max_log_area: float = 24.0
+    max_anisotropy: float = 6.0
+    code_margin: float = 0.1
+
+    def clamp(self, tensors: Mapping[str, Tensor], blending: Blending, image_size: tuple[int, int]) -> None:
+        """Clamp the tensors of parameters in place.
+
+        A mean that left the picture would be rounded to its edge in the end, and all at once show a colour that nothing
+        had fitted.
+        """
+        means, (height, width) = tensors["means"].detach(), image_size
+        means[:, 0].clamp_(0.0, width)
+        means[:, 1].clamp_(0.0, height)
+        log_covariances = tensors["log_covariances"].detach()
+        log_covariances[:, 0].clamp_(self.min_log_area, self.max_log_area)
+        log_covariances[:, 1:].clamp_(-self.max_anisotropy, self.max_anisotropy)
+        codes, bound = tensors["color_codes"].detach(), MAX_COLOR_CODE - self.code_margin
+        codes.clamp_(-bound, bound)
+        if blending == "normalized":
+            bound = MAX_AMPLITUDE_CODE - self.code_margin
+            codes[:, AMPLITUDE_CHANNEL].clamp_(-bound, bound)
 
 
 def amplitudes(codes: Tensor, blending: Blending) -> Tensor:
-    """The amplitudes [N] that codes [N] stand for, differentiably; `quantize.amplitudes_of` is the decoder's form."""
+    """The amplitudes [N] that codes [N] stand for, differentiably; `dequantize.amplitudes_of` is the decoder's form."""
     return (AMPLITUDE_UNIT * codes).exp() if blending == "normalized" else MAX_OPACITY * torch.sigmoid(codes)
 
 
 def area_order(log_covariances: Tensor) -> Tensor:
     """The permutation [N] that puts the Gaussians with the smallest area in front."""
     return torch.argsort(log_covariances.detach()[:, 0], stable=True)
+
+
+def background_levels(background: Tensor) -> Tensor:
+    """The background [3] in whole levels of 0 to 255, as a file holds it."""
+    return torch.round(255.0 * background.detach().clamp(0.0, 1.0))
 
 
 def principal_axes(log_covariances: Tensor) -> tuple[Tensor, Tensor]:
@@ -113,84 +211,6 @@ def principal_axes(log_covariances: Tensor) -> tuple[Tensor, Tensor]:
     return deviations, torch.stack([torch.stack([cos, sin], 1), torch.stack([-sin, cos], 1)], dim=1)
 
 
-@dataclass
-class _Moments:
-    """What Adam keeps of a tensor.
-
-    Attributes:
-        mean, square: running means of its gradient and of the gradient's square, shaped like it.
-        num_steps: [] float32, on its device.
-    """
-
-    mean: Tensor
-    square: Tensor
-    num_steps: Tensor
-
-
-class RowAdam:
-    """Adam over named tensors, with a learning rate each, that keeps its moments when rows are dropped or added.
-
-    The arithmetic is PyTorch's functional form of it: the class `torch.optim.Adam` imports PyTorch's compiler when the
-    first one is made, which takes longer than importing all the rest.
-    """
-
-    def __init__(self, tensors: Mapping[str, Tensor], rates: Mapping[str, float]) -> None:
-        self._rates = dict(rates)
-        self._tensors = {name: tensor.detach().clone().requires_grad_() for name, tensor in tensors.items()}
-        self._moments = {
-            name: _Moments(torch.zeros_like(t), torch.zeros_like(t), torch.zeros((), device=t.device))
-            for name, t in tensors.items()
-        }
-
-    def __getitem__(self, name: str) -> Tensor:
-        return self._tensors[name]
-
-    def splats(self, blending: Blending) -> Splats:
-        """The Gaussians whose fields are the tensors of this optimiser, in the order of their areas."""
-        order = area_order(self["log_covariances"]) if blending == "alpha" else None
-        return Splats(self["means"], self["log_covariances"], self["color_codes"], self["background"], blending, order)
-
-    @torch.no_grad()
-    def step(self, factor: float) -> None:
-        """Take a step with every learning rate multiplied by `factor`, then clear the gradients."""
-        for name, tensor in self._tensors.items():
-            if tensor.grad is None:
-                continue
-            moments = self._moments[name]
-            adam(
-                [tensor],
-                [tensor.grad],
-                [moments.mean],
-                [moments.square],
-                [],
-                [moments.num_steps],
-                amsgrad=False,
-                beta1=0.9,
-                beta2=0.999,
-                lr=self._rates[name] * factor,
-                weight_decay=0.0,
-                eps=1e-15,
-                maximize=False,
-                fused=True,
-            )
-            tensor.grad = None
-
-    def momentum(self, name: str) -> Tensor:
-        """The running mean of a tensor's gradient, shaped like it; zero before the first step."""
-        return self._moments[name].mean
-
-    def assign(self, name: str, values: Tensor) -> None:
-        """Overwrite a tensor's values [same shape] and keep its moments."""
-        self._tensors[name].data.copy_(values)
-
-    def keep_rows(self, kept: Tensor, names: Sequence[str] = ROWS) -> None:
-        """Keep only the rows `kept` [M] of the tensors `names`."""
-        self.replace_rows(kept, {name: self[name].detach()[:0] for name in names})
-
-    def replace_rows(self, kept: Tensor, added: Mapping[str, Tensor]) -> None:
-        """Keep the rows `kept` [M] of every tensor named in `added`, and append its new rows with zero moments."""
-        for name, rows in added.items():
-            self._tensors[name] = torch.cat([self._tensors[name].detach()[kept], rows]).requires_grad_()
-            old, zeros = self._moments[name], torch.zeros_like(rows)
-            mean, square = (torch.cat([moment[kept], zeros]) for moment in (old.mean, old.square))
-            self._moments[name] = _Moments(mean, square, old.num_steps)
+def straight_through(values: Tensor, rounded: Tensor) -> Tensor:
+    """`rounded` in value, with the gradient of `values` (the straight-through estimator, Bengio et al. 2013)."""
+    return values + (rounded - values).detach()

@@ -46,22 +46,22 @@ def quantize_vectors(vectors: Array, quantizers: Sequence[UniformQuantizer]) -> 
     return namespace(vectors).stack(channels, axis=1)
 
 
-def step_for_distortion(curvature: float, bit_price: float, count: int) -> float:
+def step_for_distortion(curvature: float, bit_weight: float, count: int) -> float:
     """The quantiser step at which `count` values cost least, bits and squared error together.
 
-    A step S adds about curvature S^2 / 12 to the squared error and costs count log2(1 / S) bits; at `bit_price` squared
-    error a bit the sum is least at S^2 = 6 bit_price count / (ln 2 curvature).
+    A step S adds about curvature S^2 / 12 to the squared error and costs count log2(1 / S) bits; at `bit_weight` squared
+    error a bit the sum is least at S^2 = 6 bit_weight count / (ln 2 curvature).
 
     Args:
         curvature: the second-order coefficient of the squared error, summed over all values that the step rounds.
-        bit_price: squared error that one bit is worth.
+        bit_weight: λ, the squared error that one bit is worth.
         count: how many values are coded.
     """
-    return math.sqrt(6.0 * bit_price * count / (math.log(2.0) * curvature))
+    return math.sqrt(6.0 * bit_weight * count / (math.log(2.0) * curvature))
 
 
-def bits_for_distortion(values: NDArray[np.floating], curvature: float, bit_price: float, count: int) -> int:
+def bits_for_distortion(values: NDArray[np.floating], curvature: float, bit_weight: float, count: int) -> int:
     """The number of bits, at most MAX_BITS, that come closest to `step_for_distortion` over the range of `values`."""
     spread = float(values.max() - values.min()) if len(values) else 0.0
-    step = step_for_distortion(curvature, bit_price, count) if curvature > 0.0 and bit_price > 0.0 else math.inf
+    step = step_for_distortion(curvature, bit_weight, count) if curvature > 0.0 and bit_weight > 0.0 else math.inf
     return int(np.clip(round(math.log2(spread / step + 1.0)), 0, MAX_BITS))

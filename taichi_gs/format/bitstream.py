@@ -2,7 +2,7 @@
 
 Files of version 1 are read too.
 
-    signature 8 | header about 50 | payload | tail (if flagged) | CRC-32 4
+    signature 8 | header about 50 | payload | chunks (if flagged) | CRC-32 4
 
 The checksum is verified before anything else is believed.
 """
@@ -15,15 +15,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from taichi_gs.errors import BitstreamError
-from taichi_gs.format.chunks import ALPHA_TAG, pack_tail, unpack_tail
-from taichi_gs.format.header import KNOWN_FLAGS, Header, check_header, pack_header, unpack_header
+from taichi_gs.format.chunks import ALPHA_TAG, pack_chunks, unpack_chunks
+from taichi_gs.format.header import KNOWN_FLAGS, Header, check_header, describe, pack_header, unpack_header
 from taichi_gs.format.limits import FORMAT_LIMITS, Limits, check_ranges, check_sides
 from taichi_gs.format.payload import decode_payload, encode_payload
-from taichi_gs.format.varint import Reader, varint
+from taichi_gs.format.varint import ByteCursor
 from taichi_gs.model.lattice import Lattice
 from taichi_gs.model.quantized import QuantizedGaussians
 
 SIGNATURE = b"\x89TGS\r\n\x1a\n"
+
+CHECKSUM_BYTES = 4
+
+_ALPHA_MISMATCH = "The file is invalid: its alpha plane is not a gray picture of the same size."
 
 _LOOKALIKES = {
     b"\x1f\x8b": "a Telegram animated sticker, which also ends in .tgs, or another gzip file",
@@ -34,33 +38,50 @@ _LOOKALIKES = {
 }
 
 
-def serialize(quantized: QuantizedGaussians, tail: Mapping[bytes, bytes] | None = None) -> bytes:
+def serialize(
+    quantized: QuantizedGaussians,
+    chunks: Mapping[bytes, bytes] | None = None,
+    alpha: QuantizedGaussians | None = None,
+) -> bytes:
     """Return the .tgs file of a picture; `parse` returns `quantized.canonical()`.
 
     Args:
         quantized: the picture.
-        tail: four-byte tag to bytes: b"ICCP" an ICC profile, b"EXIF" and b"XMP_" what their names say, b"ALPH" the
-            .tgs file of the alpha plane, a gray picture of the same size.
+        chunks: four-byte tag to bytes: b"ICCP" an ICC profile, b"EXIF" and b"XMP_" what their names say.
+        alpha: its alpha plane, a gray picture of the same size; it becomes the last chunk, b"ALPH".
 
     Raises:
         BitstreamError: if the format cannot hold the picture, for instance a side of more than 65535 pixels.
         ValueError: if a cell, an offset, an index or a symbol is out of the range that `quantized` itself gives it.
     """
+    chunks = dict(chunks or {})
+    if alpha is not None:
+        if not alpha.is_gray or alpha.image_size != quantized.image_size:
+            raise BitstreamError(_ALPHA_MISMATCH)
+        chunks[ALPHA_TAG] = serialize(alpha)
+    header, payload = _encode(quantized)
+    packed_chunks = pack_chunks(chunks)
+    body = SIGNATURE + pack_header(header, has_chunks=bool(packed_chunks)) + payload + packed_chunks
+    return body + struct.pack("<I", zlib.crc32(body))
+
+
+def num_bytes_of(quantized: QuantizedGaussians) -> int:
+    """Return the size of the .tgs file of a picture, without chunks; errors are those of `serialize`."""
+    header, payload = _encode(quantized)
+    return len(SIGNATURE) + len(pack_header(header, has_chunks=False)) + len(payload) + CHECKSUM_BYTES
+
+
+def _encode(quantized: QuantizedGaussians) -> tuple[Header, bytes]:
+    """The header and the payload of a picture; what could not be read must not be written."""
     quantized = quantized.canonical()
     # These first: lattices rely on sides and ranges that are possible.
     check_sides(quantized.image_size, quantized.grid_size, FORMAT_LIMITS)
     quantizers = (*quantized.covariance_codebook.quantizers, *quantized.color_codebook.quantizers)
     check_ranges(quantizers, quantized.blending)
-    tail_bytes = pack_tail(tail or {})
-    body = SIGNATURE + pack_header(quantized, has_tail=bool(tail_bytes))
     payload = encode_payload(quantized)
-    if tail_bytes:
-        body += varint(len(payload))
-    body += payload + tail_bytes
-    data = body + struct.pack("<I", zlib.crc32(body))
-    # What could not be read must not be written; the reader knows the bounds of the format.
-    parse_header(data, FORMAT_LIMITS)
-    return data
+    header = describe(quantized, len(payload))
+    check_header(header, FORMAT_LIMITS)
+    return header, payload
 
 
 def parse(data: bytes, limits: Limits | None = None) -> QuantizedGaussians:
@@ -74,10 +95,10 @@ def parse(data: bytes, limits: Limits | None = None) -> QuantizedGaussians:
         BitstreamError: if `data` is not a whole, undamaged .tgs file of a version that is understood.
         LimitError: if it asks for more than `limits` allow.
     """
-    return parse_body(data, parse_header(data, limits))[0]
+    return parse_integers(data, parse_header(data, limits))[0]
 
 
-def parse_body(data: bytes, header: Header) -> tuple[QuantizedGaussians, Lattice]:
+def parse_integers(data: bytes, header: Header) -> tuple[QuantizedGaussians, Lattice]:
     """Do the part of `parse` that comes after `parse_header`; return the picture and its lattices."""
     return decode_payload(data[header.header_bytes : header.header_bytes + header.payload_bytes], header)
 
@@ -90,21 +111,22 @@ def parse_header(data: bytes, limits: Limits | None = None) -> Header:
     """
     limits = limits or Limits()
     header = _parse_header(data, limits)
-    if ALPHA_TAG in header.tail:
-        alpha = _parse_header(header.tail[ALPHA_TAG], limits, is_plane=True)
-        if not alpha.is_gray or alpha.image_size != header.image_size:
-            raise BitstreamError("The file is invalid: its alpha plane is not a gray picture of the same size.")
-    return header
+    if ALPHA_TAG not in header.chunks:
+        return header
+    alpha = _parse_header(header.chunks[ALPHA_TAG], limits, is_plane=True)
+    if not alpha.is_gray or alpha.image_size != header.image_size:
+        raise BitstreamError(_ALPHA_MISMATCH)
+    return replace(header, alpha=alpha)
 
 
 def _parse_header(data: bytes, limits: Limits, *, is_plane: bool = False) -> Header:
-    """Do the work of `parse_header`, but for what is within the alpha plane; that itself may have no tail."""
-    reader = Reader(_verified(data))
-    reader.take(len(SIGNATURE))
-    header = unpack_header(reader, is_plane=is_plane)
+    """Do the work of `parse_header`, but for what is within the alpha plane; that itself may have no chunks."""
+    cursor = ByteCursor(_verified(data))
+    cursor.take(len(SIGNATURE))
+    header = unpack_header(cursor, is_plane=is_plane)
     check_header(header, limits)
-    reader.take(header.payload_bytes)
-    return replace(header, tail=unpack_tail(reader, header.version, limits.max_tail))
+    cursor.take(header.payload_bytes)
+    return replace(header, chunks=unpack_chunks(cursor, header.version, limits.max_chunk_bytes))
 
 
 def _verified(data: bytes) -> bytes:
@@ -120,7 +142,7 @@ def _verified(data: bytes) -> bytes:
     if version and version[0] not in KNOWN_FLAGS:
         understood = " and ".join(map(str, KNOWN_FLAGS))
         raise BitstreamError(f"The file has version {version[0]} of the format, and only {understood} are understood.")
-    body, checksum = data[:-4], data[-4:]
+    body, checksum = data[:-CHECKSUM_BYTES], data[-CHECKSUM_BYTES:]
     if len(body) < len(SIGNATURE) + 2 or struct.pack("<I", zlib.crc32(body)) != checksum:
         raise BitstreamError("The file is damaged or truncated: its checksum does not match.")
     return body

@@ -1,4 +1,4 @@
-"""The tail of a .tgs file: metadata and the alpha plane, in chunks of tag, length and content."""
+"""The chunks of a .tgs file, after its payload: metadata and the alpha plane, each as tag, length and content."""
 
 from __future__ import annotations
 
@@ -7,55 +7,75 @@ import zlib
 from collections.abc import Mapping
 
 from taichi_gs.errors import BitstreamError, LimitError
-from taichi_gs.format.varint import Reader
+from taichi_gs.format.header import VERSION
+from taichi_gs.format.varint import ByteCursor
 
-METADATA_TAGS = frozenset({b"ICCP", b"EXIF", b"XMP_"})
-"""Chunks of the tail that only tell something about the picture; compressed by zlib since version 2."""
+METADATA_TAGS = {"icc_profile": b"ICCP", "exif": b"EXIF", "xmp": b"XMP_"}
+"""The tags of chunks that only tell something about the picture, by the field of `Picture` that they hold.
+
+Since version 2 they are compressed by zlib."""
+
+_METADATA = frozenset(METADATA_TAGS.values())
 
 ALPHA_TAG = b"ALPH"
 """The chunk with the alpha plane, a gray .tgs file within the file."""
 
-KNOWN_TAGS = {1: METADATA_TAGS, 2: METADATA_TAGS | {ALPHA_TAG}}
-"""Tags of the tail in each version. Others are ignored if they begin with a lower-case letter, else refused."""
-
-
-def pack_tail(tail: Mapping[bytes, bytes]) -> bytes:
-    """Return the chunks of the tail one after another: tag, length as u32, bytes, which are compressed if metadata."""
-    if any(len(tag) != 4 for tag in tail):
-        raise ValueError("a tag of the tail must have four bytes")
-    packed = {tag: zlib.compress(chunk, 9) if tag in METADATA_TAGS else chunk for tag, chunk in tail.items()}
-    return b"".join(struct.pack("<4sI", tag, len(chunk)) + chunk for tag, chunk in packed.items())
+KNOWN_TAGS = {1: _METADATA, 2: _METADATA | {ALPHA_TAG}}
+"""The tags of chunks in each version. Others are ignored if they begin with a lower-case letter, else refused."""
 
 
 MAX_CHUNKS = 1000
 """Far more than there are uses for; each takes time to look at, and next to no bytes."""
 
+_TOO_MANY = f"The file has metadata in more pieces than the {MAX_CHUNKS} allowed."
 
-def unpack_tail(reader: Reader, version: int, max_bytes: int) -> dict[bytes, bytes]:
-    """Return the chunks that are left to read; the inverse of `pack_tail`.
+
+def pack_chunks(chunks: Mapping[bytes, bytes]) -> bytes:
+    """Return chunks one after another: tag, length as u32, bytes, which are compressed if metadata.
+
+    Raises:
+        BitstreamError, LimitError: if `unpack_chunks` would not take them.
+        ValueError: if a tag has not four bytes.
+    """
+    if any(len(tag) != 4 for tag in chunks):
+        raise ValueError("the tag of a chunk must have four bytes")
+    if len(chunks) > MAX_CHUNKS:
+        raise LimitError(_TOO_MANY)
+    for tag in chunks:
+        _check_tag(tag, VERSION)
+    packed = {tag: zlib.compress(chunk, 9) if tag in _METADATA else chunk for tag, chunk in chunks.items()}
+    return b"".join(struct.pack("<4sI", tag, len(chunk)) + chunk for tag, chunk in packed.items())
+
+
+def unpack_chunks(cursor: ByteCursor, version: int, max_bytes: int) -> dict[bytes, bytes]:
+    """Return the chunks that are left to read; the inverse of `pack_chunks`.
 
     Raises:
         BitstreamError: if they are damaged, or a newer version is needed to understand them.
         LimitError: if they are more than MAX_CHUNKS or have more than `max_bytes`, as they are or decompressed.
     """
-    if reader.remaining > max_bytes:
-        raise LimitError(f"The file has {reader.remaining} bytes of metadata, more than the {max_bytes} allowed.")
-    tail: dict[bytes, bytes] = {}
+    if cursor.remaining > max_bytes:
+        raise LimitError(f"The file has {cursor.remaining} bytes of metadata, more than the {max_bytes} allowed.")
+    chunks: dict[bytes, bytes] = {}
     room = max_bytes
-    while reader.remaining:
-        tag, length = struct.unpack("<4sI", reader.take(8))
-        chunk = reader.take(length)
-        if len(tail) == MAX_CHUNKS:
-            raise LimitError(f"The file has metadata in more pieces than the {MAX_CHUNKS} allowed.")
-        if tag in tail:
+    while cursor.remaining:
+        tag, length = struct.unpack("<4sI", cursor.take(8))
+        chunk = cursor.take(length)
+        if len(chunks) == MAX_CHUNKS:
+            raise LimitError(_TOO_MANY)
+        if tag in chunks:
             raise BitstreamError(f"The file is invalid: it has the metadata {tag!r} twice.")
-        if tag not in KNOWN_TAGS[version] and not tag[:1].islower():
-            raise BitstreamError(f"The file has the metadata {tag!r}, which only a newer version understands.")
-        if version > 1 and tag in METADATA_TAGS:
+        _check_tag(tag, version)
+        if version > 1 and tag in _METADATA:
             chunk = _decompress(tag, chunk, room)
             room -= len(chunk)
-        tail[tag] = chunk
-    return tail
+        chunks[tag] = chunk
+    return chunks
+
+
+def _check_tag(tag: bytes, version: int) -> None:
+    if tag not in KNOWN_TAGS[version] and not tag[:1].islower():
+        raise BitstreamError(f"The file has the metadata {tag!r}, which only a newer version understands.")
 
 
 def _decompress(tag: bytes, chunk: bytes, max_bytes: int) -> bytes:

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from taichi_gs.errors import BitstreamError, LimitError
-from taichi_gs.format.chunks import ALPHA_TAG
 from taichi_gs.format.limits import (
     FREE_GAUSSIANS,
     GAUSSIANS_PER_BYTE,
@@ -21,8 +20,8 @@ from taichi_gs.format.limits import (
     check_ranges,
     check_sides,
 )
-from taichi_gs.format.varint import Reader, varint
-from taichi_gs.model.gaussians import Blending
+from taichi_gs.format.varint import ByteCursor, varint
+from taichi_gs.model.blending import Blending
 from taichi_gs.model.lattice import MAX_SUBDIVISION
 from taichi_gs.model.quantized import (
     CHROMA_CHANNELS,
@@ -36,11 +35,11 @@ from taichi_gs.model.quantized import (
 
 VERSION = 2
 
-HAS_TAIL = 1
+HAS_CHUNKS = 1
 IS_NORMALIZED = 2
 IS_SUBDIVIDED = 4
 IS_GRAY = 8
-KNOWN_FLAGS = {1: HAS_TAIL, 2: HAS_TAIL | IS_NORMALIZED | IS_SUBDIVIDED | IS_GRAY}
+KNOWN_FLAGS = {1: HAS_CHUNKS, 2: HAS_CHUNKS | IS_NORMALIZED | IS_SUBDIVIDED | IS_GRAY}
 """The flags of each version that is understood; the other bits are reserved and must be zero."""
 
 MAX_HALF = 65504.0
@@ -60,13 +59,14 @@ class Header:
         num_gaussians: N.
         grid_size: (rows, columns).
         subdivision: of the cells; 0 if means stand at their centres.
-        num_covariance_codewords, num_color_codewords: K of either codebook.
+        covariance_k, color_k: codewords of the covariance codebook and of the color codebook.
         background: RGB, 0 to 255.
         covariance_quantizers, color_quantizers: one a channel.
         header_bytes: everything before the payload, signature included.
         payload_bytes: the entropy-coded part.
         is_gray: whether the picture has one channel and not three.
-        tail: metadata and the alpha plane, tag to bytes; empty for most files.
+        chunks: metadata and the alpha plane, tag to bytes; empty for most files.
+        alpha: the header of the alpha plane, if there is one.
     """
 
     version: int
@@ -75,68 +75,91 @@ class Header:
     num_gaussians: int
     grid_size: tuple[int, int]
     subdivision: int
-    num_covariance_codewords: int
-    num_color_codewords: int
+    covariance_k: int
+    color_k: int
     background: tuple[int, int, int]
     covariance_quantizers: tuple[UniformQuantizer, ...]
     color_quantizers: tuple[UniformQuantizer, ...]
     header_bytes: int
     payload_bytes: int
     is_gray: bool = False
-    tail: Mapping[bytes, bytes] = field(default_factory=dict)
+    chunks: Mapping[bytes, bytes] = field(default_factory=dict)
+    alpha: Header | None = None
 
     @property
     def mode(self) -> str:
         """What the picture's pixels are, as Pillow names it: "L", "LA", "RGB" or "RGBA"."""
-        return ("L" if self.is_gray else "RGB") + ("A" if ALPHA_TAG in self.tail else "")
+        return ("L" if self.is_gray else "RGB") + ("" if self.alpha is None else "A")
 
 
-def pack_header(quantized: QuantizedGaussians, *, has_tail: bool) -> bytes:
-    """Return what stands after the signature, but for the length of the payload: version, flags and numbers.
+def describe(quantized: QuantizedGaussians, payload_bytes: int) -> Header:
+    """Return the header of the file of a canonical picture, without chunks."""
+    red, green, blue = quantized.background.tolist()
+    return Header(
+        version=VERSION,
+        image_size=quantized.image_size,
+        blending=quantized.blending,
+        num_gaussians=len(quantized),
+        grid_size=quantized.grid_size,
+        subdivision=quantized.subdivision,
+        covariance_k=len(quantized.covariance_codebook),
+        color_k=len(quantized.color_codebook),
+        background=(red, green, blue),
+        covariance_quantizers=quantized.covariance_codebook.quantizers,
+        color_quantizers=quantized.color_codebook.quantizers,
+        header_bytes=0,
+        payload_bytes=payload_bytes,
+        is_gray=quantized.is_gray,
+    )
+
+
+def pack_header(header: Header, *, has_chunks: bool) -> bytes:
+    """Return what stands between the signature and the payload: version, flags and numbers.
 
     Args:
-        quantized: a canonical picture.
-        has_tail: whether the file has one, and therefore the length of its payload.
+        header: of the file; its `header_bytes` and `chunks` are not looked at.
+        has_chunks: whether there are some, and therefore the length of the payload.
 
     Raises:
         BitstreamError: if a quantiser has more bits than a file can keep, or numbers that are not float16.
     """
-    (height, width), (rows, columns) = quantized.image_size, quantized.grid_size
-    codebooks = (quantized.covariance_codebook, quantized.color_codebook)
-    flags = HAS_TAIL if has_tail else 0
-    flags |= IS_NORMALIZED if quantized.blending == "normalized" else 0
-    flags |= IS_SUBDIVIDED if quantized.subdivision else 0
-    flags |= IS_GRAY if quantized.is_gray else 0
-    subdivision = (quantized.subdivision,) if quantized.subdivision else ()
-    numbers = (width, height, len(quantized), columns, rows, *subdivision, *map(len, codebooks))
-    background = bytes(quantized.background.tolist()[: 1 if quantized.is_gray else 3])
-    quantizers = [quantizer for codebook in codebooks for quantizer in codebook.quantizers]
-    packed = bytes([VERSION, flags]) + b"".join(map(varint, numbers)) + background
-    return packed + _pack_quantizers(quantizers, quantized.is_gray)
+    (height, width), (rows, columns) = header.image_size, header.grid_size
+    flags = HAS_CHUNKS if has_chunks else 0
+    flags |= IS_NORMALIZED if header.blending == "normalized" else 0
+    flags |= IS_SUBDIVIDED if header.subdivision else 0
+    flags |= IS_GRAY if header.is_gray else 0
+    subdivision = (header.subdivision,) if header.subdivision else ()
+    codebooks = (header.covariance_k, header.color_k)
+    numbers = (width, height, header.num_gaussians, columns, rows, *subdivision, *codebooks)
+    background = bytes(header.background[: 1 if header.is_gray else 3])
+    quantizers = (*header.covariance_quantizers, *header.color_quantizers)
+    packed = bytes([header.version, flags]) + b"".join(map(varint, numbers)) + background
+    packed += _pack_quantizers(quantizers, header.is_gray)
+    return packed + (varint(header.payload_bytes) if has_chunks else b"")
 
 
-def unpack_header(reader: Reader, *, is_plane: bool = False) -> Header:
+def unpack_header(cursor: ByteCursor, *, is_plane: bool = False) -> Header:
     """Return what `pack_header` has written, and the length of the payload; the numbers are still to be checked.
 
     Args:
-        reader: at the version, which is one of KNOWN_FLAGS.
-        is_plane: whether this is the alpha plane of another file, which may have no tail.
+        cursor: at the version, which is one of KNOWN_FLAGS.
+        is_plane: whether this is the alpha plane of another file, which may have no chunks.
     """
-    version, flags = reader.take(2)
+    version, flags = cursor.take(2)
     reserved = flags & ~KNOWN_FLAGS[version]
     if reserved:
         raise BitstreamError(f"The file sets the reserved flags {reserved:#04x}, which a newer version may define.")
-    if is_plane and flags & HAS_TAIL:
-        raise BitstreamError("The file is invalid: its alpha plane has a tail of its own.")
-    width, height, num_gaussians, columns, rows = (reader.varint() for _ in range(5))
-    subdivision = reader.varint() if flags & IS_SUBDIVIDED else 0
+    if is_plane and flags & HAS_CHUNKS:
+        raise BitstreamError("The file is invalid: its alpha plane has chunks of its own.")
+    width, height, num_gaussians, columns, rows = (cursor.varint() for _ in range(5))
+    subdivision = cursor.varint() if flags & IS_SUBDIVIDED else 0
     if flags & IS_SUBDIVIDED and not 1 <= subdivision <= MAX_SUBDIVISION:
         raise BitstreamError(f"The file is invalid: its cells have the subdivision {subdivision}.")
-    num_covariances, num_colors = reader.varint(), reader.varint()
+    num_covariances, num_colors = cursor.varint(), cursor.varint()
     is_gray = bool(flags & IS_GRAY)
-    red, green, blue = reader.take(1) * 3 if is_gray else reader.take(3)
-    quantizers = _unpack_quantizers(reader, is_gray)
-    payload_bytes = reader.varint() if flags & HAS_TAIL else reader.remaining
+    red, green, blue = cursor.take(1) * 3 if is_gray else cursor.take(3)
+    quantizers = _unpack_quantizers(cursor, is_gray)
+    payload_bytes = cursor.varint() if flags & HAS_CHUNKS else cursor.remaining
     return Header(
         version=version,
         image_size=(height, width),
@@ -144,12 +167,12 @@ def unpack_header(reader: Reader, *, is_plane: bool = False) -> Header:
         num_gaussians=num_gaussians,
         grid_size=(rows, columns),
         subdivision=subdivision,
-        num_covariance_codewords=num_covariances,
-        num_color_codewords=num_colors,
+        covariance_k=num_covariances,
+        color_k=num_colors,
         background=(red, green, blue),
         covariance_quantizers=quantizers[:COVARIANCE_CHANNELS],
         color_quantizers=quantizers[COVARIANCE_CHANNELS:],
-        header_bytes=reader.position,
+        header_bytes=cursor.position,
         payload_bytes=payload_bytes,
         is_gray=is_gray,
     )
@@ -165,7 +188,7 @@ def check_header(header: Header, limits: Limits) -> None:
         raise LimitError(f"The file has {num_gaussians} Gaussians, more than the {max_gaussians} allowed.")
     if num_gaussians > FREE_GAUSSIANS + GAUSSIANS_PER_BYTE * payload_bytes:
         raise LimitError(f"The file has {num_gaussians} Gaussians, too many for {payload_bytes} bytes of payload.")
-    for num_codewords in (header.num_covariance_codewords, header.num_color_codewords):
+    for num_codewords in (header.covariance_k, header.color_k):
         if num_codewords > max_codewords:
             raise LimitError(f"The file has {num_codewords} codewords, more than the {max_codewords} allowed.")
         if not min(1, num_gaussians) <= num_codewords <= num_gaussians:
@@ -189,9 +212,9 @@ def _pack_quantizers(quantizers: Sequence[UniformQuantizer], is_gray: bool) -> b
     return struct.pack("<I", packed) + b"".join(struct.pack("<ee", q.minimum, q.step) for q in stored)
 
 
-def _unpack_quantizers(reader: Reader, is_gray: bool) -> tuple[UniformQuantizer, ...]:
+def _unpack_quantizers(cursor: ByteCursor, is_gray: bool) -> tuple[UniformQuantizer, ...]:
     """Return the quantisers of all channels; the inverse of `_pack_quantizers`."""
-    (packed,) = struct.unpack("<I", reader.take(4))
+    (packed,) = struct.unpack("<I", cursor.take(4))
     num_channels = COVARIANCE_CHANNELS + COLOR_CHANNELS
     if packed >> 4 * num_channels:
         raise BitstreamError("The file sets reserved bits in its header, which a newer version may define.")
@@ -203,7 +226,7 @@ def _unpack_quantizers(reader: Reader, is_gray: bool) -> tuple[UniformQuantizer,
             if bits:
                 raise BitstreamError(f"The file is gray, and its channel {channel} of colour has {bits} bits.")
             continue
-        minimum, step = struct.unpack("<ee", reader.take(4))
+        minimum, step = struct.unpack("<ee", cursor.take(4))
         if bits > MAX_BITS:
             raise BitstreamError(f"Channel {channel} has {bits} bits, more than the {MAX_BITS} of the format.")
         if not (math.isfinite(minimum) and math.isfinite(step)):

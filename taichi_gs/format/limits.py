@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from taichi_gs.errors import BitstreamError, LimitError
-from taichi_gs.model.gaussians import Blending
+from taichi_gs.model.blending import Blending
 from taichi_gs.model.quantized import (
     AMPLITUDE_CHANNEL,
     COLOR_CHANNELS,
@@ -47,7 +47,7 @@ class Limits:
         max_side: width, height, and the rows and columns of the grid; the format itself ends at 65535.
         max_gaussians: N; the format itself ends at 2**24, and a file's payload bounds it further.
         max_codewords: codewords of either codebook.
-        max_tail: bytes of the tail, as they are in the file and when decompressed.
+        max_chunk_bytes: bytes of the chunks, as they are in the file and when decompressed.
         max_pairs: pairs of a Gaussian and a tile of 16 x 16 pixels that it reaches, for which drawing takes time and
             memory; if None, what `pairs_allowed` says.
     """
@@ -56,7 +56,7 @@ class Limits:
     max_side: int = MAX_SIDE
     max_gaussians: int = 4_194_304
     max_codewords: int = MAX_CODEWORDS
-    max_tail: int = 16_777_216
+    max_chunk_bytes: int = 16_777_216
     max_pairs: int | None = None
 
     def pairs_allowed(self, num_bytes: int, num_pixels: int) -> int:
@@ -65,7 +65,7 @@ class Limits:
         Photographs have 5 to 20 pairs a byte, and about 30 for every 256 pixels, drawn at whatever size.
 
         Args:
-            num_bytes: of the file, but for its tail.
+            num_bytes: of the file, but for its chunks.
             num_pixels: of its picture or, if there are more of them, samples that are to be drawn.
         """
         allowed = self.max_pairs
@@ -74,7 +74,9 @@ class Limits:
         return min(allowed, MAX_PAIRS)
 
 
-FORMAT_LIMITS = Limits(max_pixels=MAX_SIDE**2, max_gaussians=MAX_GAUSSIANS, max_tail=1 << 32, max_pairs=MAX_PAIRS)
+FORMAT_LIMITS = Limits(
+    max_pixels=MAX_SIDE**2, max_gaussians=MAX_GAUSSIANS, max_chunk_bytes=1 << 32, max_pairs=MAX_PAIRS
+)
 """What the format itself allows: for files that are our own."""
 
 

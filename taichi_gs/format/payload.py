@@ -10,7 +10,7 @@ import numpy as np
 from taichi_gs.format.entropy import BLOCK_DIVISOR, GridSize, SymbolDecoder, SymbolEncoder
 from taichi_gs.format.header import Header
 from taichi_gs.model.lattice import Lattice, lattice_of, lattice_of_picture
-from taichi_gs.model.quantized import IntArray, QuantizedCodebook, QuantizedGaussians, UniformQuantizer
+from taichi_gs.model.quantized import CodedVectors, IntArray, QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 
 BLOCK_DIVISOR_1 = 16
 """What `entropy.BLOCK_DIVISOR` was in version 1."""
@@ -47,10 +47,7 @@ def encode_payload(quantized: QuantizedGaussians) -> bytes:
         ValueError: if a cell, an offset, an index or a symbol is out of the range that `quantized` itself gives it.
     """
     planes: list[tuple[_Plane, IntArray]] = []
-    for codebook, indices in (
-        (quantized.covariance_codebook, quantized.covariance_indices),
-        (quantized.color_codebook, quantized.color_indices),
-    ):
+    for codebook, indices in (quantized.covariances, quantized.colors):
         shapes = _planes_of(len(quantized), len(codebook), codebook.quantizers)
         planes += zip(shapes, [*codebook.symbols.T, indices], strict=True)
     on_lines = [(np.stack([np.zeros_like(symbols), symbols], axis=1), plane.grid_size) for plane, symbols in planes]
@@ -73,8 +70,8 @@ def decode_payload(payload: bytes, header: Header) -> tuple[QuantizedGaussians, 
     """
     num_gaussians = header.num_gaussians
     planes = [
-        *_planes_of(num_gaussians, header.num_covariance_codewords, header.covariance_quantizers),
-        *_planes_of(num_gaussians, header.num_color_codewords, header.color_quantizers),
+        *_planes_of(num_gaussians, header.covariance_k, header.covariance_quantizers),
+        *_planes_of(num_gaussians, header.color_k, header.color_quantizers),
     ]
     cells_of, planes_of = (num_gaussians, header.grid_size), [(plane.num_symbols, plane.grid_size) for plane in planes]
     decoder = SymbolDecoder(payload)
@@ -89,19 +86,13 @@ def decode_payload(payload: bytes, header: Header) -> tuple[QuantizedGaussians, 
         _in_order(decoder, points[:, 1], plane, block_divisor) for points, plane in zip(multisets, planes, strict=True)
     ]
     num_channels = len(header.covariance_quantizers)
-    covariance_indices, color_indices = symbols[num_channels], symbols[-1]
-    covariance_codebook = QuantizedCodebook(np.stack(symbols[:num_channels], axis=1), header.covariance_quantizers)
-    color_codebook = QuantizedCodebook(np.stack(symbols[num_channels + 1 : -1], axis=1), header.color_quantizers)
-    lattice = lattice_of(
-        covariance_codebook,
-        covariance_indices,
-        color_codebook,
-        color_indices,
-        header.grid_size,
-        header.image_size,
-        header.subdivision,
-        header.blending,
+    covariances = CodedVectors(
+        QuantizedCodebook(np.stack(symbols[:num_channels], axis=1), header.covariance_quantizers), symbols[num_channels]
     )
+    colors = CodedVectors(
+        QuantizedCodebook(np.stack(symbols[num_channels + 1 : -1], axis=1), header.color_quantizers), symbols[-1]
+    )
+    lattice = lattice_of(covariances, colors, header.grid_size, header.image_size, header.subdivision, header.blending)
     offsets = np.empty_like(cells)
     for axis in (1, 0):
         offsets[:, axis] = decoder.uniform(lattice.levels[:, axis])
@@ -114,10 +105,10 @@ def decode_payload(payload: bytes, header: Header) -> tuple[QuantizedGaussians, 
         cells=cells,
         subdivision=header.subdivision,
         offsets=offsets,
-        covariance_codebook=covariance_codebook,
-        covariance_indices=covariance_indices,
-        color_codebook=color_codebook,
-        color_indices=color_indices,
+        covariance_codebook=covariances.codebook,
+        covariance_indices=covariances.indices,
+        color_codebook=colors.codebook,
+        color_indices=colors.indices,
         is_gray=header.is_gray,
     )
     return quantized, lattice

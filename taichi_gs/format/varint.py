@@ -1,4 +1,4 @@
-"""Plain bytes one after another: integers in groups of seven bits, and a reader that never runs past the end."""
+"""Plain bytes one after another: integers in groups of seven bits, and a cursor that never runs past the end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def varint(value: int) -> bytes:
     return bytes(groups)
 
 
-class Reader:
+class ByteCursor:
     """A position in `data` that moves on with every read; running out raises BitstreamError."""
 
     def __init__(self, data: bytes) -> None:

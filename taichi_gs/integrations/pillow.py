@@ -13,8 +13,9 @@ from typing import IO, Any
 from PIL import Image, ImageFile
 
 from taichi_gs import codec, files
+from taichi_gs.decoder.decode import TgsFile
 from taichi_gs.errors import BitstreamError, TgsError
-from taichi_gs.format.bitstream import SIGNATURE, parse_header
+from taichi_gs.format.bitstream import SIGNATURE
 from taichi_gs.format.limits import FORMAT_LIMITS, Limits
 from taichi_gs.pictures.picture import EXIF_PREFIX, pillow_info
 from taichi_gs.pictures.read import picture_from_pillow
@@ -55,19 +56,19 @@ class TgsImageFile(ImageFile.ImageFile):
         if not _accept(data[: len(SIGNATURE)]):
             raise SyntaxError("not a .tgs file")
         try:
-            header = parse_header(data, _LIMITS)
+            self._tgs: TgsFile | None = TgsFile(data, _LIMITS)
         except BitstreamError as error:
             raise OSError(str(error)) from error
+        header = self._tgs.header
         self._size, self._mode = header.image_size[::-1], header.mode
-        self._tgs: bytes | None = data
         self.tile = []  # nothing for Pillow to decode
-        self.info.update(pillow_info(**codec.metadata_of(header)))
+        self.info.update(pillow_info(**self._tgs.metadata))
 
     def load(self) -> Any:
         """Decode the pixels, once."""
         if self._tgs is not None:
             try:
-                pixels = codec.decode(self._tgs, limits=_LIMITS)
+                pixels = self._tgs.draw()
             except TgsError as error:
                 raise OSError(str(error)) from error
             self._tgs = None

@@ -34,14 +34,13 @@ from taichi_gs.integrations.storage import Storage
 from taichi_gs.pictures.convert import as_srgb
 from taichi_gs.pictures.metrics import bits_per_pixel, comparable_pixels, psnr
 from taichi_gs.pictures.read import picture_from_bytes
+from taichi_gs.pictures.suffixes import READ_SUFFIXES
 from taichi_gs.pictures.write import check_image_suffix, image_to_bytes
 
 if TYPE_CHECKING:
     from ray.data import Dataset
 
 Batch = Mapping[str, NDArray[Any]]
-
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
 
 class Row(NamedTuple):
@@ -81,7 +80,7 @@ class _Worker(ABC):
         options: of the conversion.
     """
 
-    input_suffixes: tuple[str, ...]
+    input_suffixes: frozenset[str]
     output_suffix: str
 
     def __init__(
@@ -133,7 +132,7 @@ class Compress(_Worker):
     See `convert` for the arguments it shares with `Decompress`. Where a PSNR is out of reach, the best file is written.
     """
 
-    input_suffixes = PICTURE_SUFFIXES
+    input_suffixes = READ_SUFFIXES
     output_suffix = ".tgs"
 
     def __init__(
@@ -173,7 +172,7 @@ class Decompress(_Worker):
     See `convert` for the arguments it shares with `Compress`.
     """
 
-    input_suffixes = (".tgs",)
+    input_suffixes = frozenset({".tgs"})
     output_suffix = ".png"
 
     def _known_of(self, size: int) -> dict[str, Any]:

@@ -9,13 +9,13 @@ LANES = 16
 
 
 @functools.cache
-def make_assign(dtype, num_channels, arch):
+def make_assign(dtype, num_channels, form):
     """The kernel from samples and codewords to the index of the cheapest codeword and its cost; see `codebook.py`.
 
     vectors and weights are [N, D] with D = `num_channels`, codewords [K, D], prices [K], indices [N] int32 and costs
-    [N]. Of equally cheap codewords the first is taken. `arch` is "cpu" or "cuda", where a thread has one sample.
+    [N]. Of equally cheap codewords the first is taken. `form` is "cpu" or "gpu", where a thread has one sample.
     """
-    num_lanes = 1 if arch == "cuda" else LANES
+    num_lanes = 1 if form == "gpu" else LANES
     array1 = ti.types.ndarray(dtype=dtype, ndim=1)
     array2 = ti.types.ndarray(dtype=dtype, ndim=2)
     index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)

@@ -34,7 +34,7 @@ import math
 
 import taichi as ti
 
-from taichi_gs.model.gaussians import BACKGROUND_WEIGHT, CUTOFFS
+from taichi_gs.model.blending import BACKGROUND_WEIGHT, CUTOFFS
 
 TILE = 16
 NUM_PIXELS = TILE * TILE

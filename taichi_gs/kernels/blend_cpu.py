@@ -4,12 +4,11 @@ The loops are in `tile_forward.py` and `tile_backward.py`.
 """
 
 import functools
-from types import SimpleNamespace
 
 import taichi as ti
 
 from taichi_gs.kernels.blend import FIRST_STATES, NUM_GRADS, NUM_PIXELS, PLANES, TILE
-from taichi_gs.kernels.half_tiles import NUM_STRIPS, STRIP, first_pixel, pixel_at
+from taichi_gs.kernels.half_tiles import HALF_WIDTH, NUM_HALVES, first_pixel, pixel_at
 from taichi_gs.kernels.tile_backward import make_differentiate_tile
 from taichi_gs.kernels.tile_forward import make_blend_tile
 
@@ -36,8 +35,8 @@ def make_kernels(dtype, blending):
         backward_tiles(*(t.numpy() for t in (*splats, tile_offsets, tile_indices, *images)))
         return grad_pairs, grad_backgrounds.sum(dim=0)
 
-    def squared_error(means, conics, extents, colors, background, tile_offsets, tile_indices, target):
-        """Take detached tensors; return the sum of |C - target|^2 over the target's pixels, and its gradients.
+    def squared_error(means, conics, extents, colors, background, tile_offsets, tile_indices, target, weights):
+        """Take detached tensors; return the sum of weight |C - target|^2 over the target's pixels, and its gradients.
 
         They are grad_pairs [P, 9] and the background's [3]. No picture is kept: a tile is drawn, compared and
         differentiated while it lies in the processor's cache.
@@ -46,10 +45,10 @@ def make_kernels(dtype, blending):
         grad_backgrounds, errors = target.new_empty(len(tile_offsets) - 1, 3), target.new_empty(len(tile_offsets) - 1)
         splats = (means, conics, colors, background)
         results = (grad_pairs, grad_backgrounds, errors)
-        error_tiles(*(t.numpy() for t in (*splats, tile_offsets, tile_indices, target, *results)))
+        error_tiles(*(t.numpy() for t in (*splats, tile_offsets, tile_indices, target, weights, *results)))
         return errors.sum(), grad_pairs, grad_backgrounds.sum(dim=0)
 
-    return SimpleNamespace(forward=forward, backward=backward, squared_error=squared_error)
+    return forward, backward, squared_error
 
 
 def _make_forward_tiles(dtype, blending):
@@ -102,7 +101,7 @@ def _make_backward_tiles(dtype, blending):
     array3 = ti.types.ndarray(dtype=dtype, ndim=3)
     index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
     pixels = ti.types.vector(NUM_PIXELS, dtype)
-    lanes = ti.types.vector(2 * STRIP, dtype)
+    lanes = ti.types.vector(2 * HALF_WIDTH, dtype)
 
     @ti.kernel
     def backward_tiles(
@@ -121,7 +120,7 @@ def _make_backward_tiles(dtype, blending):
             left, top = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
             first_pair, end = tile_offsets[tile], tile_offsets[tile + 1]
             rest = pixels(first_state)
-            # Row by row first, and then to their strips: in one loop, and one loop for all, they would be scalars.
+            # Row by row first, and then to their halves: in one loop, and one loop for all, they would be scalars.
             red, green, blue, behind = pixels(0.0), pixels(0.0), pixels(0.0), pixels(0.0)
             row_r, row_g, row_b, row_behind = lanes(0.0), lanes(0.0), lanes(0.0), lanes(0.0)
             for y in range(TILE):
@@ -137,16 +136,16 @@ def _make_backward_tiles(dtype, blending):
                         + row_g[x] * image[1, top + y, left + x]
                         + row_b[x] * image[2, top + y, left + x]
                     )
-                for strip in range(NUM_STRIPS):
-                    first = first_pixel(strip, y)
-                    for k in range(STRIP):
-                        red[first + k] = row_r[strip * STRIP + k]
-                    for k in range(STRIP):
-                        green[first + k] = row_g[strip * STRIP + k]
-                    for k in range(STRIP):
-                        blue[first + k] = row_b[strip * STRIP + k]
-                    for k in range(STRIP):
-                        behind[first + k] = row_behind[strip * STRIP + k]
+                for half in range(NUM_HALVES):
+                    first = first_pixel(half, y)
+                    for k in range(HALF_WIDTH):
+                        red[first + k] = row_r[half * HALF_WIDTH + k]
+                    for k in range(HALF_WIDTH):
+                        green[first + k] = row_g[half * HALF_WIDTH + k]
+                    for k in range(HALF_WIDTH):
+                        blue[first + k] = row_b[half * HALF_WIDTH + k]
+                    for k in range(HALF_WIDTH):
+                        behind[first + k] = row_behind[half * HALF_WIDTH + k]
             differentiate_tile(
                 means, conics, colors, tile_indices, grad_pairs, grad_backgrounds,
                 tile, left, top, first_pair, end, rest, red, green, blue, behind,
@@ -163,7 +162,7 @@ def _make_error_tiles(dtype, blending):
     array3 = ti.types.ndarray(dtype=dtype, ndim=3)
     index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
     pixels = ti.types.vector(NUM_PIXELS, dtype)
-    lanes = ti.types.vector(2 * STRIP, dtype)
+    lanes = ti.types.vector(2 * HALF_WIDTH, dtype)
 
     @ti.kernel
     def error_tiles(
@@ -174,6 +173,7 @@ def _make_error_tiles(dtype, blending):
         tile_offsets: index1,
         tile_indices: index1,
         target: array3,
+        weights: array2,
         grad_pairs: array2,
         grad_backgrounds: array2,
         errors: array1,
@@ -189,6 +189,7 @@ def _make_error_tiles(dtype, blending):
             )  # fmt: skip
             # What pads the picture to whole tiles is as it should be, and has no gradient.
             target_r, target_g, target_b, behind = pixels(0.0), pixels(0.0), pixels(0.0), pixels(0.0)
+            pixel_weight = pixels(0.0)
             for j in range(NUM_PIXELS):
                 target_r[j] = red[j]
                 target_g[j] = green[j]
@@ -199,13 +200,14 @@ def _make_error_tiles(dtype, blending):
                     target_r[j] = target[0, top + y, left + x]
                     target_g[j] = target[1, top + y, left + x]
                     target_b[j] = target[2, top + y, left + x]
+                    pixel_weight[j] = weights[top + y, left + x]
             error = lanes(0.0)
             for y in range(TILE):
                 for x in range(TILE):
                     j = y * TILE + x
                     error_r, error_g, error_b = red[j] - target_r[j], green[j] - target_g[j], blue[j] - target_b[j]
-                    error[x] += error_r * error_r + error_g * error_g + error_b * error_b
-                    scale = ti.cast(2.0, dtype)
+                    error[x] += pixel_weight[j] * (error_r * error_r + error_g * error_g + error_b * error_b)
+                    scale = 2.0 * pixel_weight[j]
                     if ti.static(normalized):
                         scale *= state[j]
                     behind[j] = scale * (error_r * red[j] + error_g * green[j] + error_b * blue[j])

@@ -1,4 +1,4 @@
-"""Blending on CUDA: threads for pixels or for columns of pixels, and sums without atomics. See `blend.py`.
+"""Blending on a GPU: threads for pixels or for columns of pixels, and sums without atomics. See `blend.py`.
 
 The forward pass runs a thread a pixel. In the backward pass a thread takes one column of one (tile, Gaussian) pair and
 sums over its rows; the next kernel adds up a pair's 16 columns. Neighbouring threads read neighbouring pixels. Where
@@ -8,12 +8,11 @@ and stores v and s.
 
 What lies between the kernels is kept for some of the pairs at a time, of all tiles alike, so that memory does not grow
 with the picture. Every sum has a fixed order, and gradients are the same in every run and for any number of pairs at a
-time. Nothing in here is particular to CUDA: the kernels run on the CPU as well, slowly, which is how they are tested
-where there is no GPU.
+time. The kernels run on the CPU as well, slowly, which is how they are tested where there
+is no GPU.
 """
 
 import functools
-from types import SimpleNamespace
 
 import taichi as ti
 
@@ -48,7 +47,7 @@ def make_kernels(dtype, blending):
     def backward(means, conics, extents, colors, tile_offsets, tile_indices, image, grad_image):
         """Take detached tensors; return grad_pairs [P, 9] and the background's gradient [3], tensors as well.
 
-        `tile_indices` may be longer than the lists (`device_tiles.PairCapacity`), and then grad_pairs is, too.
+        `tile_indices` may be longer than the lists (`fit/tile_tensors.py`), and then grad_pairs is, too.
         """
         import torch  # which a decoder does without
 
@@ -79,8 +78,8 @@ def make_kernels(dtype, blending):
         rests = first_state if normalized else transmittances
         return grad_pairs, (rests * grads[:3]).sum(dim=(1, 2))
 
-    def squared_error(means, conics, extents, colors, background, tile_offsets, tile_indices, target):
-        """Take detached tensors; return the sum of |C - target|^2, grad_pairs and the background's gradient."""
+    def squared_error(means, conics, extents, colors, background, tile_offsets, tile_indices, target, weights):
+        """Take detached tensors; return the sum of weight |C - target|^2, grad_pairs and the background's gradient."""
         from torch.nn import functional
 
         height, width = target.shape[1:]
@@ -89,10 +88,10 @@ def make_kernels(dtype, blending):
         image = target.new_empty(PLANES[blending], rows * TILE, columns * TILE)
         forward(*splats, background, *lists, image)
         errors = image[:3, :height, :width] - target
-        grad_image = functional.pad(2.0 * errors, (0, image.shape[2] - width, 0, image.shape[1] - height))
-        return errors.square().sum(), *backward(*splats, *lists, image, grad_image)
+        grad_image = functional.pad(2.0 * weights * errors, (0, image.shape[2] - width, 0, image.shape[1] - height))
+        return (weights * errors.square()).sum(), *backward(*splats, *lists, image, grad_image)
 
-    return SimpleNamespace(forward=forward, backward=backward, squared_error=squared_error)
+    return forward, backward, squared_error
 
 
 @ti.func
@@ -103,7 +102,7 @@ def _corner_of(tile, tiles_x):
 
 @ti.func
 def _pixel_of(thread, tiles_x):
-    # 256 consecutive threads, one CUDA block, make one tile, so that they walk the same list.
+    # 256 consecutive threads, one block, make one tile, so that they walk the same list.
     tile, j = thread // NUM_PIXELS, thread % NUM_PIXELS
     left, top = _corner_of(tile, tiles_x)
     return tile, j, left + j % TILE, top + j // TILE

@@ -1,19 +1,32 @@
-"""Choose the form of the blending kernels that suits the device."""
+"""Choose the form of the blending kernels: that for a CPU, or that for a GPU."""
 
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import taichi as ti
 
-from taichi_gs.kernels import blend_cpu
-from taichi_gs.kernels import blend_gpu as blend_cuda
-from taichi_gs.model.gaussians import Blending
+from taichi_gs.kernels import blend_cpu, blend_gpu
+from taichi_gs.kernels.runtime import Form
+from taichi_gs.model.blending import Blending
 
 DTYPES = {"float32": ti.f32, "float64": ti.f64}
 """Taichi's types by the names that NumPy and PyTorch give them."""
 
 
-def blend_kernels(dtype: Any, arch: str, blending: Blending) -> SimpleNamespace:
-    """The functions `forward` and `backward` for a Taichi dtype on `arch`, "cpu" or "cuda"; see `blend.py`."""
-    kernels: SimpleNamespace = (blend_cuda if arch == "cuda" else blend_cpu).make_kernels(dtype, blending)
-    return kernels
+class BlendKernels(NamedTuple):
+    """The functions that draw Gaussians and differentiate the drawing; `blend_cpu.py` says what each one takes.
+
+    Attributes:
+        forward: draws an image.
+        backward: turns an image's gradient into those of its Gaussians.
+        squared_error: draws, compares and differentiates at once.
+    """
+
+    forward: Callable[..., None]
+    backward: Callable[..., tuple[Any, Any]]
+    squared_error: Callable[..., tuple[Any, Any, Any]]
+
+
+def blend_kernels(dtype: Any, form: Form, blending: Blending) -> BlendKernels:
+    """Return the functions for a Taichi dtype; Taichi compiles them when they are first called."""
+    return BlendKernels(*(blend_gpu if form == "gpu" else blend_cpu).make_kernels(dtype, blending))

@@ -8,7 +8,7 @@ import math
 
 import taichi as ti
 
-from taichi_gs.model.gaussians import CUTOFFS
+from taichi_gs.model.blending import CUTOFFS
 
 LOG2E = 1.4426950408889634
 SQRT_HALF_LOG2E = 0.8493218002880191

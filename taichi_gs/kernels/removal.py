@@ -6,7 +6,7 @@ error by |E + d|^2 - |E|^2 = d . (d + 2 E). See `blend.py` for the names in
     alpha blending:       d = alpha / (1 - alpha) S - s c,     S: the colour still to come behind it
     normalised blending:  d = weight / (W - weight) (C - c).
 
-On the CPU a task is a tile, in the form of `blend_cpu.py`. On CUDA it is a row of 16 pixels of a tile, and writes one
+On the CPU a task is a tile, in the form of `blend_cpu.py`. On a GPU it is a row of 16 pixels of a tile, and writes one
 number for each of the tile's pairs. No atomics: the sums, taken elsewhere, are the same in every run.
 """
 
@@ -15,31 +15,42 @@ import functools
 import taichi as ti
 
 from taichi_gs.kernels.blend import FIRST_STATES, NUM_PIXELS, TILE, make_weight
-from taichi_gs.kernels.half_tiles import BATCH, NUM_STRIPS, STRIP, first_pixel, make_list_strips, pixel_at
+from taichi_gs.kernels.half_tiles import (
+    BATCH,
+    HALF_WIDTH,
+    NUM_HALVES,
+    first_pixel,
+    make_lane_weight,
+    make_list_halves,
+    pixel_at,
+    row_terms,
+)
 
 OUTSIDE = 1e30
 """W of a pixel that only pads the image: no Gaussian changes anything there."""
 
 
-def make_removal(dtype, blending, arch):
-    """The kernel from an image of the blending, as `forward` left it, and a target [3, H, W] to errors [P, TILE].
+def make_removal(dtype, blending, form):
+    """The kernel from an image of the blending, a target [3, H, W] and weights [H, W] to errors [P, TILE].
+
+    The image is as `forward` left it, and the weights are those of the target's pixels.
 
     A row of `errors` takes the change of the squared error by one pair, in up to TILE parts; it must be zero before.
-    Only the pixels of the target count, and not those that pad the image to whole tiles. `arch` is "cpu" or "cuda".
+    Only the pixels of the target count, and not those that pad the image to whole tiles. `form` is "cpu" or "gpu".
     """
-    return (_make_rows_form if arch == "cuda" else _make_tiles_form)(dtype, blending)
+    return (_make_rows_form if form == "gpu" else _make_tiles_form)(dtype, blending)
 
 
 @functools.cache
 def _make_tiles_form(dtype, blending):
-    list_strips, weight_of = make_list_strips(dtype, blending), make_weight(dtype, blending)
+    list_halves, lane_weight = make_list_halves(dtype, blending), make_lane_weight(dtype, blending)
     normalized, first_state = blending == "normalized", FIRST_STATES[blending]
     array2 = ti.types.ndarray(dtype=dtype, ndim=2)
     array3 = ti.types.ndarray(dtype=dtype, ndim=3)
     index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
     pixels = ti.types.vector(NUM_PIXELS, dtype)
-    lanes = ti.types.vector(2 * STRIP, dtype)
-    items = ti.types.vector(NUM_STRIPS * BATCH, ti.i32)
+    lanes = ti.types.vector(2 * HALF_WIDTH, dtype)
+    items = ti.types.vector(NUM_HALVES * BATCH, ti.i32)
 
     @ti.kernel
     def removal(
@@ -51,6 +62,7 @@ def _make_tiles_form(dtype, blending):
         tile_indices: index1,
         image: array3,
         target: array3,
+        weights: array2,
         errors: array2,
     ):
         tiles_x = image.shape[2] // TILE
@@ -63,6 +75,7 @@ def _make_tiles_form(dtype, blending):
             red, green, blue = pixels(0.0), pixels(0.0), pixels(0.0)
             # Twice the error that there is.
             error_r, error_g, error_b = pixels(0.0), pixels(0.0), pixels(0.0)
+            pixel_weight = pixels(0.0)
             for y in range(num_rows):
                 for x in range(num_columns):
                     j = pixel_at(y, x)
@@ -72,6 +85,7 @@ def _make_tiles_form(dtype, blending):
                     error_r[j] = 2.0 * (red[j] - target[0, top + y, left + x])
                     error_g[j] = 2.0 * (green[j] - target[1, top + y, left + x])
                     error_b[j] = 2.0 * (blue[j] - target[2, top + y, left + x])
+                    pixel_weight[j] = weights[top + y, left + x]
                     if ti.static(normalized):
                         state[j] = 1.0 / image[3, top + y, left + x]
                     else:
@@ -81,27 +95,24 @@ def _make_tiles_form(dtype, blending):
             pair, end = tile_offsets[tile], tile_offsets[tile + 1]
             while pair < end:
                 count = ti.min(end - pair, BATCH)
-                list_strips(means, conics, tile_indices, left, top, pair, count, starts, nums)
+                list_halves(means, conics, tile_indices, left, top, pair, count, starts, nums)
                 for k in range(count):
                     i = tile_indices[pair + k]
                     a, b, c, l = conics[i, 0], conics[i, 1], conics[i, 2], conics[i, 3]
                     r, g, bl = colors[i, 0], colors[i, 1], colors[i, 2]
                     y0 = top + 0.5 - means[i, 1]
                     total = lanes(0.0)
-                    for strip in range(NUM_STRIPS):
-                        start, num = starts[NUM_STRIPS * k + strip], nums[NUM_STRIPS * k + strip]
-                        x0 = left + strip * STRIP + 0.5 - means[i, 0]
+                    for half in range(NUM_HALVES):
+                        start, num = starts[NUM_HALVES * k + half], nums[NUM_HALVES * k + half]
+                        x0 = left + half * HALF_WIDTH + 0.5 - means[i, 0]
                         for double_row in range(num):
                             y = start + 2 * double_row
-                            first, dy, below = first_pixel(strip, y), y0 + y, y0 + (y + 1)
-                            linear, linear_below = b * dy, b * below
-                            constant, constant_below = l - (c * dy) * (c * dy), l - (c * below) * (c * below)
-                            for x in range(2 * STRIP):
+                            first, dy, below = first_pixel(half, y), y0 + y, y0 + (y + 1)
+                            linear, constant = row_terms(b, c, l, dy)
+                            linear_below, constant_below = row_terms(b, c, l, below)
+                            for x in range(2 * HALF_WIDTH):
                                 j = first + x
-                                dx = x0 + (x & (STRIP - 1))
-                                along = a * dx + ti.select(x < STRIP, linear, linear_below)
-                                power = ti.select(x < STRIP, constant, constant_below) - along * along
-                                weight = weight_of(power)
+                                weight = lane_weight(a, x0, linear, linear_below, constant, constant_below, x)
                                 change_r, change_g, change_b = red[j] - r, green[j] - g, blue[j] - bl
                                 if ti.static(normalized):
                                     # Of the other weights' sum, the background's is what rounding must not cancel.
@@ -119,7 +130,7 @@ def _make_tiles_form(dtype, blending):
                                     change_r = factor * behind_r[j] - share * r
                                     change_g = factor * behind_g[j] - share * g
                                     change_b = factor * behind_b[j] - share * bl
-                                total[x] += (
+                                total[x] += pixel_weight[j] * (
                                     change_r * (change_r + error_r[j])
                                     + change_g * (change_g + error_g[j])
                                     + change_b * (change_b + error_b[j])
@@ -150,6 +161,7 @@ def _make_rows_form(dtype, blending):
         tile_indices: index1,
         image: array3,
         target: array3,
+        weights: array2,
         errors: array2,
     ):
         tiles_x = image.shape[2] // TILE
@@ -188,7 +200,9 @@ def _make_rows_form(dtype, blending):
                                 own = share * colors[i, channel]
                                 behind[channel * TILE + x] -= own
                                 change = factor * behind[channel * TILE + x] - own
-                            total[x] += change * (change + 2.0 * (color - target[channel, y, left + x]))
+                            total[x] += (
+                                weights[y, left + x] * change * (change + 2.0 * (color - target[channel, y, left + x]))
+                            )
                     errors[pair, y % TILE] = total.sum()
 
     return removal

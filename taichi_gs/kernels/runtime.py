@@ -13,7 +13,11 @@ from typing import Any, Literal
 
 from taichi_gs.errors import DeviceError, OptionError
 
-Device = Literal["auto", "cpu", "cuda"]
+Arch = Literal["cpu", "cuda"]
+"""Where kernels run."""
+
+Form = Literal["cpu", "gpu"]
+"""How kernels are written: a task a tile with loops over vectors, or a thread a pixel."""
 
 # Whenever a module that is being imported defines a Taichi function, Taichi looks for the source of the import system's
 # own frame, for which `inspect` searches all modules, each time in vain. A third of the time to import Taichi is this,
@@ -31,10 +35,10 @@ STALE_SECONDS = 60
 _FOLDER = os.path.dirname(__file__) + os.sep
 
 _lock = threading.Lock()
-_arch: str | None = None
+_arch: Arch | None = None
 
 
-def start(device: str = "auto") -> str:
+def start(device: str = "auto") -> Arch:
     """Start Taichi if it is not running yet and return its architecture, "cpu" or "cuda".
 
     "auto" takes CUDA where Taichi finds a device and the CPU elsewhere; once Taichi runs, "auto" means what is running.
@@ -55,7 +59,12 @@ def start(device: str = "auto") -> str:
     return _arch
 
 
-def _initialize(device: str) -> str:
+def kernel_form(arch: Arch) -> Form:
+    """Return the form of the kernels that suits an architecture."""
+    return "cpu" if arch == "cpu" else "gpu"
+
+
+def _initialize(device: str) -> Arch:
     import taichi as ti
 
     ti.set_logging_level(ti.ERROR)  # already the search for CUDA warns where there is none

@@ -9,8 +9,16 @@ import functools
 
 import taichi as ti
 
-from taichi_gs.kernels.blend import TILE, make_weight, normalized_slope, store_gradients
-from taichi_gs.kernels.half_tiles import BATCH, NUM_STRIPS, STRIP, first_pixel, make_list_strips
+from taichi_gs.kernels.blend import TILE, normalized_slope, store_gradients
+from taichi_gs.kernels.half_tiles import (
+    BATCH,
+    HALF_WIDTH,
+    NUM_HALVES,
+    first_pixel,
+    make_lane_weight,
+    make_list_halves,
+    row_terms,
+)
 
 
 @functools.cache
@@ -18,14 +26,14 @@ def make_differentiate_tile(dtype, blending):
     """The Taichi function that writes the gradients of a tile to its rows of `grad_pairs` and `grad_backgrounds`.
 
     The tile's first pixel is (left, top), its pairs are [first_pair, end). `rest`, `red`, `green`, `blue` and `behind`
-    are vectors of NUM_PIXELS, laid out in strips, and are overwritten. `rest` comes as FIRST_STATES of the blending;
+    are vectors of NUM_PIXELS, laid out in halves, and are overwritten. `rest` comes as FIRST_STATES of the blending;
     red, green and blue are the gradient by a pixel's colour, and `behind` is its product with this colour. In
     normalised blending all four are divided by W, and so need not be for each Gaussian.
     """
-    list_strips, weight_of = make_list_strips(dtype, blending), make_weight(dtype, blending)
+    list_halves, lane_weight = make_list_halves(dtype, blending), make_lane_weight(dtype, blending)
     normalized = blending == "normalized"
-    lanes = ti.types.vector(2 * STRIP, dtype)
-    items = ti.types.vector(NUM_STRIPS * BATCH, ti.i32)
+    lanes = ti.types.vector(2 * HALF_WIDTH, dtype)
+    items = ti.types.vector(NUM_HALVES * BATCH, ti.i32)
 
     @ti.func
     def differentiate_tile(
@@ -50,7 +58,7 @@ def make_differentiate_tile(dtype, blending):
         pair = first_pair
         while pair < end:
             count = ti.min(end - pair, BATCH)
-            list_strips(means, conics, tile_indices, left, top, pair, count, starts, nums)
+            list_halves(means, conics, tile_indices, left, top, pair, count, starts, nums)
             for k in range(count):
                 i = tile_indices[pair + k]
                 a, b, c, l = conics[i, 0], conics[i, 1], conics[i, 2], conics[i, 3]
@@ -59,23 +67,20 @@ def make_differentiate_tile(dtype, blending):
                 zero = ti.cast(0.0, dtype)
                 m_1, m_x, m_y, m_xx, m_xy, m_yy = zero, zero, zero, zero, zero, zero
                 s_r, s_g, s_b = zero, zero, zero
-                for strip in range(NUM_STRIPS):
-                    start, num = starts[NUM_STRIPS * k + strip], nums[NUM_STRIPS * k + strip]
+                for half in range(NUM_HALVES):
+                    start, num = starts[NUM_HALVES * k + half], nums[NUM_HALVES * k + half]
                     if num > 0:
-                        x0 = left + strip * STRIP + 0.5 - means[i, 0]
+                        x0 = left + half * HALF_WIDTH + 0.5 - means[i, 0]
                         v_1, v_y, v_yy = lanes(0.0), lanes(0.0), lanes(0.0)
                         w_r, w_g, w_b = lanes(0.0), lanes(0.0), lanes(0.0)
                         for double_row in range(num):
                             y = start + 2 * double_row
-                            first, dy, below = first_pixel(strip, y), y0 + y, y0 + (y + 1)
-                            linear, linear_below = b * dy, b * below
-                            constant, constant_below = l - (c * dy) * (c * dy), l - (c * below) * (c * below)
-                            for x in range(2 * STRIP):
+                            first, dy, below = first_pixel(half, y), y0 + y, y0 + (y + 1)
+                            linear, constant = row_terms(b, c, l, dy)
+                            linear_below, constant_below = row_terms(b, c, l, below)
+                            for x in range(2 * HALF_WIDTH):
                                 j = first + x
-                                dx = x0 + (x & (STRIP - 1))
-                                along = a * dx + ti.select(x < STRIP, linear, linear_below)
-                                power = ti.select(x < STRIP, constant, constant_below) - along * along
-                                weight = weight_of(power)
+                                weight = lane_weight(a, x0, linear, linear_below, constant, constant_below, x)
                                 v = red[j] * r + green[j] * g + blue[j] * bl
                                 if ti.static(normalized):
                                     v = normalized_slope(weight) * (v - behind[j])
@@ -86,17 +91,17 @@ def make_differentiate_tile(dtype, blending):
                                     behind[j] -= v
                                     rest[j] -= weight
                                     v -= alpha / (1.0 - alpha) * behind[j]
-                                v_along_y = v * ti.select(x < STRIP, dy, below)
+                                v_along_y = v * ti.select(x < HALF_WIDTH, dy, below)
                                 v_1[x] += v
                                 v_y[x] += v_along_y
-                                v_yy[x] += v_along_y * ti.select(x < STRIP, dy, below)
+                                v_yy[x] += v_along_y * ti.select(x < HALF_WIDTH, dy, below)
                                 w_r[x] += weight * red[j]
                                 w_g[x] += weight * green[j]
                                 w_b[x] += weight * blue[j]
                         # dx is one value a lane, so that the moments in x need no accumulators of their own above.
                         # Numbers and not vectors, which LLVM would put together lane by lane.
-                        for x in range(STRIP):
-                            dx, z = x0 + x, x + STRIP
+                        for x in range(HALF_WIDTH):
+                            dx, z = x0 + x, x + HALF_WIDTH
                             v, v_dy = v_1[x] + v_1[z], v_y[x] + v_y[z]
                             m_1 += v
                             m_x += v * dx

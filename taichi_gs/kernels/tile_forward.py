@@ -1,7 +1,7 @@
 """Blend the Gaussians of one tile, on the CPU: the loop that draws, for the kernels of `blend_cpu.py`.
 
-Pixel state lies in local vectors of 256 and the inner loops run over 16 neighbours in them, two rows of a strip (see
-`strips.py`): LLVM turns exactly this shape into vector instructions. Narrower loops, static unrolling or `ti.exp`
+Pixel state lies in local vectors of 256 and the inner loops run over 16 neighbours in them, two rows of a half (see
+`half_tiles.py`): LLVM turns exactly this shape into vector instructions. Narrower loops, static unrolling or `ti.exp`
 inside make it 2 to 6 times slower.
 """
 
@@ -9,22 +9,30 @@ import functools
 
 import taichi as ti
 
-from taichi_gs.kernels.blend import FIRST_STATES, NUM_PIXELS, make_weight
-from taichi_gs.kernels.half_tiles import BATCH, NUM_STRIPS, STRIP, first_pixel, make_find_rows
+from taichi_gs.kernels.blend import FIRST_STATES, NUM_PIXELS
+from taichi_gs.kernels.half_tiles import (
+    BATCH,
+    HALF_WIDTH,
+    NUM_HALVES,
+    first_pixel,
+    make_find_rows,
+    make_lane_weight,
+    row_terms,
+)
 
 
 @functools.cache
 def make_blend_tile(dtype, blending):
     """The Taichi function that draws the tile whose first pixel is (left, top) and whose pairs are [first_pair, end).
 
-    `state`, `red`, `green` and `blue` are vectors of NUM_PIXELS, laid out in strips. `state` comes as FIRST_STATES of
+    `state`, `red`, `green` and `blue` are vectors of NUM_PIXELS, laid out in halves. `state` comes as FIRST_STATES of
     the blending, the others as zeros. They become the tile's colours, the background included, and in `state` 1 / W or,
     in alpha blending, the transmittance behind all Gaussians.
     """
-    find_rows, weight_of = make_find_rows(dtype, blending), make_weight(dtype, blending)
+    find_rows, lane_weight = make_find_rows(dtype, blending), make_lane_weight(dtype, blending)
     normalized, first_state = blending == "normalized", FIRST_STATES[blending]
-    # One more than there can be: a strip that is not reached is written over by the next, or lies there.
-    items = ti.types.vector(NUM_STRIPS * BATCH + 1, ti.i32)
+    # One more than there can be: a half that is not reached is written over by the next, or lies there.
+    items = ti.types.vector(NUM_HALVES * BATCH + 1, ti.i32)
 
     @ti.func
     def blend_tile(
@@ -42,7 +50,7 @@ def make_blend_tile(dtype, blending):
         green: ti.template(),
         blue: ti.template(),
     ):
-        gaussians, strips, starts, nums = items(0), items(0), items(0), items(0)
+        gaussians, halves, starts, nums = items(0), items(0), items(0), items(0)
         pair = first_pair
         while pair < end:
             num_items = 0
@@ -50,27 +58,24 @@ def make_blend_tile(dtype, blending):
                 i = tile_indices[pair + k]
                 x0, y0 = left + 0.5 - means[i, 0], top + 0.5 - means[i, 1]
                 rows = find_rows(conics[i, 0], conics[i, 1], conics[i, 2], conics[i, 3], x0, y0)
-                for strip in ti.static(range(NUM_STRIPS)):
-                    gaussians[num_items], strips[num_items] = i, strip
-                    starts[num_items], nums[num_items] = rows[2 * strip], rows[2 * strip + 1]
-                    num_items += ti.select(rows[2 * strip + 1] > 0, 1, 0)
+                for half in ti.static(range(NUM_HALVES)):
+                    gaussians[num_items], halves[num_items] = i, half
+                    starts[num_items], nums[num_items] = rows[2 * half], rows[2 * half + 1]
+                    num_items += ti.select(rows[2 * half + 1] > 0, 1, 0)
             pair += BATCH
             for item in range(num_items):
-                i, strip, start = gaussians[item], strips[item], starts[item]
+                i, half, start = gaussians[item], halves[item], starts[item]
                 a, b, c, l = conics[i, 0], conics[i, 1], conics[i, 2], conics[i, 3]
                 r, g, bl = colors[i, 0], colors[i, 1], colors[i, 2]
-                x0, y0 = left + strip * STRIP + 0.5 - means[i, 0], top + 0.5 - means[i, 1]
+                x0, y0 = left + half * HALF_WIDTH + 0.5 - means[i, 0], top + 0.5 - means[i, 1]
                 for double_row in range(nums[item]):
                     y = start + 2 * double_row
-                    first, dy, below = first_pixel(strip, y), y0 + y, y0 + (y + 1)
-                    linear, linear_below = b * dy, b * below
-                    constant, constant_below = l - (c * dy) * (c * dy), l - (c * below) * (c * below)
-                    for k in range(2 * STRIP):
+                    first, dy, below = first_pixel(half, y), y0 + y, y0 + (y + 1)
+                    linear, constant = row_terms(b, c, l, dy)
+                    linear_below, constant_below = row_terms(b, c, l, below)
+                    for k in range(2 * HALF_WIDTH):
                         j = first + k
-                        dx = x0 + (k & (STRIP - 1))
-                        along = a * dx + ti.select(k < STRIP, linear, linear_below)
-                        power = ti.select(k < STRIP, constant, constant_below) - along * along
-                        weight = weight_of(power)
+                        weight = lane_weight(a, x0, linear, linear_below, constant, constant_below, k)
                         if ti.static(normalized):
                             state[j] += weight
                         else:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taichi_gs.model.arrays import Array, namespace
-from taichi_gs.model.gaussians import MAX_OPACITY, Blending, FloatArray, Gaussians
+from taichi_gs.model.blending import MAX_OPACITY, Blending
+from taichi_gs.model.gaussians import FloatArray, Gaussians
 from taichi_gs.model.lattice import Lattice, lattice_of_picture
 from taichi_gs.model.quantized import AMPLITUDE_CHANNEL, AMPLITUDE_UNIT, QuantizedGaussians, UniformQuantizer
 
@@ -43,10 +44,7 @@ def dequantize_gaussians(quantized: QuantizedGaussians, lattice: Lattice | None 
     order = quantized.blending_order()
     covariances, codes = (
         dequantize_vectors(codebook.symbols, codebook.quantizers)[indices[order]]
-        for codebook, indices in (
-            (quantized.covariance_codebook, quantized.covariance_indices),
-            (quantized.color_codebook, quantized.color_indices),
-        )
+        for codebook, indices in (quantized.covariances, quantized.colors)
     )
     return Gaussians(
         means=lattice.positions(quantized.cells, quantized.offsets)[order],

@@ -36,21 +36,14 @@ Conventions, used throughout the package:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from taichi_gs.model.blending import Blending
+
 FloatArray = NDArray[np.float32]
-
-Blending = Literal["alpha", "normalized"]
-"""How the Gaussians make a picture; see the module's text."""
-
-CUTOFFS: dict[Blending, float] = {"alpha": 1.0 / 255.0, "normalized": 1.0 / 64.0}
-"""Where a Gaussian ends: where its value, before anything is subtracted from it, falls below this one."""
-
-MAX_OPACITY = 0.99
-BACKGROUND_WEIGHT = 1.0 / 16.0
 
 
 @dataclass(frozen=True)
@@ -96,51 +89,6 @@ class Gaussians:
 
     def __len__(self) -> int:
         return len(self.means)
-
-    @classmethod
-    def from_scales(
-        cls,
-        means: FloatArray,
-        scales: FloatArray,
-        rotations: FloatArray,
-        colors: FloatArray,
-        amplitudes: FloatArray,
-        background: FloatArray,
-        image_size: tuple[int, int],
-        blending: Blending,
-    ) -> Gaussians:
-        """Build from the paper's factors: scales [N, 2] in pixels, rotations [N] in radians (eq. 2, 3)."""
-        log_scales = np.log(scales)
-        mean = log_scales.sum(axis=1)
-        anisotropy = log_scales[:, 0] - log_scales[:, 1]
-        log_covariances = np.stack(
-            [mean, anisotropy * np.cos(2 * rotations), anisotropy * np.sin(2 * rotations)], axis=1
-        )
-        return cls(means, log_covariances.astype(np.float32), colors, amplitudes, background, image_size, blending)
-
-    @property
-    def scales(self) -> FloatArray:
-        """The standard deviations along the two axes [N, 2], the longer first, in pixels."""
-        mean = self.log_covariances[:, 0]
-        anisotropy = np.hypot(self.log_covariances[:, 1], self.log_covariances[:, 2])
-        deviations: FloatArray = np.exp(0.5 * np.stack([mean + anisotropy, mean - anisotropy], axis=1))
-        return deviations
-
-    @property
-    def rotations(self) -> FloatArray:
-        """The angle of the longer axis [N], in (-pi/2, pi/2] radians."""
-        doubled: FloatArray = np.arctan2(self.log_covariances[:, 2], self.log_covariances[:, 1])
-        return np.float32(0.5) * doubled
-
-    def take(self, indices: NDArray[np.integer]) -> Gaussians:
-        """Return the picture of some of the Gaussians, in the order of `indices`."""
-        return replace(
-            self,
-            means=self.means[indices],
-            log_covariances=self.log_covariances[indices],
-            colors=self.colors[indices],
-            amplitudes=self.amplitudes[indices],
-        )
 
     def resized(self, image_size: tuple[int, int]) -> Gaussians:
         """Return the same picture at another resolution (height, width), in which S p is what p was, S = diag(sx, sy).

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from taichi_gs.model.arrays import Array, namespace
-from taichi_gs.model.gaussians import Blending
+from taichi_gs.model.blending import Blending
 from taichi_gs.model.quantized import (
     AMPLITUDE_CHANNEL,
     COVARIANCE_CHANNELS,
+    CodedVectors,
     IntArray,
     QuantizedCodebook,
     QuantizedGaussians,
@@ -110,10 +111,8 @@ def _quotient(dividends: Array, divisors: Array) -> Array:
 
 
 def lattice_of(
-    covariance_codebook: QuantizedCodebook,
-    covariance_indices: IntArray,
-    color_codebook: QuantizedCodebook,
-    color_indices: IntArray,
+    covariances: CodedVectors,
+    colors: CodedVectors,
     grid_size: tuple[int, int],
     image_size: tuple[int, int],
     subdivision: int,
@@ -128,10 +127,10 @@ def lattice_of(
     Only integers decide, so that all machines find the same: see "Lattices" in `docs/format.md`.
     """
     if subdivision == 0:
-        n = len(covariance_indices)
+        n = len(covariances.indices)
         return Lattice(grid_size, image_size, np.ones((n, 2), dtype=np.int64), np.zeros(n, dtype=np.int64))
     (height, width), (rows, columns) = image_size, grid_size
-    m, u, v = (_fixed_point(covariance_codebook, channel) for channel in range(COVARIANCE_CHANNELS))
+    m, u, v = (_fixed_point(covariances.codebook, channel) for channel in range(COVARIANCE_CHANNELS))
     xx, xy = _unit_covariances(u, v)
     densities = np.empty((len(m), 2), dtype=np.int64)
     shears = np.empty(len(m), dtype=np.int64)
@@ -143,24 +142,18 @@ def lattice_of(
         shear, unit = SHEAR_UNIT * s_xy * width * rows, s_xx * columns * height
         shears[k] = max(-MAX_SHEAR, min((2 * shear + unit) // (2 * unit), MAX_SHEAR))
     if blending == "normalized":
-        factors = _exp(_fixed_point(color_codebook, AMPLITUDE_CHANNEL)) >> 16
+        factors = _exp(_fixed_point(colors.codebook, AMPLITUDE_CHANNEL)) >> 16
     else:
-        factors = np.full(len(color_codebook), 1 << 16)
-    levels = densities[covariance_indices] * factors[color_indices, None] + (1 << 31) >> 32
-    return Lattice(grid_size, image_size, levels.clip(1, MAX_LEVELS), shears[covariance_indices])
+        factors = np.full(len(colors.codebook), 1 << 16)
+    levels = densities[covariances.indices] * factors[colors.indices, None] + (1 << 31) >> 32
+    return Lattice(grid_size, image_size, levels.clip(1, MAX_LEVELS), shears[covariances.indices])
 
 
 def lattice_of_picture(quantized: QuantizedGaussians) -> Lattice:
     """Return the lattices of the Gaussians of a picture, in their order."""
+    grid_size, image_size = quantized.grid_size, quantized.image_size
     return lattice_of(
-        quantized.covariance_codebook,
-        quantized.covariance_indices,
-        quantized.color_codebook,
-        quantized.color_indices,
-        quantized.grid_size,
-        quantized.image_size,
-        quantized.subdivision,
-        quantized.blending,
+        quantized.covariances, quantized.colors, grid_size, image_size, quantized.subdivision, quantized.blending
     )
 
 

@@ -6,12 +6,12 @@ Everything to the right of this class (entropy coding, the bitstream) is exact; 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from taichi_gs.model.gaussians import Blending
+from taichi_gs.model.blending import Blending
 
 IntArray = NDArray[np.int64]
 
@@ -83,6 +83,13 @@ class QuantizedCodebook:
         return len(self.symbols)
 
 
+class CodedVectors(NamedTuple):
+    """N vectors, as a codebook and the index [N] int64 of each vector's codeword."""
+
+    codebook: QuantizedCodebook
+    indices: IntArray
+
+
 @dataclass(frozen=True)
 class QuantizedGaussians:
     """A picture as integers.
@@ -133,6 +140,16 @@ class QuantizedGaussians:
 
     def __len__(self) -> int:
         return len(self.cells)
+
+    @property
+    def covariances(self) -> CodedVectors:
+        """The covariance codebook and the index of each Gaussian."""
+        return CodedVectors(self.covariance_codebook, self.covariance_indices)
+
+    @property
+    def colors(self) -> CodedVectors:
+        """The color codebook and the index of each Gaussian."""
+        return CodedVectors(self.color_codebook, self.color_indices)
 
     def as_gray(self) -> QuantizedGaussians:
         """The nearest gray picture, for one in which Co and Cg are the same everywhere (0 bits), as a fit leaves them.

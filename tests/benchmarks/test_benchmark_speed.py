@@ -17,7 +17,7 @@ from benchmarks.blend_twin import Twin, find_compiler
 from benchmarks.measuring import COLUMNS, Subject
 from benchmarks.speed_stages import Scene, blend_actions, kernel_rows, step_rows
 from taichi_gs.kernels import runtime
-from taichi_gs.model.gaussians import Blending
+from taichi_gs.model.blending import Blending
 
 needs_compiler = pytest.mark.skipif(find_compiler() is None, reason="there is no gcc")
 

@@ -126,7 +126,7 @@ def test_closing_ends_the_processes(tmp_path: Path) -> None:
 def test_processes_end_with_their_parent(tmp_path: Path) -> None:
     """Even if it was killed and could do nothing for that."""
     code = (
-        f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]\n"
+        f"import sys; sys.path[:0] = {[str(ROOT), str(ROOT / 'tests'), str(ROOT / 'tests' / 'cli')]}\n"
         "from test_pool import run_in_processes, work_forever\n"
         "if __name__ == '__main__':\n"
         "    for event in run_in_processes(work_forever, ['process'], [{}]): print(event.kind, flush=True)\n"

@@ -1,4 +1,4 @@
-"""Files made field by field, so that they can be what `taichi_gs.bitstream.serialize` never writes."""
+"""Files made field by field, so that they can be what `taichi_gs.format.bitstream.serialize` never writes."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from twins import CUTOFFS
 
 from taichi_gs.decoder.projection import project
 from taichi_gs.kernels import runtime
-from taichi_gs.model.gaussians import Blending
+from taichi_gs.model.blending import Blending
 
 BLENDINGS: list[Blending] = ["alpha", "normalized"]
 

@@ -23,7 +23,7 @@ from cli import tgs
 from taichi_gs import OptionError, Progress, QualityError
 from taichi_gs.encoder import quality_search as quality
 from taichi_gs.encoder import restarts as trials
-from taichi_gs.model.gaussians import Blending
+from taichi_gs.model.blending import Blending
 
 Bytes = NDArray[np.uint8]
 

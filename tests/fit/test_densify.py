@@ -12,7 +12,7 @@ from torch.nn import functional
 from taichi_gs.fit.densify import clone_and_split, visible_rows
 from taichi_gs.fit.initialize import detail_density, sample_rows
 from taichi_gs.fit.parameters import ROWS, RowAdam
-from taichi_gs.model.gaussians import Blending
+from taichi_gs.model.blending import Blending
 
 RATES = {"means": 1e-3, "log_covariances": 0.0, "color_codes": 0.0, "background": 0.0}
 

@@ -26,8 +26,8 @@ from taichi_gs.fit.quantization_aware import ClusteredFit
 from taichi_gs.fit.unconstrained import fit_free, num_free
 from taichi_gs.format.bitstream import serialize
 from taichi_gs.kernels import runtime
+from taichi_gs.model.blending import Blending
 from taichi_gs.model.dequantize import dequantize_gaussians
-from taichi_gs.model.gaussians import Blending
 from taichi_gs.model.quantized import QuantizedGaussians
 
 SIZE = (48, 64)

@@ -19,7 +19,7 @@ from taichi_gs.fit.parameters import ROWS, RowAdam
 from taichi_gs.fit.precision import Precision
 from taichi_gs.fit.unconstrained import fit_free, num_free
 from taichi_gs.kernels import runtime
-from taichi_gs.model.gaussians import Blending
+from taichi_gs.model.blending import Blending
 
 SIZE = (24, 32)
 RATES = {"means": 1e-4, "log_covariances": 1e-4, "color_codes": 1e-4, "background": 1e-4}

@@ -18,7 +18,8 @@ from taichi_gs.decoder.decode import rasterize
 from taichi_gs.fit.render import removal_errors, render, squared_error
 from taichi_gs.fit.tile_tensors import COUNT_EVERY, PairCapacity
 from taichi_gs.kernels import runtime
-from taichi_gs.model.gaussians import Blending, Gaussians
+from taichi_gs.model.blending import Blending
+from taichi_gs.model.gaussians import Gaussians
 
 Picture = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from taichi_gs.fit.parameters import ROWS, RowAdam, Splats, principal_axes
 from taichi_gs.kernels import runtime
-from taichi_gs.model.gaussians import Blending
+from taichi_gs.model.blending import Blending
 
 RATES = {"rows": 0.03, "background": 0.002}
 FACTORS = [1.0, 1.0, 0.7, 0.2, 0.5, 1.0]

@@ -18,7 +18,7 @@ from taichi_gs.fit.objective import Target
 from taichi_gs.fit.parameters import ROWS, RowAdam, Splats
 from taichi_gs.fit.unconstrained import clamp_rows, decay
 from taichi_gs.kernels import runtime
-from taichi_gs.model.gaussians import Blending
+from taichi_gs.model.blending import Blending
 
 
 def random_picture(height: int, width: int, seed: int = 0) -> Tensor:

@@ -16,7 +16,7 @@ from taichi_gs.fit.config import FitConfig
 from taichi_gs.fit.fit import fit
 from taichi_gs.fit.precision import Precision
 from taichi_gs.kernels import runtime
-from taichi_gs.model.gaussians import Blending
+from taichi_gs.model.blending import Blending
 
 STEPS = 200
 """Enough for stages that are longer than what happens in them now and then."""

@@ -50,7 +50,7 @@ CUT = [SET / name for name in ("v1/old_golden.tgs", "v2/subdivided.tgs", "v2/gra
 NOT_PROVOKED = {
     "A .tgs file is read from its path, its bytes or an open file: .*.": "the argument is no file at all",
     "The format cannot hold .*: at most .* bits, and float16 values.": "only of writing",
-    "The file has .* bytes of metadata, more than the .* allowed.": "takes 16 MiB; see test_bitstream.py",
+    "The file has .* bytes of metadata, more than the .* allowed.": "takes 16 MiB; see test_limits.py",
     "A picture is drawn, whole or in part, as if of at most .* pixels a side.": "of options, not of files",
     ".*x.* pixels are more than the limit, .* and .* a side.": "of options: the pixels of a file are checked before",
 }

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from taichi_gs.model.gaussians import BACKGROUND_WEIGHT, CUTOFFS, MAX_OPACITY, Gaussians
+from taichi_gs.model.blending import BACKGROUND_WEIGHT, CUTOFFS, MAX_OPACITY
+from taichi_gs.model.gaussians import Gaussians
 
 
 def from_factors(scales: NDArray[np.float32], rotations: NDArray[np.float32]) -> Gaussians:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from quantized_pictures import quantized_picture
 
-from taichi_gs.model.gaussians import Blending
+from taichi_gs.model.blending import Blending
 from taichi_gs.model.lattice import Lattice, lattice_of, lattice_of_picture
 from taichi_gs.model.quantized import QuantizedCodebook, UniformQuantizer
 

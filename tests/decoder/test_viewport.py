@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
 from quantized_pictures import quantized_picture
 
 import taichi_gs
-from benchmarks import scaling
 from taichi_gs import LimitError, Limits, OptionError
-from taichi_gs.decoder import viewport as view
+from taichi_gs.decoder import viewport
 from taichi_gs.decoder.viewport import View, choose_view
 from taichi_gs.format.bitstream import parse, serialize
+from taichi_gs.model.blending import Blending
 from taichi_gs.model.dequantize import dequantize_gaussians
-from taichi_gs.model.gaussians import Blending, Gaussians
+from taichi_gs.model.gaussians import Gaussians
 
 BLENDINGS: list[Blending] = ["alpha", "normalized"]
 CUTOFFS = {"alpha": 1 / 255, "normalized": 1 / 64}
@@ -132,12 +130,28 @@ def test_a_region_is_cut_out_of_the_whole(blending: Blending, scale: float) -> N
 def test_bands_have_no_seams(monkeypatch: pytest.MonkeyPatch, scale: float) -> None:
     data = file_of("normalized", image_size=(70, 90), num_gaussians=200)
     whole = taichi_gs.decode(data, scale=scale).astype(int)
-    monkeypatch.setattr(view, "SAMPLES_PER_PART", 90 * 8)
+    monkeypatch.setattr(viewport, "SAMPLES_PER_PART", 90 * 8)
     drawn = choose_view((70, 90), scale=scale)
     assert len(list(drawn.parts(drawn.project(gaussians_of(data))))) > 2
     assert np.abs(taichi_gs.decode(data, scale=scale) - whole).max() <= 1
-    monkeypatch.setattr(view, "SAMPLES_PER_PART", 1)
+    monkeypatch.setattr(viewport, "SAMPLES_PER_PART", 1)
     assert np.abs(taichi_gs.decode(data, scale=scale) - whole).max() <= 1
+
+
+def test_many_pairs_are_drawn_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = serialize(quantized_picture(num_gaussians=300, image_size=(150, 90)))
+    whole = taichi_gs.decode(data).astype(int)
+    monkeypatch.setattr(viewport, "PAIRS_PER_PART", 60)
+    drawn = choose_view((150, 90))
+    parts = list(drawn.parts(drawn.project(dequantize_gaussians(parse(data)))))
+    assert len(parts) > 10
+    covered = np.zeros((150, 90), dtype=int)
+    for left, top, part in parts:
+        height, width = part.image_size
+        assert (left % 16, top % 16) == (0, 0)
+        covered[top : top + height, left : left + width] += 1
+    assert (covered == 1).all()
+    assert np.abs(taichi_gs.decode(data) - whole).max() <= 1
 
 
 @pytest.mark.parametrize("blending", BLENDINGS)
@@ -224,23 +238,3 @@ def test_limits_hold_for_what_is_drawn() -> None:
     for options in ({"scale": 1e6}, {"scale": 1e308}, {"scale": 10**400}, {"size": (10**30, 1)}):
         with pytest.raises(LimitError, match="16,777,216 pixels a side"):
             taichi_gs.decode(data, region=(0, 0, 1, 1), **options)
-
-
-def test_the_benchmark_writes_a_table_and_a_picture(tmp_path: Path, picture: Bytes) -> None:
-    path, table, comparison = tmp_path / "a.png", tmp_path / "a.tsv", tmp_path / "b.png"
-    Image.fromarray(picture).save(path)
-    arguments = [str(path), "--preset", "fast", "--bpp", "4", "--runs", "1", "--part", "3", "2", "10", "12"]
-    assert scaling.main([*arguments, "--out", str(table), "--comparison", str(comparison)]) == 0
-    names, *rows = [line.split("\t") for line in table.read_text().splitlines() if not line.startswith("#")]
-    assert tuple(names) == scaling.COLUMNS
-    by_choice = {(row[0], row[1]): dict(zip(names, row, strict=True)) for row in rows}
-    assert by_choice["2", "1"]["width"] == "64"
-    assert {choice for choice, row in by_choice.items() if row["usual"] == "yes"} == {
-        *(("1", "1"), ("2", "1"), ("4", "1")),
-        *(("0.5", "2"), ("0.25", "4"), ("0.125", "4")),
-    }
-    # As many samples as there are pixels to average, and fewer.
-    assert float(by_choice["0.5", "2"]["psnr"]) > max(45, float(by_choice["0.5", "1"]["psnr"]))
-    image = np.asarray(Image.open(comparison))
-    assert image.shape == (24, 20 + 4 + 20, 3)
-    np.testing.assert_array_equal(image[:, 20:24], 255)

@@ -5,17 +5,13 @@ import pytest
 import taichi as ti
 from numpy.typing import NDArray
 
-from taichi_gs.kernels import runtime
 from taichi_gs.kernels.blend import NUM_PIXELS, TILE
 from taichi_gs.kernels.half_tiles import NUM_STRIPS, STRIP, first_pixel, make_find_rows, pixel_at
-from taichi_gs.model.gaussians import CUTOFFS, Blending
+from taichi_gs.model.blending import CUTOFFS, Blending
 
 NUM_CASES = 20_000
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _device() -> None:
-    runtime.start()
+pytestmark = pytest.mark.usefixtures("device")
 
 
 def random_cases() -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -1,0 +1,104 @@
+"""From Gaussians to 8-bit pixels.
+
+Blending is the only kernel: a process that decodes one file spends most of its time before the first pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taichi_gs.decoder.projection import Projected
+from taichi_gs.decoder.viewport import Viewport, choose_viewport
+from taichi_gs.errors import LimitError
+from taichi_gs.format.limits import FORMAT_LIMITS, MAX_PAIRS
+from taichi_gs.kernels import runtime
+from taichi_gs.model.dequantize import dequantize_gaussians
+from taichi_gs.model.gaussians import FloatArray, Gaussians
+from taichi_gs.model.levels import to_levels
+from taichi_gs.model.quantized import QuantizedGaussians
+
+
+def draw_integers(
+    colors: QuantizedGaussians, alpha: QuantizedGaussians | None = None, *, device: str = "auto"
+) -> NDArray[np.uint8]:
+    """Draw a picture's integers, and those of its alpha plane, at their own size, as a decoder draws them.
+
+    The pixels are [H, W, 3] or, if it is gray, [H, W]; with alpha, which comes last, [H, W, 4] or [H, W, 2].
+    """
+    layers = [colors] if alpha is None else [colors, alpha]
+    num_channels = [1 if layer.is_gray else 3 for layer in layers]
+    viewport = choose_viewport(colors.image_size, limits=FORMAT_LIMITS)
+    return draw_layers(map(dequantize_gaussians, layers), num_channels, viewport, device)
+
+
+def draw_layers(
+    layers: Iterable[Gaussians],
+    num_channels: Sequence[int],
+    viewport: Viewport,
+    device: str,
+    max_pairs: int = MAX_PAIRS,
+) -> NDArray[np.uint8]:
+    """Draw the layers of a picture, one at a time, side by side into the channels of its pixels.
+
+    Args:
+        layers: the picture, and its alpha plane if it has one.
+        num_channels: of each layer's red, green and blue, the first so many are drawn.
+        viewport: what to draw of it.
+        device: "auto", "cpu" or "cuda".
+        max_pairs: that all layers together may have.
+
+    Returns:
+        [height, width, C], or [height, width] if C is 1: floor(255 clip(value, 0, 1) + 1/2).
+
+    Raises:
+        LimitError: if there are more pairs of a Gaussian and a tile than `max_pairs`.
+        DeviceError, OptionError: see `kernels.runtime.start`.
+    """
+    width, height = viewport.region[2:]
+    pixels = np.empty((height, width, sum(num_channels)), np.uint8)
+    first = 0
+    for gaussians, count in zip(layers, num_channels, strict=True):
+        max_pairs -= _draw_layer(pixels[:, :, first : first + count], gaussians, viewport, device, max_pairs)
+        first += count
+    return pixels if first > 1 else pixels[:, :, 0]
+
+
+def _draw_layer(
+    pixels: NDArray[np.uint8], gaussians: Gaussians, viewport: Viewport, device: str, max_pairs: int
+) -> int:
+    """Draw into `pixels` [height, width, C] and return the number of pairs of a Gaussian and a tile."""
+    arch = runtime.start(device)
+    from taichi_gs.kernels.tiles import count_pairs
+
+    projected = viewport.project(gaussians)
+    num_pairs = count_pairs(projected.means, projected.extents, projected.image_size)
+    if num_pairs > max_pairs:
+        raise LimitError(f"The file has {num_pairs} pairs of a Gaussian and a tile, more than the {max_pairs} allowed.")
+    for left, top, part in viewport.parts(projected):
+        planes = viewport.average(_blend(part, runtime.kernel_form(arch)))
+        height, width = planes.shape[1:]
+        for channel in range(pixels.shape[2]):
+            pixels[top : top + height, left : left + width, channel] = to_levels(planes[channel])
+    return num_pairs
+
+
+def _blend(projected: Projected, form: runtime.Form) -> FloatArray:
+    """The picture as planes [3, H, W], which may leave 0 to 1."""
+    import taichi as ti
+
+    from taichi_gs.kernels.blend import PLANES, TILE
+    from taichi_gs.kernels.dispatch import blend_kernels
+    from taichi_gs.kernels.tiles import list_tiles, num_tiles
+
+    means, extents, image_size = projected.means, projected.extents, projected.image_size
+    lists = list_tiles(means, extents, None, image_size)
+    rows, columns = num_tiles(image_size)
+    image = np.empty((PLANES[projected.blending], rows * TILE, columns * TILE), np.float32)
+    splats = (means, projected.conics, extents, projected.colors)
+    forward = blend_kernels(ti.f32, form, projected.blending).forward
+    forward(*splats, projected.background, lists.tile_offsets, lists.tile_indices, image)
+    height, width = image_size
+    return image[:3, :height, :width]

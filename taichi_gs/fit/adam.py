@@ -1,0 +1,109 @@
+"""Adam over named tensors whose rows can come and go."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.optim.adam import adam
+
+
+@dataclass(frozen=True)
+class LearningRates:
+    """Adam's steps for each kind of parameter, in its own units.
+
+    Attributes:
+        means: in mean distances between Gaussians.
+        log_covariances: of m, u and v.
+        color_codes: of Y, Co, Cg and the amplitude code.
+        background: of RGB, 0 to 1.
+    """
+
+    means: float = 0.06
+    log_covariances: float = 0.14
+    color_codes: float = 0.015
+    background: float = 0.003
+
+    def by_name(self, spacing: float) -> dict[str, float]:
+        """Return the rates by the name of the tensor, for Gaussians that are `spacing` pixels apart."""
+        return {
+            "means": self.means * spacing,
+            "log_covariances": self.log_covariances,
+            "color_codes": self.color_codes,
+            "background": self.background,
+        }
+
+
+def decay(progress: float, start: float = 0.0, final: float = 0.1) -> float:
+    """A factor on learning rates: 1 up to `start`, then a half cosine down to `final`; `progress` runs from 0 to 1."""
+    phase = max(0.0, (progress - start) / (1.0 - start))
+    return final + (1.0 - final) * 0.5 * (1.0 + math.cos(math.pi * phase))
+
+
+@dataclass
+class _Moments:
+    """What Adam keeps of a tensor.
+
+    Attributes:
+        mean, square: running means of its gradient and of the gradient's square, shaped like it.
+        num_steps: [] float32, on its device.
+    """
+
+    mean: Tensor
+    square: Tensor
+    num_steps: Tensor
+
+
+class Adam:
+    """The moments of named tensors (Kingma and Ba 2015), which are kept when rows are dropped or added.
+
+    The arithmetic is PyTorch's functional form of it: the class `torch.optim.Adam` imports PyTorch's compiler when the
+    first one is made, which takes longer than importing all the rest.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor], rates: Mapping[str, float]) -> None:
+        self._rates = dict(rates)
+        self._moments = {
+            name: _Moments(torch.zeros_like(t), torch.zeros_like(t), torch.zeros((), device=t.device))
+            for name, t in ((name, tensor.detach()) for name, tensor in tensors.items())
+        }
+
+    @torch.no_grad()
+    def step(self, tensors: Mapping[str, Tensor], factor: float) -> None:
+        """Move tensors by their gradients, every learning rate multiplied by `factor`, and clear the gradients."""
+        for name, tensor in tensors.items():
+            if tensor.grad is None:
+                continue
+            moments = self._moments[name]
+            adam(
+                [tensor],
+                [tensor.grad],
+                [moments.mean],
+                [moments.square],
+                [],
+                [moments.num_steps],
+                amsgrad=False,
+                beta1=0.9,
+                beta2=0.999,
+                lr=self._rates[name] * factor,
+                weight_decay=0.0,
+                eps=1e-15,
+                maximize=False,
+                fused=True,
+            )
+            tensor.grad = None
+
+    def momentum(self, name: str) -> Tensor:
+        """The running mean of a tensor's gradient, shaped like it; zero before the first step."""
+        return self._moments[name].mean
+
+    def keep_rows(self, names: Iterable[str], kept: Tensor, num_added: int = 0) -> None:
+        """Keep the rows `kept` [M] of the moments of tensors, and append rows of zeros."""
+        for name in names:
+            old = self._moments[name]
+            zeros = old.mean.new_zeros(num_added, *old.mean.shape[1:])
+            mean, square = (torch.cat([moment[kept], zeros]) for moment in (old.mean, old.square))
+            self._moments[name] = _Moments(mean, square, old.num_steps)

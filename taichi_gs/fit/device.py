@@ -1,0 +1,27 @@
+"""Where the tensors of a fit live, for the architecture that the kernels run on."""
+
+from __future__ import annotations
+
+import torch
+
+from taichi_gs.errors import DeviceError
+from taichi_gs.kernels import runtime
+
+
+def start(device: str) -> runtime.Arch:
+    """Start Taichi where PyTorch can follow it, and return the architecture.
+
+    Raises:
+        DeviceError, OptionError: see `runtime.start`.
+        DeviceError: if kernels would run on CUDA, and the installed PyTorch has none.
+    """
+    torch_has_cuda = torch.cuda.is_available()
+    arch = runtime.start("cpu" if device == "auto" and not torch_has_cuda else device)
+    if arch == "cuda" and not torch_has_cuda:
+        raise DeviceError("the installed PyTorch has no CUDA: install one that has, or choose the device cpu")
+    return arch
+
+
+def tensor_device(arch: runtime.Arch) -> torch.device:
+    """Return PyTorch's device for the kernels of an architecture."""
+    return torch.device("cuda:0" if arch == "cuda" else "cpu")

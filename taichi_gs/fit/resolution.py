@@ -1,0 +1,44 @@
+"""The picture at one resolution, and what is drawn to compare with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from taichi_gs.fit.parameters import Parameters
+from taichi_gs.fit.render import Renderer
+from taichi_gs.fit.tile_tensors import PairCapacity
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """A picture at one resolution, which Gaussians of the full picture are compared with while they are trained.
+
+    Attributes:
+        picture: [3, h, w], RGB from 0 to 1.
+        weights: [h, w], of each pixel's squared error.
+        full_size: (H, W) of the full picture, in whose pixels parameters are.
+        renderer: draws them.
+        capacity: of the lists on a GPU, from step to step.
+    """
+
+    picture: Tensor
+    weights: Tensor
+    full_size: tuple[int, int]
+    renderer: Renderer
+    capacity: PairCapacity = field(default_factory=PairCapacity)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(h, w)."""
+        return self.picture.shape[1], self.picture.shape[2]
+
+    def render(self, parameters: Parameters) -> Tensor:
+        """Draw [3, h, w], differentiably."""
+        return self.renderer.render(parameters.splats(self.full_size, self.size), self.size, self.capacity)
+
+    def squared_error(self, parameters: Parameters) -> Tensor:
+        """The sum of weighted squared errors over pixels and channels, differentiably."""
+        splats = parameters.splats(self.full_size, self.size)
+        return self.renderer.squared_error(splats, self.picture, self.weights, self.capacity)

@@ -1,0 +1,120 @@
+"""How a file rounds: its quantisers and lattices, the integers that come of them, and the size in bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from taichi_gs.fit.parameters import (
+    CODED,
+    CodebookParameters,
+    Parameters,
+    background_levels,
+    straight_through,
+)
+from taichi_gs.fit.quantizers import quantize_vectors
+from taichi_gs.format.bitstream import num_bytes_of
+from taichi_gs.model.dequantize import dequantize_vectors
+from taichi_gs.model.lattice import Lattice, lattice_of
+from taichi_gs.model.quantized import MAX_BITS, CodedVectors, QuantizedCodebook, QuantizedGaussians, UniformQuantizer
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """How a file rounds.
+
+    Attributes:
+        quantizers: of the codebooks' channels, by name in CODED.
+        image_size: (height, width) of the picture.
+        grid_size, subdivision: of the positions, see `lattice.Lattice`.
+    """
+
+    quantizers: dict[str, tuple[UniformQuantizer, ...]]
+    image_size: tuple[int, int]
+    grid_size: tuple[int, int]
+    subdivision: int
+
+    def rounded(self, parameters: CodebookParameters, lattice: Lattice | None = None) -> Parameters:
+        """Return each Gaussian as a decoder will see it, with gradients straight through all rounding.
+
+        `lattice` is what positions are rounded to, by default that of the codewords as they are. Nothing but finding it
+        makes the host wait for a device.
+        """
+        lattice = lattice or self.lattice(parameters)
+        symbols = {name: self._symbols(parameters, name) for name in CODED}
+        codewords = {
+            name: straight_through(own, dequantize_vectors(symbols[name], self.quantizers[name]))
+            for name, own in parameters.codewords.items()
+        }
+        cells, offsets = lattice.nearest(parameters.means.detach())
+        means = straight_through(parameters.means, lattice.positions(cells, offsets))
+        drawn = parameters.expanded(means, codewords)
+        if parameters.blending == "normalized":
+            return drawn
+        # The order of the file, in which codewords that round to the same symbols are one.
+        covariances, colors = (_keys(symbols[name])[parameters.indices[name]] for name in CODED)
+        return replace(drawn, order=_lexsort(colors, cells[:, 1], cells[:, 0], covariances))
+
+    def lattice(self, parameters: CodebookParameters) -> Lattice:
+        """The lattices on which positions stand, on the device of the parameters."""
+        return self._lattice_of(self._coded(parameters), parameters)
+
+    def integers(self, parameters: CodebookParameters) -> QuantizedGaussians:
+        """Return what a file holds, in its canonical order."""
+        covariances, colors = coded = self._coded(parameters)
+        cells, offsets = self._lattice_of(coded, parameters).nearest(parameters.means.detach())
+        return QuantizedGaussians(
+            image_size=self.image_size,
+            background=background_levels(parameters.background).to(torch.uint8).cpu().numpy(),
+            blending=parameters.blending,
+            grid_size=self.grid_size,
+            cells=cells.cpu().numpy(),
+            subdivision=self.subdivision,
+            offsets=offsets.cpu().numpy(),
+            covariance_codebook=covariances.codebook,
+            covariance_indices=covariances.indices,
+            color_codebook=colors.codebook,
+            color_indices=colors.indices,
+        ).canonical()
+
+    def num_bytes(self, parameters: CodebookParameters) -> int:
+        """The size of the file, without chunks."""
+        return num_bytes_of(self.integers(parameters))
+
+    def _symbols(self, parameters: CodebookParameters, name: str) -> Tensor:
+        symbols: Tensor = quantize_vectors(parameters.codewords[name].detach(), self.quantizers[name])
+        return symbols
+
+    def _coded(self, parameters: CodebookParameters) -> list[CodedVectors]:
+        """The covariances and the colours of a file, on the host."""
+        return [
+            CodedVectors(
+                QuantizedCodebook(self._symbols(parameters, name).cpu().numpy(), self.quantizers[name]),
+                parameters.indices[name].cpu().numpy(),
+            )
+            for name in CODED
+        ]
+
+    def _lattice_of(self, coded: list[CodedVectors], parameters: CodebookParameters) -> Lattice:
+        lattice = lattice_of(*coded, self.grid_size, self.image_size, self.subdivision, parameters.blending)
+        device = parameters.means.device
+        levels, shears = (torch.from_numpy(x).to(device) for x in (lattice.levels, lattice.shears))
+        return replace(lattice, levels=levels, shears=shears)
+
+
+def _keys(symbols: Tensor) -> Tensor:
+    """Integers [K] that are ordered as symbols [K, D] are, the first channel before the others."""
+    keys = torch.zeros_like(symbols[:, 0])
+    for channel in symbols.unbind(dim=1):
+        keys = (keys << MAX_BITS) + channel
+    return keys
+
+
+def _lexsort(*keys: Tensor) -> Tensor:
+    """The permutation [N] that sorts by the last of keys [N], ties by the one before it, and so on."""
+    order = keys[0].argsort(stable=True)
+    for key in keys[1:]:
+        order = order[key[order].argsort(stable=True)]
+    return order

@@ -1,0 +1,49 @@
+"""What all stages of a fit share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from taichi_gs.fit.adam import LearningRates
+from taichi_gs.fit.config import FitConfig
+from taichi_gs.fit.lagrangian import Lagrangian
+from taichi_gs.fit.objective import Objective
+from taichi_gs.fit.parameters import Bounds
+from taichi_gs.fit.resolution import Resolution
+
+
+class Listener(Protocol):
+    """Is told after every step the sum of squared errors in it, a tensor, at the resolution that it was measured at."""
+
+    def __call__(self, squared_error: Tensor, resolution: Resolution) -> None: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What all stages of a fit share.
+
+    Attributes:
+        objective: what is fitted to.
+        config: what is asked for.
+        rates: Adam's learning rates.
+        bounds: of the parameters.
+        lagrangian: what a bit is worth.
+        generator: source of all random choices.
+        listener: is told of every step.
+    """
+
+    objective: Objective
+    config: FitConfig
+    rates: LearningRates
+    bounds: Bounds
+    lagrangian: Lagrangian
+    generator: torch.Generator
+    listener: Listener
+
+    def weight_of_a_bit(self, squared_error: Tensor, num_gaussians: int) -> float:
+        """λ, the squared error that one bit is worth, where the picture has `squared_error`."""
+        return self.lagrangian.weight(self.objective.decoded_error(squared_error), num_gaussians, self.config)

@@ -1,0 +1,171 @@
+"""Many files decompressed: folders, lists, reports, and going on where a run has ended."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import below, objects, run
+from conftest import ROOT
+from PIL import Image
+
+DATA = ROOT / "tests" / "conformance" / "v1"
+NAMES = ["old_default", "old_empty"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with .tgs files in in/, in/one/ and in/one/two/, and a damaged one."""
+    monkeypatch.chdir(tmp_path)
+    for name, place in zip([*NAMES, NAMES[0]], ["in", "in/one", "in/one/two"], strict=True):
+        os.makedirs(place, exist_ok=True)
+        shutil.copy(DATA / f"{name}.tgs", place)
+    data = (DATA / "old_default.tgs").read_bytes()
+    Path("in/one/cut.tgs").write_bytes(data[: len(data) // 2])
+    return tmp_path
+
+
+def test_folders_are_decoded_into_a_mirrored_tree(folder: Path) -> None:
+    result = run("decompress", "in", "-r", "--output-dir", "out", "--jobs", "2")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert below(folder / "out") == ["old_default.png", "one/old_empty.png", "one/two/old_default.png"]
+    for name in below(folder / "out"):
+        expected = np.asarray(Image.open(DATA / Path(name).name))
+        np.testing.assert_array_equal(np.asarray(Image.open(folder / "out" / name)), expected)
+    lines = result.stderr.splitlines()
+    assert sum(" -> " in line and line.startswith("in") for line in lines) == 3
+    assert lines[-2:] == ["1 of 4 files failed:", next(line for line in lines if line.startswith("  in/one/cut.tgs  "))]
+    assert lines[-3].startswith("3 of 4 files written, ")
+
+
+def test_objects_and_totals(folder: Path) -> None:
+    result = run("decompress", "in", "-r", "--output-dir", "out", "--json", "--report", "report.jsonl", "--jobs", "1")
+    assert result.exit_code == 1
+    assert result.stdout == Path("report.jsonl").read_text()
+    records, totals = objects(result.stdout)
+    assert {Path(record["input"]).as_posix() for record in records} == {f"in/{name}" for name in below(folder / "in")}
+    written = [record for record in records if "error" not in record]
+    for record in written:
+        assert record["input_bytes"] == os.path.getsize(record["input"])
+        assert record["bytes"] == os.path.getsize(record["output"])
+        with Image.open(record["output"]) as image:
+            assert (record["width"], record["height"]) == image.size
+    assert [record["input"] for record in records if "error" in record] == [os.path.join("in", "one", "cut.tgs")]
+    rates = [8 * record["input_bytes"] / (record["width"] * record["height"]) for record in written]
+    assert totals["mean_bits_per_pixel"] == pytest.approx(np.mean(rates))
+    assert (totals["files"], totals["written"], totals["failures"], totals["skipped"]) == (4, 3, 1, 0)
+    for name in ("input_bytes", "bytes"):
+        assert totals[name] == sum(record[name] for record in written)
+    assert totals["images_per_second"] == pytest.approx(3 / totals["seconds"], rel=0.02)
+    assert result.stderr.splitlines()[0] == "1 of 4 files failed:"
+
+
+def test_going_on(folder: Path) -> None:
+    arguments = ["decompress", "in", "-r", "--output-dir", "out", "--report", "report.jsonl"]
+    os.makedirs("out/one")
+    Path("out/one/old_empty.png").write_text("mine")
+    refused = run(*arguments)
+    assert (refused.exit_code, below(folder / "out")) == (1, ["one/old_empty.png"])
+    assert "use --skip-existing to leave them, or --force to overwrite them" in refused.stderr
+    assert not Path("report.jsonl").exists()
+
+    result = run(*arguments, "--skip-existing", "--json")
+    records, totals = objects(result.stdout)
+    assert (len(records), totals["skipped"], totals["written"]) == (3, 1, 2)
+    assert Path("out/one/old_empty.png").read_text() == "mine"
+
+    os.remove("in/one/cut.tgs")
+    again = run(*arguments, "--skip-existing", "--json")
+    assert again.exit_code == 0
+    assert again.stdout == Path("report.jsonl").read_text().removeprefix(result.stdout)
+    assert objects(again.stdout)[1]["skipped"] == 3
+
+    forced = run(*arguments, "--force", "--quiet")
+    assert (forced.exit_code, forced.output) == (0, "")
+    assert Image.open("out/one/old_empty.png").size == Image.open(DATA / "old_empty.png").size
+    assert objects(Path("report.jsonl").read_text())[1]["written"] == 3
+
+
+def test_reports_are_not_written_over(folder: Path) -> None:
+    Path("mine").write_text("precious")
+    result = run("decompress", "in", "-r", "--output-dir", "out", "--report", "mine")
+    assert (result.exit_code, result.stderr) == (1, "tgs: error: cannot write 'mine': file exists\n")
+    assert Path("mine").read_text() == "precious"
+    assert not Path("out").exists()
+
+
+def test_lists_and_shards(folder: Path) -> None:
+    names = ["in/old_default.tgs", str(folder / "in/one/old_empty.tgs"), "in/one/../one/two/old_default.tgs"]
+    listed = "\r\n".join([*names, ""])
+    for shard in ("1/2", "2/2"):
+        arguments = ["decompress", "--files-from", "-", "--output-dir", "out", "--shard", shard, "--format", "bmp"]
+        assert run(*arguments, input=listed).exit_code == 0
+    absolute = (folder / "in/one/old_empty.bmp").relative_to(folder.anchor).as_posix()
+    assert below(folder / "out") == sorted(["in/old_default.bmp", "in/one/two/old_default.bmp", absolute])
+
+
+def test_outputs_beside_inputs(folder: Path) -> None:
+    assert run("decompress", "in/old_default.tgs", "in/one/old_empty.tgs").exit_code == 0
+    assert Path("in/old_default.png").exists()
+    assert Path("in/one/old_empty.png").exists()
+
+
+def test_an_output_folder_that_cannot_be_made(folder: Path) -> None:
+    Path("file").touch()
+    result = run("decompress", "in/old_default.tgs", "in/one/old_empty.tgs", "--output-dir", "file", "--json")
+    assert result.exit_code == 1
+    records, _ = objects(result.stdout)
+    assert all(record["error"].startswith("cannot make the folder 'file'") for record in records)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["in"], "cannot read 'in': it is a folder, and -r takes"),
+        (["in", "--output-dir", "out"], "cannot read 'in': it is a folder, and -r takes"),
+        (["in", "in/one/two", "-r", "--output-dir", "out"], "would both become"),
+        (["empty", "-r"], "there is nothing to do: no .tgs file was found"),
+        (["--files-from", "missing"], "cannot read 'missing': no such file"),
+    ],
+)
+def test_what_is_refused_before_any_work(folder: Path, arguments: list[str], sentence: str) -> None:
+    Path("empty").mkdir()
+    before = below(folder)
+    result = run("decompress", *arguments)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("tgs: error: ")
+    assert sentence in result.stderr
+    assert below(folder) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["in", "-r", "-o", "a.png"],
+        ["in", "-o", "a.png"],
+        ["in/old_default.tgs", "in/one/old_empty.tgs", "-o", "a.png"],
+        ["in/old_default.tgs", "--force", "--skip-existing"],
+        ["in/old_default.tgs", "-", "--output-dir", "out"],
+        ["-", "--output-dir", "out"],
+        ["-", "--json"],
+        ["in/old_default.tgs", "-o", "-", "--json"],
+        ["in", "-r", "--shard", "0/2"],
+        ["in", "-r", "--shard", "3/2"],
+        ["in", "-r", "--shard", "half"],
+        ["in", "-r", "--jobs", "0"],
+        ["in", "-r", "--format", "gif"],
+        ["in/old_default.tgs", "--size", "640"],
+        ["in/old_default.tgs", "--region", "1,2,3"],
+        ["in/old_default.tgs", "--scale", "0"],
+    ],
+)
+def test_wrong_usage_is_status_2(folder: Path, arguments: list[str]) -> None:
+    before = below(folder)
+    result = run("decompress", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Error: " in result.stderr
+    assert below(folder) == before
