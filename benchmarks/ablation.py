@@ -8,36 +8,66 @@ One row a variation and picture, and the mean of each variation. `docs/decisions
 from __future__ import annotations
 
 import argparse
-import importlib
 import statistics
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.kodak import Task, measure
 from benchmarks.provenance import command_line, provenance, write_lines
+from benchmarks.tables import MEAN
+from taichi_gs.encoder.rate_model import RateModel
+from taichi_gs.fit.adam import LearningRates
+from taichi_gs.fit.fit import Hyperparameters
 
-VARIATIONS: dict[str, dict[str, Any]] = {
+FIT, MODEL = Hyperparameters(), RateModel()
+"""What is committed; each variation changes one thing of one of them, or gives another option."""
+
+
+def _halved(rates: LearningRates) -> LearningRates:
+    return LearningRates(
+        means=rates.means / 2,
+        log_covariances=rates.log_covariances / 2,
+        color_codes=rates.color_codes / 2,
+        background=rates.background / 2,
+    )
+
+
+def _overgrowth(factor: float) -> Hyperparameters:
+    return replace(FIT, unconstrained=replace(FIT.unconstrained, overgrowth=factor))
+
+
+def _position_share(share: float) -> Hyperparameters:
+    stage = FIT.quantization_aware
+    return replace(FIT, quantization_aware=replace(stage, precision=replace(stage.precision, position_share=share)))
+
+
+VARIATIONS: Mapping[str, Mapping[str, Any]] = {
     "as committed": {},
     "alpha blending": {"blending": "alpha"},
     "clone and split": {"density": "gradient"},
-    "no Gaussians but the budget's": {"free.OVERGROWTH": 1.0},
-    "three times the budget's Gaussians": {"free.OVERGROWTH": 3.0},
-    "pruned in half the time": {"pull.PRUNE_END": 0.35},
-    "half the learning rates": {
-        "free.MEANS_RATE": 0.03,
-        "free.RATES": {"log_covariances": 0.07, "color_codes": 0.0075, "background": 0.0015},
+    "no Gaussians but the budget's": {"hyperparameters": _overgrowth(1.0)},
+    "three times the budget's Gaussians": {"hyperparameters": _overgrowth(3.0)},
+    "pruned in half the time": {"hyperparameters": replace(FIT, clustering=replace(FIT.clustering, prune_end=0.35))},
+    "half the learning rates": {"hyperparameters": replace(FIT, rates=_halved(FIT.rates))},
+    "a longer first stage": {
+        "hyperparameters": replace(FIT, schedule=replace(FIT.schedule, unconstrained=0.3, clustering=0.35))
     },
-    "a longer first stage": {"optimize.FREE": 0.3, "optimize.PULL": 0.35},
-    "hardly any pull": {"pull.PULL_LAST": 0.0031},
-    "hardly time to settle": {"optimize.SETTLE": 0.01},
-    "a bit costs its full price": {"precision.RATE_SLOPE": 0.55},
-    "a position's bit too": {"clustered.POSITION_PRICE": 1.0},
-    "half as many codewords": {"budget.CODEBOOK_SCALES": (0.5,)},
-    "codebooks of one size": {"budget.GAUSSIANS_PER_COVARIANCE": 7.5, "budget.GAUSSIANS_PER_COLOR": 7.5},
-    "twice as many codewords": {"budget.CODEBOOK_SCALES": (2.0,)},
+    "hardly any pull": {"hyperparameters": replace(FIT, clustering=replace(FIT.clustering, last_attraction=0.0031))},
+    "hardly time to settle": {"hyperparameters": replace(FIT, schedule=replace(FIT.schedule, codeword_training=0.01))},
+    "a bit costs its full price": {
+        "hyperparameters": replace(FIT, lagrangian=replace(FIT.lagrangian, rate_slope=0.55))
+    },
+    "a position's bit too": {"hyperparameters": _position_share(1.0)},
+    "half as many codewords": {"rate_model": replace(MODEL, codebook_scales=(0.5,))},
+    "codebooks of one size": {
+        "rate_model": replace(MODEL, gaussians_per_covariance=7.5, gaussians_per_color=7.5),
+    },
+    "twice as many codewords": {"rate_model": replace(MODEL, codebook_scales=(2.0,))},
 }
-"""Options of `encode` by name, and constants of the modules of `taichi_gs.fit` by "module.NAME"."""
+"""Options of `encode` by the names of rows; these are the names that committed results have."""
 
 COLUMNS = ("variation", "image", "bpp", "psnr", "ms_ssim", "seconds_encode", "num_gaussians")
 
@@ -55,31 +85,14 @@ def main(argv: list[str] | None = None) -> int:
     options = {"preset": "default", "bits_per_pixel": arguments.bpp, "steps": arguments.steps}
     lines = [f"# {comment}" for comment in provenance(command_line("benchmarks.ablation", argv))]
     lines.append("\t".join(COLUMNS))
-    for variation, choices in VARIATIONS.items():
-        own = {name: value for name, value in choices.items() if not _is_constant(name)}
-        kept = {name: _swap(name, value) for name, value in choices.items() if _is_constant(name)}
-        rows = [measure(Task(arguments.folder / f"{name}.png", options | own)) for name in arguments.images]
-        for name, value in kept.items():
-            _swap(name, value)
+    for variation, changes in VARIATIONS.items():
+        rows = [measure(Task(arguments.folder / f"{name}.png", {**options, **changes})) for name in arguments.images]
         means = {name: f"{statistics.mean(float(row[name]) for row in rows):.4f}" for name in COLUMNS[2:]}
-        for row in [*rows, {"image": "mean", **means}]:
+        for row in [*rows, {"image": MEAN, **means}]:
             lines.append("\t".join([variation, *(row[name] for name in COLUMNS[1:])]))
             print(lines[-1], file=sys.stderr)
     write_lines(lines, arguments.out)
     return 0
-
-
-def _is_constant(name: str) -> bool:
-    return "." in name
-
-
-def _swap(name: str, value: Any) -> Any:
-    """Give a constant of `taichi_gs.fit` another value and return the one it had."""
-    module_name, _, constant = name.partition(".")
-    module = importlib.import_module(f"taichi_gs.fit.{module_name}")
-    previous = getattr(module, constant)
-    setattr(module, constant, value)
-    return previous
 
 
 if __name__ == "__main__":

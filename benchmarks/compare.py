@@ -12,16 +12,13 @@ import argparse
 import statistics
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.curves import Curve, bd_quality, bd_rate, decibels
+from benchmarks.curves import bd_quality, bd_rate, decibels
 from benchmarks.rate import OUTPUT
+from benchmarks.rate_results import Results, curve_through, read_results
 from benchmarks.summary import markdown, replace_results
-from benchmarks.tables import ResultsError, Row, Table, read_table
-
-KODAK_PICTURES = 24
-"""What published means are over: next to means over fewer pictures they would mislead."""
+from benchmarks.tables import ResultsError, Row, Table
 
 _LINKS = "../benchmarks/results/rate/"  # from docs/
 
@@ -37,33 +34,6 @@ Bjøntegaard’s differences from taichi_gs’s curve to another codec’s, mean
 interpolated by Akima’s method between the rates or qualities that both reach; the pictures for which there are such are
 counted in brackets unless they are all. MS-SSIM is taken as −10 log10(1 − MS-SSIM) here.
 """
-
-
-@dataclass(frozen=True)
-class Results:
-    """What a folder of `benchmarks.rate` holds.
-
-    Attributes:
-        ours: results of this codec by the names of the files.
-        peers: rows of the other codecs, of the same pictures.
-        published: published means, if all of Kodak's pictures were measured.
-        machines: what was measured on.
-    """
-
-    ours: dict[str, Table]
-    peers: tuple[Row, ...]
-    published: tuple[Row, ...]
-    machines: tuple[str, ...]
-
-    def curve(self, codec: str, image: str, measure: Callable[[Row], float]) -> Curve:
-        """The curve of one picture and another codec, in a measure of quality."""
-        rows = [row for row in self.peers if (row["codec"], row["image"]) == (codec, image)]
-        return _curve(rows, measure)
-
-    @property
-    def codecs(self) -> list[str]:
-        """The other codecs, in the order of their rows."""
-        return list(dict.fromkeys(row["codec"] for row in self.peers))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -92,30 +62,6 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def read_results(folder: Path) -> Results:
-    """Read the results of `benchmarks.rate`, which have to be whole and of the same pictures."""
-    paths = sorted(folder.glob("taichi_gs-*.tsv"))
-    if not paths or not (folder / "peers.tsv").exists():
-        raise ResultsError(f"{folder} has no results: run benchmarks.rate first")
-    ours = {path.name: read_table(path) for path in paths}
-    peers = read_table(folder / "peers.tsv")
-    for name, table in ours.items():
-        if not table.means:
-            raise ResultsError(f"{name} has no mean row: its run has not ended")
-    pictures = [{row["image"] for row in table.measurements} for table in ours.values()]
-    if any(other != pictures[0] for other in pictures):
-        raise ResultsError(f"{' and '.join(ours)} are not of the same pictures")
-    rows = tuple(row for row in peers.rows if row["image"] in pictures[0])
-    measured = {(row["codec"], row["setting"], row["image"]) for row in rows}
-    for codec, setting in {(codec, setting) for codec, setting, _ in measured} or {("", "")}:
-        if any((codec, setting, image) not in measured for image in pictures[0]):
-            raise ResultsError("peers.tsv does not have all pictures: its run has not ended")
-    path = folder / "published.tsv"
-    published = read_table(path).rows if path.exists() and len(pictures[0]) == KODAK_PICTURES else ()
-    machines = {f"{table.comment('cpu')}, {table.comment('cores')} cores" for table in (*ours.values(), peers)}
-    return Results(ours, rows, published, tuple(sorted(machines)))
-
-
 def summarize(results: Results) -> str:
     """Return the tables as Markdown."""
     parts = []
@@ -135,7 +81,7 @@ def summarize(results: Results) -> str:
 
 
 def _means(results: Results, table: Table, column: str, digits: int) -> str:
-    """The mean quality at each target rate: this codec's, and the others' at the rates of its files."""
+    """The mean quality at each rate that was asked for: this codec's, and the others' at the rates of its files."""
 
     def cells(rows: list[Row], codec: str) -> str:
         values = [_at(results, codec, row, column) for row in rows]
@@ -146,7 +92,7 @@ def _means(results: Results, table: Table, column: str, digits: int) -> str:
 
 
 def _gains(results: Results, table: Table) -> str:
-    """The mean difference in PSNR at each target rate."""
+    """The mean difference in PSNR at each rate that was asked for."""
 
     def cells(rows: list[Row], codec: str) -> str:
         theirs = [_at(results, codec, row, "psnr") for row in rows]
@@ -163,7 +109,7 @@ def _rate_table(
     own_cells: Callable[[Row], list[str]],
     own_header: list[str],
 ) -> str:
-    """A table with a row for each target rate and a column for each other codec."""
+    """A table with a row for each rate that was asked for and a column for each other codec."""
     lines = []
     for mean in table.means:
         rows = [row for row in table.measurements if row["target_bpp"] == mean["target_bpp"]]
@@ -179,8 +125,8 @@ def _differences(results: Results, table: Table) -> str:
         differences: list[tuple[float | None, ...]] = []
         for image in images:
             rows = [row for row in table.measurements if row["image"] == image]
-            ours, theirs = _curve(rows, _psnr), results.curve(codec, image, _psnr)
-            similar, similar_theirs = _curve(rows, _ms_ssim), results.curve(codec, image, _ms_ssim)
+            ours, theirs = curve_through(rows, _psnr), results.curve(codec, image, _psnr)
+            similar, similar_theirs = curve_through(rows, _ms_ssim), results.curve(codec, image, _ms_ssim)
             differences.append((bd_rate(theirs, ours), bd_quality(theirs, ours), bd_rate(similar_theirs, similar)))
         columns = list(zip(*differences, strict=True))
         formats = ("+.1f", "+.2f", "+.1f")
@@ -201,10 +147,6 @@ def _mean(values: Iterable[float | None], form: str, none: str) -> str:
 def _at(results: Results, codec: str, row: Row, column: str) -> float | None:
     """Another codec's quality at the rate of a file of ours."""
     return results.curve(codec, row["image"], lambda other: float(other[column])).at(float(row["bpp"]))
-
-
-def _curve(rows: Iterable[Row], measure: Callable[[Row], float]) -> Curve:
-    return Curve.through((float(row["bpp"]), measure(row)) for row in rows)
 
 
 def _psnr(row: Row) -> float:

@@ -26,8 +26,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.measuring import NONE, forget_peak, peak_mebibytes, run_process, times_in_turn
+from benchmarks.measuring import forget_peak, peak_mebibytes, run_process, times_in_turn
 from benchmarks.provenance import ROOT, command_line, provenance, write_lines
+from benchmarks.tables import NONE
 from taichi_gs import decode
 from taichi_gs.format.bitstream import parse, serialize
 from taichi_gs.model.lattice import lattice_of_picture

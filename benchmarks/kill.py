@@ -4,7 +4,8 @@
 
 Each row is a run of the command that SIGKILL ended, with all of its processes. Half of the moments are drawn from the
 whole time that a run takes; the others from when it writes: from 10 microseconds to 10 milliseconds after its temporary
-file appears, with a logarithm that is evenly distributed, because nobody knows how long the disk takes. `target` is
+file appears, with a logarithm that is evenly distributed, because nobody knows how long the disk takes. The column
+`target` says what is then there:
 
     old: byte for byte the file from before;
     new: another one that decodes;
@@ -30,8 +31,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.measuring import NONE
 from benchmarks.provenance import ROOT, command_line, provenance, write_lines
+from benchmarks.tables import NONE
 from taichi_gs import TgsError, decode
 
 COLUMNS = ("number", "drawn_from", "milliseconds", "since_temporary", "target", "temporaries")
@@ -53,7 +54,7 @@ class Kill(NamedTuple):
     drawn_from: str
     seconds: float
     since_temporary: float | None
-    target: str
+    outcome: str
     temporaries: int
 
 
@@ -73,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
     comments = [*provenance(command_line("benchmarks.kill", argv)), *_summary(kills, duration)]
     rows = ["\t".join(_cells(number, kill)) for number, kill in enumerate(kills, 1)]
     write_lines([*(f"# {comment}" for comment in comments), "\t".join(COLUMNS), *rows], arguments.out)
-    return 1 if any(kill.target == DAMAGED for kill in kills) else 0
+    return 1 if any(kill.outcome == DAMAGED for kill in kills) else 0
 
 
 class Runs:
@@ -85,11 +86,11 @@ class Runs:
     """
 
     def __init__(self, picture: Path, folder: Path) -> None:
-        self.picture, self.folder, self.target = picture, folder, folder / "target.tgs"
+        self.picture, self.folder, self.output = picture, folder, folder / "output.tgs"
         with self._started("--seed", "1") as process:
             if process.wait() != 0:
                 raise subprocess.CalledProcessError(process.returncode, process.args)
-        self.old = self.target.read_bytes()
+        self.old = self.output.read_bytes()
 
     def duration(self) -> float:
         """Let a run come to its end, and return how many seconds it took.
@@ -133,9 +134,9 @@ class Runs:
         return [name for name in os.listdir(self.folder) if name.startswith(".tgs-") and name.endswith(".tmp")]
 
     def outcome(self) -> str:
-        """What the target is now."""
+        """What is there now."""
         try:
-            data = self.target.read_bytes()
+            data = self.output.read_bytes()
             if data == self.old:
                 return OLD
             decode(data)
@@ -145,7 +146,7 @@ class Runs:
 
     def _kill(self, seconds: float, is_writing: bool) -> Kill | None:
         """Kill a run so long after it started, or after the temporary file was there; None if it had ended by then."""
-        self.target.write_bytes(self.old)
+        self.output.write_bytes(self.old)
         with self._started() as process:
             started = time.perf_counter()
             appeared = self._until_temporary(process, started, None if is_writing else seconds)
@@ -174,7 +175,7 @@ class Runs:
         return time.perf_counter() - started
 
     def _started(self, *options: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "cli", "compress", str(self.picture), "-o", str(self.target), "--force"]
+        command = [sys.executable, "-m", "cli", "compress", str(self.picture), "-o", str(self.output), "--force"]
         # Few steps: most of such a run is start-up, as everything that can be interrupted is there once.
         command += ["--preset", "fast", "--steps", "20", "--num-gaussians", "200", "--quiet", *options]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -182,15 +183,15 @@ class Runs:
 
 
 def _summary(kills: list[Kill], duration: float) -> Iterator[str]:
-    targets = Counter(kill.target for kill in kills)
+    outcomes = Counter(kill.outcome for kill in kills)
     yield f"an undisturbed run: {1000 * duration:.0f} ms"
-    yield f"killed: {len(kills)}; {', '.join(f'{kind}: {targets[kind]}' for kind in (OLD, NEW, DAMAGED))}"
+    yield f"killed: {len(kills)}; {', '.join(f'{kind}: {outcomes[kind]}' for kind in (OLD, NEW, DAMAGED))}"
     yield f"temporary files left: {sum(kill.temporaries for kill in kills)}"
 
 
 def _cells(number: int, kill: Kill) -> list[str]:
     since = NONE if kill.since_temporary is None else f"{1000 * kill.since_temporary:.3f}"
-    return [str(number), kill.drawn_from, f"{1000 * kill.seconds:.1f}", since, kill.target, str(kill.temporaries)]
+    return [str(number), kill.drawn_from, f"{1000 * kill.seconds:.1f}", since, kill.outcome, str(kill.temporaries)]
 
 
 if __name__ == "__main__":

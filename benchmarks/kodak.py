@@ -73,8 +73,8 @@ class Task:
     @property
     def key(self) -> tuple[str, ...]:
         """What tells its row from the others of a results file."""
-        target = format_value("target_bpp", self.options.get("bits_per_pixel"))
-        return (self.path.stem, target, str(self.published.point) if self.published else "")
+        rate = format_value("target_bpp", self.options.get("bits_per_pixel"))
+        return (self.path.stem, rate, str(self.published.point) if self.published else "")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -92,7 +92,7 @@ def main(argv: list[str] | None = None) -> int:
 def run(arguments: argparse.Namespace, command: str) -> None:
     """Measure what `arguments` ask for and write the results to the file, or to stdout."""
     settings = _settings(arguments)
-    tasks = _plan(arguments)
+    tasks = _tasks(arguments)
     columns = COLUMNS + (PUBLISHED_COLUMNS if arguments.table1 else ())
     comments = [*provenance(command), settings_comment(settings)]
     with contextlib.ExitStack() as stack:
@@ -151,8 +151,8 @@ def measure(task: Task) -> Row:
         "seconds_encode": seconds_encode,
         "seconds_decode": statistics.median(seconds_decode),
         "num_gaussians": contents.num_gaussians,
-        "covariance_k": contents.covariance_codewords,
-        "color_k": contents.color_codewords,
+        "covariance_k": contents.covariance_k,
+        "color_k": contents.color_k,
     }
     if task.published:
         values |= {
@@ -183,8 +183,8 @@ def _measure_all(tasks: list[Task], jobs: int) -> Iterator[Row]:
                 os.environ[name] = value
 
 
-def _plan(arguments: argparse.Namespace) -> list[Task]:
-    """List the files to write: every picture at every target."""
+def _tasks(arguments: argparse.Namespace) -> list[Task]:
+    """List the files to write: every picture at every rate that was asked for."""
     paths = sorted(arguments.folder.glob("*.png"))
     if not paths:
         raise ResultsError(f"there are no PNG files in {arguments.folder}")
@@ -254,8 +254,8 @@ def _encode_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """What rows of one results file have in common."""
-    targets = {"table1": True} if arguments.table1 else {"bpp": arguments.bpp} if arguments.bpp else {}
-    return {**_encode_options(arguments), **targets, "jobs": arguments.jobs}
+    goals = {"table1": True} if arguments.table1 else {"bpp": arguments.bpp} if arguments.bpp else {}
+    return {**_encode_options(arguments), **goals, "jobs": arguments.jobs}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -264,12 +264,12 @@ def _parser() -> argparse.ArgumentParser:
     add("folder", type=Path, metavar="FOLDER", help="a folder of PNG files")
     add("--preset", default="default", help="preset of the encoder [default: default]")
     add("--k", type=int, help="size of both codebooks")
-    add("--covariance-k", type=int, help="size of the codebook of shapes alone")
-    add("--color-k", type=int, help="size of the codebook of colours alone")
-    targets = parser.add_mutually_exclusive_group()
-    targets.add_argument("--num-gaussians", type=int, help="how many Gaussians")
-    targets.add_argument("--bpp", type=float, nargs="+", help="rates not to be exceeded, a row for each")
-    targets.add_argument("--table1", type=Path, help="JSON file of published rates and PSNRs to compare with")
+    add("--covariance-k", type=int, help="size of the covariance codebook alone")
+    add("--color-k", type=int, help="size of the color codebook alone")
+    goals = parser.add_mutually_exclusive_group()
+    goals.add_argument("--num-gaussians", type=int, help="how many Gaussians")
+    goals.add_argument("--bpp", type=float, nargs="+", help="rates not to be exceeded, a row for each")
+    goals.add_argument("--table1", type=Path, help="JSON file of published rates and PSNRs to compare with")
     add("--loss", help="what the fit minimises")
     add("--steps", type=int, help="how many optimisation steps")
     add("--seed", type=int, help="seed of every random choice")

@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.tables import NONE
+
 COLUMNS = (
     *("what", "preset", "width", "height", "num_gaussians", "num_pairs", "threads"),
     *("runs", "unit", "median", "min", "max", "to_twin"),
 )
-NONE = "-"
 
 
 class Subject(NamedTuple):

@@ -12,8 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.compare import Results
 from benchmarks.rate import MAX_RATE, MIN_RATE
+from benchmarks.rate_results import Results
 from benchmarks.tables import Row
 
 _STYLE: dict[Any, Any] = {"svg.hashsalt": "taichi_gs", "svg.fonttype": "none", "font.size": 9.0}

@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import taichi_gs
-from benchmarks.measuring import NONE, ratio_in_turn, times_in_turn
+from benchmarks.measuring import ratio_in_turn, times_in_turn
 from benchmarks.provenance import ROOT, command_line, provenance, write_lines
-from taichi_gs.decoder.decode import rasterize
-from taichi_gs.decoder.viewport import choose_view
+from benchmarks.tables import NONE
+from taichi_gs.decoder.draw import draw_layers
+from taichi_gs.decoder.viewport import Viewport, choose_viewport
 from taichi_gs.format.bitstream import parse
 from taichi_gs.model.dequantize import dequantize_gaussians
 from taichi_gs.model.gaussians import Gaussians
@@ -84,27 +85,26 @@ def _rows(data: bytes, runs: int) -> Iterator[str]:
 
 def _row(data: bytes, gaussians: Gaussians, scale: float, samples: int | None, runs: int) -> str:
     """One row; with samples a side of a pixel where the picture gets smaller."""
-    own, usual = choose_view(gaussians.image_size), choose_view(gaussians.image_size, scale=scale)
-    view = usual if samples is None else replace(usual, samples=(samples, samples))
+    own, usual = choose_viewport(gaussians.image_size), choose_viewport(gaussians.image_size, scale=scale)
+    viewport = usual if samples is None else replace(usual, samples=(samples, samples))
     actions: dict[str, Callable[[], object]] = {
-        "own": lambda: rasterize(gaussians, view=own),
-        "draw": lambda: rasterize(gaussians, view=view),
+        "own": lambda: _drawn(gaussians, own),
+        "draw": lambda: _drawn(gaussians, viewport),
     }
-    if view == usual:
+    if viewport == usual:
         actions["decode"] = lambda: taichi_gs.decode(data, scale=scale)
     times = times_in_turn(actions, runs)
     medians = {name: f"{statistics.median(values):.2f}" for name, values in times.items()}
     quality = NONE
     if samples is not None:
-        quality = (
-            f"{psnr(_averaged(rasterize(gaussians, view=own), view.image_size), rasterize(gaussians, view=view)):.2f}"
-        )
-    height, width = view.image_size
+        averaged = _averaged(_drawn(gaussians, own), viewport.image_size)
+        quality = f"{psnr(averaged, _drawn(gaussians, viewport)):.2f}"
+    height, width = viewport.image_size
     return "\t".join(
         [
             f"{scale:g}",
-            str(view.samples[0]),
-            "yes" if view == usual else "no",
+            str(viewport.samples[0]),
+            "yes" if viewport == usual else "no",
             *(str(number) for number in (width, height, len(gaussians), runs)),
             medians.get("decode", NONE),
             medians["draw"],
@@ -112,6 +112,10 @@ def _row(data: bytes, gaussians: Gaussians, scale: float, samples: int | None, r
             quality,
         ]
     )
+
+
+def _drawn(gaussians: Gaussians, viewport: Viewport) -> NDArray[np.uint8]:
+    return draw_layers([gaussians], [3], viewport, "auto")
 
 
 def _averaged(pixels: NDArray[np.uint8], image_size: tuple[int, int]) -> NDArray[np.uint8]:

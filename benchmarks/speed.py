@@ -101,10 +101,10 @@ def _preset_rows(picture: Path, preset: str, folder: Path, runs: int, encodes: i
 
 def _startup_rows(picture: Path, folder: Path, runs: int) -> Iterator[str]:
     """Commands as whole processes, and `tgs decompress` taken apart."""
-    file, target = folder / "startup.tgs", folder / "startup.png"
+    file, pixels = folder / "startup.tgs", folder / "startup.png"
     _module("benchmarks.speed_codec", "encode", picture, file, "fast")
     commands: dict[str, list[object]] = {
-        "tgs decompress": ["decompress", file, "-o", target, "--force"],
+        "tgs decompress": ["decompress", file, "-o", pixels, "--force"],
         "tgs info": ["info", file],
         "tgs --help": ["--help"],
     }
@@ -116,7 +116,7 @@ def _startup_rows(picture: Path, folder: Path, runs: int) -> Iterator[str]:
         parts = []
         for number in range(runs):
             environment = {} if cache == "warm" else {"XDG_CACHE_HOME": str(folder / f"cache{number}")}
-            process = _module("benchmarks.speed_codec", "startup", file, target, environment=environment)
+            process = _module("benchmarks.speed_codec", "startup", file, pixels, environment=environment)
             *measured, inside = process.stdout.split("\t")
             parts.append([process.milliseconds - float(inside), *map(float, measured)])
         names = ("interpreter and exit", "imports", "ti.init", "compile or load", "work", "write picture")

@@ -11,11 +11,15 @@ import itertools
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from benchmarks.measuring import times_in_turn
 
+if TYPE_CHECKING:
+    from taichi_gs.encoder.choices import Preset
 
-def encode_once(picture: Path, file: Path, preset: str) -> list[float]:
+
+def encode_once(picture: Path, file: Path, preset: Preset) -> list[float]:
     """Encode a picture into a file; the time of that, without reading and without importing PyTorch."""
     import torch  # noqa: F401
 
@@ -42,8 +46,7 @@ def start_up(file: Path, picture: Path) -> list[float]:
     marks = [time.perf_counter()]
     import cli.decompress  # noqa: F401
     from taichi_gs.codec import decode
-    from taichi_gs.kernels import dispatch as forms  # noqa: F401
-    from taichi_gs.kernels import runtime
+    from taichi_gs.kernels import dispatch, runtime  # noqa: F401
     from taichi_gs.pictures.write import write_image
 
     marks.append(time.perf_counter())
@@ -65,7 +68,7 @@ def main(argv: list[str]) -> int:
     """Run one of the commands and return the exit status."""
     command, *arguments = argv
     if command == "encode":
-        times = encode_once(Path(arguments[0]), Path(arguments[1]), arguments[2])
+        times = encode_once(Path(arguments[0]), Path(arguments[1]), cast("Preset", arguments[2]))
     elif command == "decode":
         times = decode_often(Path(arguments[0]), int(arguments[1]))
     elif command == "startup":

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from benchmarks.blend_twin import Twin, find_compiler
 from benchmarks.measuring import Subject, ratio_in_turn, row, times_in_turn
-from taichi_gs.fit.objective import Target
-from taichi_gs.fit.parameters import RowAdam
-from taichi_gs.fit.unconstrained import learning_rates
+from taichi_gs.fit.adam import Adam, LearningRates
+from taichi_gs.fit.objective import Objective
+from taichi_gs.fit.parameters import Parameters
+from taichi_gs.fit.render import Renderer
 from taichi_gs.kernels import runtime, tiles
 from taichi_gs.kernels.blend import PLANES, TILE, make_sum_pairs
 from taichi_gs.kernels.dispatch import DTYPES, blend_kernels
@@ -30,6 +31,9 @@ from taichi_gs.model.blending import Blending
 BLENDINGS: tuple[Blending, ...] = ("normalized", "alpha")
 FITTED: Final = "normalized"
 """The blending whose other stages and whose whole step are timed: that of all presets but one."""
+
+Actions = dict[str, Callable[[], Any]]
+"""What is timed, by name."""
 
 TOLERANCE = 1e-4
 """Of what the twin draws and of its gradients, on average: its additions and multiplications are fused."""
@@ -44,7 +48,7 @@ class Scene:
         self.means = (rng.random((count, 2)) * [width, height]).astype(np.float32)
         # Each pixel lies inside a handful of Gaussians, and these are up to several times as long as wide.
         deviation = 0.5 * (height * width / count) ** 0.5
-        self.shapes = rng.normal([2 * np.log(deviation), 0, 0], [0.5, 0.5, 0.5], (count, 3)).astype(np.float32)
+        self.log_covariances = rng.normal([2 * np.log(deviation), 0, 0], [0.5, 0.5, 0.5], (count, 3)).astype(np.float32)
         self.colors = rng.random((count, 3)).astype(np.float32)
         self.amplitudes = rng.uniform(0.2, 0.9, count).astype(np.float32)
         self.background = np.full(3, 0.5, np.float32)
@@ -55,7 +59,7 @@ class Scene:
     def project(self, blending: Blending) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The conics [N, 4] and extents [N, 2]."""
         conics, extents = np.empty((len(self.means), 4), np.float32), np.empty((len(self.means), 2), np.float32)
-        make_project(DTYPES["float32"], blending)(self.shapes, self.amplitudes, conics, extents)
+        make_project(DTYPES["float32"], blending)(self.log_covariances, self.amplitudes, conics, extents)
         return conics, extents
 
     def bin(self, extents: NDArray[np.float32]) -> tiles.TileLists:
@@ -70,7 +74,7 @@ def kernel_rows(scene: Scene, threads: int, runs: int, compiler: str | None) -> 
         lists = scene.bin(extents)
         subject = _subject(scene, threads, len(lists.tile_indices))
         if blending == FITTED:
-            stages: dict[str, Callable[[], object]] = {
+            stages: Actions = {
                 "project": lambda: scene.project(FITTED),
                 "list_tiles": lambda extents=extents: scene.bin(extents),  # type: ignore[misc]
                 "sum_pairs": _sum_pairs(scene, lists),
@@ -94,11 +98,11 @@ def blend_actions(
     extents: NDArray[np.float32],
     lists: tiles.TileLists,
     twin: Twin | None,
-) -> dict[str, dict[str, Callable[[], object]]]:
+) -> dict[str, Actions]:
     """`forward`, `backward`, and both at once as a step of a fit has them, by "kernel" and, if there is one, by "twin".
 
-    At once is the squared error against a target, which is drawn, compared and differentiated in one kernel. Its twin
-    is the two others in succession, which leaves out the comparison.
+    At once is the squared error against a picture: drawn, compared and differentiated in one kernel. Its twin is the
+    two others in succession, which leaves out the comparison.
 
     Raises:
         ValueError: if the twin does not compute what the kernel does.
@@ -106,12 +110,13 @@ def blend_actions(
     kernels = blend_kernels(DTYPES["float32"], "cpu", blending)
     splats, pairs = (scene.means, conics, extents, scene.colors), (lists.tile_offsets, lists.tile_indices)
     image = np.empty((PLANES[blending], *scene.gradient.shape[1:]), np.float32)
-    target = np.ascontiguousarray(scene.gradient[:, : scene.size[0], : scene.size[1]])
+    picture = np.ascontiguousarray(scene.gradient[:, : scene.size[0], : scene.size[1]])
+    compared = (picture, np.ones_like(picture[0]))
     tensors = [torch.from_numpy(array) for array in (*splats, *pairs, image, scene.gradient)]
-    inputs = [torch.from_numpy(array) for array in (*splats, scene.background, *pairs, target)]
-    forward = {"kernel": lambda: kernels.forward(*splats, scene.background, *pairs, image)}
-    backward = {"kernel": lambda: kernels.backward(*tensors)}
-    at_once = {"kernel": lambda: kernels.squared_error(*inputs)}
+    inputs = [torch.from_numpy(array) for array in (*splats, scene.background, *pairs, *compared)]
+    forward: Actions = {"kernel": lambda: kernels.forward(*splats, scene.background, *pairs, image)}
+    backward: Actions = {"kernel": lambda: kernels.backward(*tensors)}
+    at_once: Actions = {"kernel": lambda: kernels.squared_error(*inputs)}
     forward["kernel"]()
     if twin:
         twin_image = np.empty_like(image)
@@ -130,7 +135,7 @@ def blend_actions(
         _check_equal(twin_image[:3], image[:3])
         inside = (slice(None), *map(slice, scene.size))
         grad_error = np.zeros_like(scene.gradient)
-        grad_error[inside] = 2 * (twin_image[:3][inside] - target)
+        grad_error[inside] = 2 * (twin_image[:3][inside] - picture)
         for kinds in (backward, at_once):
             kinds["twin"]()
             *_, found_pairs, found_background = kinds["kernel"]()
@@ -142,25 +147,28 @@ def blend_actions(
 def step_rows(scene: Scene, threads: int, runs: int) -> Iterator[str]:
     """The rows of a whole step on the full picture: draw, compare, differentiate, optimise; and of the last alone."""
     height, width = scene.size
-    rows = {
-        "means": torch.from_numpy(scene.means),
-        "log_covariances": torch.from_numpy(scene.shapes),
-        "color_codes": torch.cat([torch.from_numpy(scene.colors), torch.zeros(len(scene.means), 1)], dim=1),
-        "background": torch.from_numpy(scene.background),
-    }
-    adam = RowAdam(rows, learning_rates((height * width / len(scene.means)) ** 0.5))
-    target = Target(torch.from_numpy(scene.gradient[:, :height, :width].copy()).sigmoid(), "l2", len(scene.means))
-    gradients = {name: torch.ones_like(tensor) for name, tensor in rows.items()}
+    count = len(scene.means)
+    parameters = Parameters(
+        means=torch.from_numpy(scene.means).requires_grad_(),
+        log_covariances=torch.from_numpy(scene.log_covariances).requires_grad_(),
+        color_codes=torch.cat([torch.from_numpy(scene.colors), torch.zeros(count, 1)], dim=1).requires_grad_(),
+        background=torch.from_numpy(scene.background).requires_grad_(),
+        blending=FITTED,
+    )
+    picture = torch.from_numpy(scene.gradient[:, :height, :width].copy()).sigmoid()
+    objective = Objective(picture, "l2", count, Renderer("cpu"))
+    adam = Adam(parameters.tensors, LearningRates().by_name(objective.spacing(count)))
+    gradients = {name: torch.ones_like(tensor) for name, tensor in parameters.tensors.items()}
 
     def step() -> None:
-        target.backward(adam.splats(FITTED), coarse=False)
+        objective.backward(parameters, objective.full)
         # No step at all, so that every run has the same Gaussians to draw.
-        adam.step(0.0)
+        adam.step(parameters.tensors, 0.0)
 
     def optimize() -> None:
         for name, gradient in gradients.items():
-            adam[name].grad = gradient
-        adam.step(0.0)
+            parameters.tensors[name].grad = gradient
+        adam.step(parameters.tensors, 0.0)
 
     for name, times in times_in_turn({"whole step": step, "optimiser": optimize}, runs).items():
         yield row(name, _subject(scene, threads), times)

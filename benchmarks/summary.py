@@ -1,14 +1,17 @@
-"""Print the means of results files as the tables that the README quotes.
+"""Print the means of results files as the tables that documents quote.
 
-    python -m benchmarks.summary benchmarks/results/*.tsv
-    python -m benchmarks.summary benchmarks/results/*.tsv --readme README.md
+    python -m benchmarks.summary FILE.tsv ...
+    python -m benchmarks.summary benchmarks/results/rate/taichi_gs-default.tsv --document README.md
+    python -m benchmarks.summary benchmarks/results/*.tsv --document docs/results.md --block presets
 
-The second form puts them into the README, between its two `results` marks. A test compares the two.
+The last two forms put them into a document, between its two `results` marks, or those of the block that is named.
+Tests compare them.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -18,20 +21,20 @@ from benchmarks.tables import ResultsError, Row, Table, read_table
 
 ROOT = Path(__file__).resolve().parents[1]
 
-_BLOCK = re.compile(r"(<!-- results -->\n)(.*?)(<!-- /results -->\n)", re.DOTALL)
-
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the tables, or put them into the README, and return the exit status."""
+    """Print the tables, or put them into a document, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.summary", description="Summarise results files.")
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE.tsv")
-    parser.add_argument("--readme", type=Path, metavar="README.md", help="replace its results instead of printing")
+    parser.add_argument("--document", type=Path, metavar="FILE.md", help="replace its results instead of printing")
+    parser.add_argument("--block", default="", metavar="NAME", help="of several results in the document")
     arguments = parser.parse_args(argv)
     try:
-        summary = summarize(arguments.files)
-        if arguments.readme:
-            text = arguments.readme.read_text(encoding="utf-8")
-            arguments.readme.write_text(replace_results(text, summary), encoding="utf-8", newline="\n")
+        summary = summarize(arguments.files, arguments.document.parent if arguments.document else ROOT)
+        if arguments.document:
+            text = arguments.document.read_text(encoding="utf-8")
+            text = replace_results(text, summary, arguments.block)
+            arguments.document.write_text(text, encoding="utf-8", newline="\n")
         else:
             print(summary, end="")
     except ResultsError as error:
@@ -40,8 +43,11 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def summarize(files: Iterable[Path]) -> str:
-    """Return Markdown for results files: their means, and how they compare with published figures where they do."""
+def summarize(files: Iterable[Path], folder: Path = ROOT) -> str:
+    """Return Markdown for results files: their means, and how they compare with published figures where they do.
+
+    Links are those of a document in `folder`.
+    """
     tables = {path: read_table(path) for path in sorted(files)}
     for path, table in tables.items():
         if not table.means:
@@ -50,33 +56,38 @@ def summarize(files: Iterable[Path]) -> str:
     published = {path: table for path, table in tables.items() if "published_psnr" in table.columns}
     parts = []
     if plain:
-        parts.append(_means(plain))
+        parts.append(_means(plain, folder))
     if published:
-        parts.append(_comparison(published))
+        parts.append(_comparison(published, folder))
     machines = sorted({f"{table.comment('cpu')}, {table.comment('cores')} cores" for table in tables.values()})
     parts.append(f"Measured on {'; '.join(machines)}. “At a time” is how many pictures were encoded side by side.\n")
     return "\n".join(parts)
 
 
-def find_results(text: str) -> str:
-    """Return what stands between the results marks of a README."""
-    blocks = _BLOCK.findall(text)
+def find_results(text: str, block: str = "") -> str:
+    """Return what stands between the results marks of a document, or those of a block that has a name."""
+    blocks = _marked(block).findall(text)
     if len(blocks) != 1:
-        raise ResultsError(f"a README has one pair of results marks, and this has {len(blocks)}")
+        raise ResultsError(f"a document has one pair of results marks, and this has {len(blocks)}")
     return str(blocks[0][1])
 
 
-def replace_results(text: str, summary: str) -> str:
-    """Put `summary` between the results marks of a README."""
-    find_results(text)
-    return _BLOCK.sub(lambda match: match[1] + summary + match[3], text)
+def replace_results(text: str, summary: str, block: str = "") -> str:
+    """Put `summary` between the results marks of a document, or those of a block that has a name."""
+    find_results(text, block)
+    return _marked(block).sub(lambda match: match[1] + summary + match[3], text)
 
 
-def _means(tables: dict[Path, Table]) -> str:
+def _marked(block: str) -> re.Pattern[str]:
+    mark = re.escape(f"results: {block}" if block else "results")
+    return re.compile(rf"(<!-- {mark} -->\n)(.*?)(<!-- /{mark} -->\n)", re.DOTALL)
+
+
+def _means(tables: dict[Path, Table], folder: Path) -> str:
     header = ("preset", "k", "pictures", "bpp", "PSNR, dB", "MS-SSIM", "Gaussians")
     rows = [
         [
-            _link(path, table),
+            _link(path, table, folder),
             _k(table),
             str(len(_group(table, mean))),
             f"{float(mean['bpp']):.4f}",
@@ -91,7 +102,7 @@ def _means(tables: dict[Path, Table]) -> str:
     return markdown((*header, *_SPEED_HEADER), rows)
 
 
-def _comparison(tables: dict[Path, Table]) -> str:
+def _comparison(tables: dict[Path, Table], folder: Path) -> str:
     header = ("preset", "published bpp", "published PSNR", "bpp", "PSNR, dB", "gain, dB", "lowest gain", "better")
     rows = []
     for path, table in tables.items():
@@ -99,7 +110,7 @@ def _comparison(tables: dict[Path, Table]) -> str:
             group = _group(table, mean)
             rows.append(
                 [
-                    _link(path, table),
+                    _link(path, table, folder),
                     f"{float(mean['published_bpp']):.4f}",
                     f"{float(mean['published_psnr']):.2f}",
                     f"{float(mean['bpp']):.4f}",
@@ -140,10 +151,11 @@ def _k(table: Table) -> str:
     return "preset’s" if chosen == [None, None] else " and ".join(str(size or "preset’s") for size in chosen)
 
 
-def _link(path: Path, table: Table) -> str:
-    """The name of the preset, as a link to the results file, seen from the README."""
+def _link(path: Path, table: Table, folder: Path) -> str:
+    """The name of the preset, as a link to the results file, seen from `folder`."""
     resolved = path.resolve()
-    shown = resolved.relative_to(ROOT).as_posix() if resolved.is_relative_to(ROOT) else path.name
+    inside = resolved.is_relative_to(ROOT)
+    shown = Path(os.path.relpath(resolved, folder.resolve())).as_posix() if inside else path.name
     return f"[{table.settings['preset']}]({shown})"
 
 

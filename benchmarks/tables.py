@@ -104,9 +104,9 @@ def read_table(path: Path) -> Table:
 
 
 def mean_rows(columns: Iterable[str], rows: Iterable[Row]) -> list[Row]:
-    """Average measurements: one row for every target, of the cells as they are written.
+    """Average measurements: one row for every goal, of the cells as they are written.
 
-    A target is a point of the published table, where there is one, and otherwise a rate asked for.
+    A goal is a point of the published table, where there is one, and otherwise a rate asked for.
     """
     groups: dict[str, list[Row]] = {}
     for row in rows:

@@ -6,12 +6,14 @@ are called.
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Optional, Protocol
 
+from taichi_gs.encoder.choices import Preset
 from taichi_gs.files import read_bytes
 from taichi_gs.pictures.suffixes import READ_SUFFIXES
 
@@ -20,9 +22,11 @@ from .streams import name_of
 
 if TYPE_CHECKING:
     from taichi_gs.codec import Progress
+    from taichi_gs.decoder.decode import TgsFile
     from taichi_gs.pictures.picture import Picture
 
-    ShowProgress = Callable[[Progress], None] | None
+ShowProgress = Optional["Callable[[Progress], None]"]
+"""Is told how far a conversion is, if anybody wants to know."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,10 @@ class Converted:
         return record if self.shortfall is None else {**record, "shortfall": self.shortfall}
 
 
+Opened = Callable[[ShowProgress], Converted]
+"""The rest of a conversion whose input was looked at."""
+
+
 class Conversion(Protocol):
     """A way to make one file from another."""
 
@@ -59,11 +67,8 @@ class Conversion(Protocol):
     def output_suffix(self) -> str:
         """The suffix of outputs that nobody named."""
 
-    def check(self, data: bytes, name: str) -> None:
-        """Refuse at once what cannot be converted, for a reason that comes before all others."""
-
-    def __call__(self, data: bytes, name: str, progress: ShowProgress) -> Converted:
-        """Convert the bytes of a file; `name` stands for it in messages."""
+    def open(self, data: bytes, name: str) -> Opened:
+        """Refuse at once what cannot be converted; `name` stands for the file in messages."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +79,7 @@ class FileConversion:
 
     def __call__(self, source: str, progress: ShowProgress) -> Converted:
         """Read and convert a file."""
-        data = read_bytes(source)
-        name = name_of(source)
-        self.conversion.check(data, name)
-        return self.conversion(data, name, progress)
+        return self.conversion.open(read_bytes(source), name_of(source))(progress)
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Compression:
         measured: whether to decode the file for the report.
     """
 
-    preset: str
+    preset: Preset
     device: str
     options: Mapping[str, Any] = field(default_factory=dict)
     first_frame: bool = False
@@ -101,14 +103,15 @@ class Compression:
     input_suffixes: ClassVar[frozenset[str]] = READ_SUFFIXES
     output_suffix: ClassVar[str] = ".tgs"
 
-    def check(self, data: bytes, name: str) -> None:
+    def open(self, data: bytes, name: str) -> Opened:
         """Refuse .tgs files."""
         from taichi_gs.format.bitstream import SIGNATURE
 
         if data.startswith(SIGNATURE):
             raise Failure(f"{name} is a .tgs file already; use tgs decompress to turn it into a picture")
+        return functools.partial(self._encode, data, name)
 
-    def __call__(self, data: bytes, name: str, progress: ShowProgress) -> Converted:
+    def _encode(self, data: bytes, name: str, progress: ShowProgress) -> Converted:
         """Encode a picture, and measure what came out."""
         from taichi_gs.codec import encode
         from taichi_gs.errors import QualityError
@@ -154,44 +157,45 @@ class Decompression:
         """The suffix of the picture's format."""
         return self.suffix
 
-    def check(self, data: bytes, name: str) -> None:
+    def open(self, data: bytes, name: str) -> Opened:
         """Say of what is no .tgs file that it is none, whatever else is wrong."""
-        from taichi_gs.codec import info
+        from taichi_gs.decoder.decode import TgsFile
 
         with naming(name):
-            info(data, limits=self.options.get("limits"))
+            file = TgsFile(data, self.options.get("limits"))
+        return functools.partial(self._decode, file, name)
 
-    def __call__(self, data: bytes, name: str, progress: ShowProgress) -> Converted:
+    def _decode(self, file: TgsFile, name: str, progress: ShowProgress) -> Converted:
         """Decode a file."""
-        from taichi_gs.codec import decode_picture, info
+        from taichi_gs.pictures.picture import Picture
         from taichi_gs.pictures.write import image_to_bytes
 
-        chosen = {option: value for option, value in self.options.items() if value is not None}
+        chosen = {option: value for option, value in self.options.items() if value is not None and option != "limits"}
         started = time.perf_counter()
         with naming(name):
-            picture = decode_picture(data, device=self.device, **chosen)
+            picture = Picture(file.draw(device=self.device, **chosen), **file.metadata)
         content = image_to_bytes(picture, self.suffix)
         seconds = time.perf_counter() - started
-        contents = info(data, limits=chosen.get("limits"))
         height, width = picture.pixels.shape[:2]
-        facts = {"width": width, "height": height, "bits_per_pixel": contents.bits_per_pixel}
-        return Converted(content, len(data), {**facts, "seconds": round(seconds, 3)})
+        facts = {"width": width, "height": height, "bits_per_pixel": file.info.bits_per_pixel}
+        return Converted(content, file.info.bytes, {**facts, "seconds": round(seconds, 3)})
 
 
 def _measure(data: bytes, original: Picture, device: str) -> dict[str, Any]:
     """Decode a file: its size, its PSNR against the 8-bit picture, and what is in it."""
-    from taichi_gs.codec import decode_picture, info
+    from taichi_gs.decoder.decode import TgsFile
     from taichi_gs.format.limits import FORMAT_LIMITS
-    from taichi_gs.pictures.metrics import bits_per_pixel, comparable_pixels, psnr
+    from taichi_gs.pictures.metrics import comparable_pixels, psnr
+    from taichi_gs.pictures.picture import Picture
 
-    contents = info(data, limits=FORMAT_LIMITS)
-    quality = psnr(*comparable_pixels(original, decode_picture(data, device=device, limits=FORMAT_LIMITS)))
+    file = TgsFile(data, FORMAT_LIMITS)
+    quality = psnr(*comparable_pixels(original, Picture(file.draw(device=device))))
     return {
-        "width": contents.width,
-        "height": contents.height,
-        "num_gaussians": contents.num_gaussians,
-        "covariance_k": contents.covariance_k,
-        "color_k": contents.color_k,
-        "bits_per_pixel": bits_per_pixel(len(data), (contents.height, contents.width)),
+        "width": file.info.width,
+        "height": file.info.height,
+        "num_gaussians": file.info.num_gaussians,
+        "covariance_k": file.info.covariance_k,
+        "color_k": file.info.color_k,
+        "bits_per_pixel": file.info.bits_per_pixel,
         "psnr": quality if math.isfinite(quality) else None,
     }

@@ -46,12 +46,12 @@ def convert_single(conversion: Conversion, files: FileOptions, *, announced: boo
 def _convert(conversion: Conversion, source: str, files: FileOptions) -> dict[str, Any] | None:
     data = read_input(source)
     name = name_of(source)
-    conversion.check(data, name)
+    convert = conversion.open(data, name)
     target = name_output(source, files.output, conversion.output_suffix)
     if files.skip_existing and target != PIPE and os.path.isfile(target):
         return None
     check_output(source, target, force=files.force)
     with progress_bar(os.path.basename(source), quiet=files.quiet) as progress:
-        converted = conversion(data, name, progress)
+        converted = convert(progress)
     write_output(target, converted.data, overwrite=files.force)
     return converted.record(source, target)

@@ -17,7 +17,9 @@ from random import Random
 
 MAX_PIXELS = 1 << 20
 
-_KERNELS = "blend blend_cpu blend_cuda project removal strips".split()
+KERNELS = """
+    assign blend blend_cpu blend_gpu half_tiles projection removal tile_backward tile_forward
+""".split()
 """Modules whose functions Taichi compiles from their source."""
 
 
@@ -28,11 +30,12 @@ def main(argv: list[str]) -> None:
     except ImportError:
         sys.exit("fuzz.decode_target needs atheris: pip install 'taichi-gs[fuzz]'")
     os.environ["TI_CPU_MAX_NUM_THREADS"] = "1"
-    with atheris.instrument_imports(include=["taichi_gs"], exclude=[f"taichi_gs.kernels.{name}" for name in _KERNELS]):
+    with atheris.instrument_imports(include=["taichi_gs"], exclude=[f"taichi_gs.kernels.{name}" for name in KERNELS]):
         import taichi_gs
         from fuzz.checks import bound_memory, examine
         from fuzz.mutate import CORPUS, read_seeds
-        from fuzz.mutations import mutate, repaired
+        from fuzz.mutations import mutate
+        from fuzz.parts import repaired
         from taichi_gs.format.limits import Limits
 
         decode = functools.partial(taichi_gs.decode, device="cpu", limits=Limits(max_pixels=MAX_PIXELS))

@@ -67,14 +67,15 @@ def _files() -> dict[str, bytes]:
     return files
 
 
-def _encode(picture: taichi_gs.Picture | NDArray[np.uint8], preset: str = "fast", **options: Any) -> bytes:
-    return taichi_gs.encode(picture, preset=preset, device="cpu", steps=60, **options)
+def _encode(picture: taichi_gs.Picture | NDArray[np.uint8], **options: Any) -> bytes:
+    usual: dict[str, Any] = {"preset": "fast", "device": "cpu", "steps": 60}
+    return taichi_gs.encode(picture, **(usual | options))
 
 
 def _with(data: bytes, subdivision: int) -> bytes:
     picture = parse(data)
     whole = replace(picture, subdivision=subdivision, offsets=np.zeros_like(picture.offsets))
-    return serialize(whole, parse_header(data).tail)
+    return serialize(whole, parse_header(data).chunks)
 
 
 def _first(picture: QuantizedGaussians, count: int) -> QuantizedGaussians:

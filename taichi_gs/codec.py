@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from taichi_gs import files
 from taichi_gs.decoder.decode import FileInfo, TgsFile
+from taichi_gs.encoder.choices import Preset
 from taichi_gs.encoder.presets import configure
 from taichi_gs.errors import BitstreamError, FileError
 from taichi_gs.format.limits import Limits
@@ -36,7 +37,7 @@ class Progress:
 def encode(
     image: Picture | ArrayLike | Source,
     *,
-    preset: str = "default",
+    preset: Preset = "default",
     device: str = "auto",
     progress: Callable[[Progress], None] | None = None,
     k: int | None = None,

@@ -48,8 +48,8 @@ def test_info_is_true(tmp_path: Path, encoded: bytes) -> None:
     symbols = reference_decoder.decode_symbols(encoded)
     assert (info.version, info.height, info.width) == (2, 24, 32)
     assert info.num_gaussians == len(symbols["cells"]) == 12
-    assert info.covariance_codewords == len(symbols["covariance_symbols"])
-    assert info.color_codewords == len(symbols["color_symbols"])
+    assert info.covariance_k == len(symbols["covariance_symbols"])
+    assert info.color_k == len(symbols["color_symbols"])
     assert (info.grid_height, info.grid_width) == symbols["grid_size"]
     assert (info.subdivision, info.blending) == (symbols["subdivision"], symbols["blending"])
     assert info.bytes == len(encoded) == info.header_bytes + info.payload_bytes + 4

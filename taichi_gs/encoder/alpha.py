@@ -22,7 +22,22 @@ from taichi_gs.pictures.transparency import fill_transparent
 
 
 @dataclass(frozen=True)
-class AlphaSettings:
+class Layers:
+    """A picture with alpha.
+
+    Attributes:
+        colors: the integers of its colours.
+        alpha: those of its alpha plane.
+        shortfall: how it misses what was asked for, in one sentence, if it does.
+    """
+
+    colors: QuantizedGaussians
+    alpha: QuantizedGaussians
+    shortfall: str | None = None
+
+
+@dataclass(frozen=True)
+class AlphaCoding:
     """How pictures with alpha are coded.
 
     Attributes:
@@ -45,6 +60,23 @@ class AlphaSettings:
     alpha_margin: float = 6.0
     max_fits: int = 5
 
+    def run(
+        self, fitter: Fitter, colors: Planes, alpha: Planes, config: EncoderConfig, max_bytes: int | None
+    ) -> Layers:
+        """Fit alpha [H, W], and then the colours [H, W, 1] or [H, W, 3] with the bytes that it leaves.
+
+        `max_bytes` is the limit for both together, if there is one.
+        """
+        with fitter.before(config.steps * config.restarts):
+            plane = self._fit_plane(fitter, alpha, config, max_bytes).quantized
+        # What a plane that is not good enough means for the picture is seen in the end.
+        filled = fill_transparent(colors, alpha)
+        if config.psnr is not None:
+            return self._fit_to_psnr(fitter, np.dstack([colors, alpha]), filled, plane, config)
+        room = None if max_bytes is None else max_bytes - num_bytes_of(plane)
+        outcome = fitter.fit(filled, config, room)
+        return Layers(outcome.quantized, plane, outcome.shortfall)
+
     def share(self, alpha: Planes) -> float:
         """The part of a file that alpha [H, W] is worth: the more, the harder its edges are."""
         steps = np.concatenate([np.abs(np.diff(alpha, axis=axis)).ravel() for axis in (0, 1)])
@@ -52,75 +84,40 @@ class AlphaSettings:
         steepness = float(np.square(steps).sum() / max(steps.sum(), np.float32(1e-9)))
         return self.soft_share + (self.hard_share - self.soft_share) * min(steepness / self.hard_steps, 1.0)
 
+    def _fit_plane(self, fitter: Fitter, alpha: Planes, config: EncoderConfig, max_bytes: int | None) -> Outcome:
+        """Fit alpha [H, W] with its share of what there is."""
+        planes = alpha[:, :, None]
+        if config.psnr is not None:
+            return fitter.fit(planes, replace(config, psnr=config.psnr + self.alpha_margin, restarts=1))
+        share, config = self.share(alpha), replace(config, restarts=1)
+        if max_bytes is not None:
+            return fitter.fit(planes, config, max(MIN_BYTES, int(share * max_bytes)), self.sufficient_psnr)
+        count = config.num_gaussians or alpha.size // config.rate_model.pixels_per_gaussian
+        config = replace(config, num_gaussians=max(1, int(share * count)))
+        return fitter.fit(planes, config, min_psnr=self.sufficient_psnr)
 
-@dataclass(frozen=True)
-class Layers:
-    """A picture with alpha.
-
-    Attributes:
-        colors: the integers of its colours.
-        alpha: those of its alpha plane.
-        shortfall: how it misses what was asked for, in one sentence, if it does.
-    """
-
-    colors: QuantizedGaussians
-    alpha: QuantizedGaussians
-    shortfall: str | None = None
-
-
-def fit_with_alpha(
-    fitter: Fitter, colors: Planes, alpha: Planes, config: EncoderConfig, max_bytes: int | None
-) -> Layers:
-    """Fit alpha [H, W], and then the colours [H, W, 1] or [H, W, 3] with the bytes that it leaves.
-
-    `max_bytes` is the limit for both together, if there is one.
-    """
-    with fitter.before(config.steps * config.restarts):
-        plane = _fit_plane(fitter, alpha, config, max_bytes).quantized
-    # What a plane that is not good enough means for the picture is seen in the end.
-    filled = fill_transparent(colors, alpha)
-    if config.psnr is not None:
-        return _fit_to_psnr(fitter, np.dstack([colors, alpha]), filled, plane, config)
-    room = None if max_bytes is None else max_bytes - num_bytes_of(plane)
-    outcome = fitter.fit(filled, config, room)
-    return Layers(outcome.quantized, plane, outcome.shortfall)
-
-
-def _fit_plane(fitter: Fitter, alpha: Planes, config: EncoderConfig, max_bytes: int | None) -> Outcome:
-    """Fit alpha [H, W] with its share of what there is."""
-    settings, planes = AlphaSettings(), alpha[:, :, None]
-    if config.psnr is not None:
-        return fitter.fit(planes, replace(config, psnr=config.psnr + settings.alpha_margin, restarts=1))
-    share, config = settings.share(alpha), replace(config, restarts=1)
-    if max_bytes is not None:
-        return fitter.fit(planes, config, max(MIN_BYTES, int(share * max_bytes)), settings.sufficient_psnr)
-    count = config.num_gaussians or alpha.size // config.rate_model.pixels_per_gaussian
-    config = replace(config, num_gaussians=max(1, int(share * count)))
-    return fitter.fit(planes, config, min_psnr=settings.sufficient_psnr)
-
-
-def _fit_to_psnr(
-    fitter: Fitter, picture: Planes, filled: Planes, plane: QuantizedGaussians, config: EncoderConfig
-) -> Layers:
-    """Fit the filled colours so well that with the alpha plane they make `picture` [H, W, C] of the PSNR asked for."""
-    settings, goal = AlphaSettings(), config.psnr or 0.0
-    expected, expected_colors = (comparable_rgb(as_byte_image(planes)) for planes in (picture, filled))
-    # Errors count as much as they are visible, and are about the same everywhere.
-    visible = float(np.square(picture[:, :, -1]).mean())
-    wanted = max(goal + settings.color_margin + 10.0 * math.log10(max(visible, 1e-3)), 1.0)
-    for _ in range(settings.max_fits):
-        colors = fitter.fit(filled, replace(config, psnr=wanted))
-        reached = psnr(expected, _drawn(fitter, colors.quantized, plane))
-        if reached >= goal:
-            return Layers(colors.quantized, plane)
+    def _fit_to_psnr(
+        self, fitter: Fitter, picture: Planes, filled: Planes, plane: QuantizedGaussians, config: EncoderConfig
+    ) -> Layers:
+        """Fit the filled colours until with the alpha plane they make `picture` [H, W, C] of the PSNR asked for."""
+        goal = config.psnr or 0.0
+        expected, expected_colors = (comparable_rgb(as_byte_image(planes)) for planes in (picture, filled))
+        # Errors count as much as they are visible, and are about the same everywhere.
+        visible = float(np.square(picture[:, :, -1]).mean())
+        wanted = max(goal + self.color_margin + 10.0 * math.log10(max(visible, 1e-3)), 1.0)
+        for _ in range(self.max_fits):
+            colors = fitter.fit(filled, replace(config, psnr=wanted))
+            reached = psnr(expected, _drawn(fitter, colors.quantized, plane))
+            if reached >= goal:
+                return Layers(colors.quantized, plane)
+            if colors.shortfall is not None:
+                break
+            # Small files are often better than they had to be: nearly the same goal would make the same file again.
+            wanted = max(wanted, psnr(expected_colors, _drawn(fitter, colors.quantized))) + goal - reached + 0.1
+        which = f"what the last of {self.max_fits} attempts reached"
         if colors.shortfall is not None:
-            break
-        # Small files are often better than they had to be: nearly the same goal would make the same file again.
-        wanted = max(wanted, psnr(expected_colors, _drawn(fitter, colors.quantized))) + goal - reached + 0.1
-    which = f"what the last of {settings.max_fits} attempts reached"
-    if colors.shortfall is not None:
-        which = "the best that this preset reaches"
-    return Layers(colors.quantized, plane, f"{which} is {reached:.2f} dB, not {goal:g}")
+            which = "the best that this preset reaches"
+        return Layers(colors.quantized, plane, f"{which} is {reached:.2f} dB, not {goal:g}")
 
 
 def _drawn(fitter: Fitter, colors: QuantizedGaussians, alpha: QuantizedGaussians | None = None) -> NDArray[np.uint8]:

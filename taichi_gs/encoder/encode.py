@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from taichi_gs import files
-from taichi_gs.encoder.alpha import Layers, fit_with_alpha
+from taichi_gs.encoder.alpha import AlphaCoding, Layers
 from taichi_gs.encoder.fitter import Fitter
 from taichi_gs.encoder.plane_fits import Outcome, Planes
 from taichi_gs.encoder.presets import EncoderConfig
@@ -47,8 +47,8 @@ def encode_picture(picture: Picture, config: EncoderConfig, device: str, listene
         result = fitter.fit(colors, config, room)
         data = serialize(result.quantized, metadata)
     else:
-        result = fit_with_alpha(fitter, colors, alpha, config, room)
-        data = serialize(result.colors, metadata, result.alpha)
+        result = AlphaCoding().run(fitter, colors, alpha, config, room)
+        data = serialize(result.colors, {**metadata, ALPHA_TAG: serialize(result.alpha)})
     if result.shortfall is not None:
         raise QualityError(result.shortfall, data)
     return data

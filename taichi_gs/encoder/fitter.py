@@ -57,11 +57,9 @@ class Fitter:
             self._listener(self._num_done, before + num_steps + self._num_later, psnr)
 
         if config.psnr is not None:
-            o = fit_to_psnr(fits, config.psnr, _searched_sizes(config, fits.num_pixels), config.restarts, tick)
-            return Outcome(o.quantized.as_gray(), o.shortfall) if planes.shape[2] == 1 else o
+            return fit_to_psnr(fits, config.psnr, _searched_sizes(config, fits.num_pixels), config.restarts, tick)
         configs = [fits.configure(max_bytes, restart, min_psnr) for restart in range(config.restarts)]
-        q = best_of(fits, configs, tick)
-        return Outcome(q.as_gray() if planes.shape[2] == 1 else q)
+        return Outcome(best_of(fits, configs, tick))
 
 
 def _searched_sizes(config: EncoderConfig, num_pixels: int) -> tuple[int, int]:

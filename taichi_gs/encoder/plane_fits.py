@@ -6,14 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from taichi_gs.decoder.draw import draw_integers
 from taichi_gs.encoder.presets import EncoderConfig
 from taichi_gs.encoder.rate_model import CodebookSizes
 from taichi_gs.fit.config import FitConfig
-from taichi_gs.fit.device import tensor_device
+from taichi_gs.fit.device import picture_tensor
 from taichi_gs.fit.fit import fit, make_objective
 from taichi_gs.fit.objective import Objective
 from taichi_gs.fit.render import Renderer
@@ -75,7 +74,7 @@ class PlaneFits:
         self._is_gray = num_channels == 1
         self._config, self._arch = config, arch
         self._levels = as_byte_image(rgb)
-        self._picture = torch.from_numpy(np.array(rgb.transpose(2, 0, 1), order="C")).to(tensor_device(arch))
+        self._picture = picture_tensor(rgb, arch)
 
     def configure(self, max_bytes: int | None, restart: int, min_psnr: float | None = None) -> FitConfig:
         """Return how to fit with a limit in bytes or without, in the restart of a number from 0.
@@ -92,12 +91,11 @@ class PlaneFits:
                 self.num_pixels,
                 sizes,
                 config.position_bits,
-                is_gray=self._is_gray and self._config.psnr is None,
+                is_gray=self._is_gray,
             )
         else:
             count = config.num_gaussians or max(1, self.num_pixels // model.pixels_per_gaussian)
             budget = model.budget_for_count(count, sizes)
-        chroma_bits = 0 if self._is_gray else config.color_bits
         return FitConfig(
             num_gaussians=budget.num_gaussians,
             covariance_k=budget.covariance_k,
@@ -109,10 +107,9 @@ class PlaneFits:
             seed=config.seed + restart,
             position_bits=config.position_bits,
             covariance_bits=(config.covariance_bits,) * 3,
-            color_bits=(config.color_bits, chroma_bits, chroma_bits, config.amplitude_bits),
-            max_bytes=max_bytes
-            if max_bytes is None or not self._is_gray or self._config.psnr is not None
-            else max_bytes + 10,
+            color_bits=(*(config.color_bits,) * 3, config.amplitude_bits),
+            is_gray=self._is_gray,
+            max_bytes=max_bytes,
             min_psnr=min_psnr,
         )
 

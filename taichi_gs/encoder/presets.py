@@ -85,7 +85,7 @@ PRESETS: Mapping[Preset, EncoderConfig] = MappingProxyType(
 """How hard `encode` tries, by name; "paper" stays as close to Zhang et al. 2024 as a real bitstream allows."""
 
 
-def configure(preset: str, k: int | None, options: Mapping[str, Any]) -> EncoderConfig:
+def configure(preset: Preset, k: int | None, options: Mapping[str, Any]) -> EncoderConfig:
     """Return a preset with `options`, fields of EncoderConfig, and with `k` as the size of both codebooks, if given.
 
     Raises:

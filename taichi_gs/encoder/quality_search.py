@@ -58,7 +58,12 @@ class SearchSettings:
 
 
 def fit_to_psnr(
-    fits: PlaneFits, psnr: float, sizes: tuple[int, int], num_restarts: int, listener: ProgressListener
+    fits: PlaneFits,
+    psnr: float,
+    sizes: tuple[int, int],
+    num_restarts: int,
+    listener: ProgressListener,
+    settings: SearchSettings | None = None,
 ) -> Outcome:
     """Fit planes so that they have a PSNR, and hardly more bytes than that takes.
 
@@ -69,8 +74,9 @@ def fit_to_psnr(
         num_restarts: with the limit that is found, at least 1.
         listener: is told the number of steps done, the number planned so far, and the PSNR in dB at the resolution of
             the step.
+        settings: how the search goes on.
     """
-    return _Search(fits, psnr, sizes, listener, SearchSettings()).run(num_restarts)
+    return _Search(fits, psnr, sizes, listener, settings or SearchSettings()).run(num_restarts)
 
 
 @dataclass(frozen=True)
@@ -181,7 +187,7 @@ class _Search:
         slope = min(max(self._slope + 2.0 * settings.curvature * x, settings.min_slope), settings.max_slope)
         squared = slope**2 + 4.0 * settings.curvature * (psnr - known)
         x += (math.sqrt(max(squared, 0.0)) - slope) / (2.0 * settings.curvature)
-        size = round((math.pow(2.0, min(x, 64.0)) * self._fits.num_pixels + settings.header_bits) / 8.0)
+        size: int = round((math.pow(2.0, min(x, 64.0)) * self._fits.num_pixels + settings.header_bits) / 8.0)
         return min(max(size, self._low), self._high)
 
     def _rate(self, size: int) -> float:

@@ -46,7 +46,8 @@ class Clustering:
 
     def attraction(self, progress: float) -> float:
         """The strength after a fraction of the stage."""
-        return self.first_attraction * (self.last_attraction / self.first_attraction) ** progress
+        strength: float = self.first_attraction * (self.last_attraction / self.first_attraction) ** progress
+        return strength
 
     def run(self, stage: Stage, parameters: Parameters, adam: Adam, steps: int) -> CodebookParameters:
         """Prune the Gaussians to the budget and attract their vectors to codebooks, while fitting them."""
@@ -66,7 +67,7 @@ class Clustering:
             drawn = parameters.ordered()
             squared_error = objective.backward(drawn, objective.full)
             adam.step(parameters.tensors, 1.0)
-            stage.bounds.clamp(parameters.tensors, config.blending, objective.size)
+            stage.constrain(parameters.tensors)
             if step % self.curvatures_every == 0:
                 codebooks.weights = objective.curvatures(drawn, stage.generator)
             bit_weight = None

@@ -22,5 +22,5 @@ def train_step(stage: Stage, parameters: CodebookParameters, adam: Adam, drawn: 
     """Take a step down the loss of what is drawn of the parameters, every learning rate multiplied by `factor`."""
     squared_error = stage.objective.backward(drawn, stage.objective.full)
     adam.step(parameters.tensors, factor)
-    stage.bounds.clamp(parameters.tensors, parameters.blending, stage.objective.size)
+    stage.constrain(parameters.tensors)
     stage.listener(squared_error, stage.objective.full)

@@ -23,6 +23,7 @@ class FitConfig:
         position_bits: bits of either coordinate; None lets rate and distortion decide.
         covariance_bits: bits of each channel (m, u, v) of a covariance codeword; None likewise.
         color_bits: bits of each channel (Y, Co, Cg, amplitude) of a color codeword; None likewise.
+        is_gray: whether the picture has no colours: then red, green and blue are equal, and Co and Cg stay 0.
         max_bytes: the file, without chunks, is kept at or below this size, if given.
         min_psnr: in dB of the 8-bit picture; Gaussians that it can be reached without are removed in the end, if given.
     """
@@ -38,5 +39,6 @@ class FitConfig:
     position_bits: int | None = None
     covariance_bits: tuple[int | None, ...] = (None,) * 3
     color_bits: tuple[int | None, ...] = (None,) * 4
+    is_gray: bool = False
     max_bytes: int | None = None
     min_psnr: float | None = None

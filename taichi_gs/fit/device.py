@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from taichi_gs.errors import DeviceError
 from taichi_gs.kernels import runtime
@@ -20,6 +23,11 @@ def start(device: str) -> runtime.Arch:
     if arch == "cuda" and not torch_has_cuda:
         raise DeviceError("the installed PyTorch has no CUDA: install one that has, or choose the device cpu")
     return arch
+
+
+def picture_tensor(planes: NDArray[np.float32], arch: runtime.Arch) -> Tensor:
+    """Return planes [H, W, C] as a tensor [C, H, W] where the tensors of a fit live."""
+    return torch.from_numpy(np.array(planes.transpose(2, 0, 1), order="C")).to(tensor_device(arch))
 
 
 def tensor_device(arch: runtime.Arch) -> torch.device:

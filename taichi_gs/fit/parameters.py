@@ -8,13 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from taichi_gs.fit.render import Splats
-from taichi_gs.model.blending import MAX_OPACITY, Blending
-from taichi_gs.model.quantized import AMPLITUDE_CHANNEL, AMPLITUDE_UNIT, MAX_AMPLITUDE_CODE, MAX_COLOR_CODE
+from taichi_gs.model.blending import Blending
+from taichi_gs.model.dequantize import amplitudes_of, rgb_from_ycocg
+from taichi_gs.model.quantized import AMPLITUDE_CHANNEL, MAX_AMPLITUDE_CODE, MAX_COLOR_CODE
 
 ROWS = ("means", "log_covariances", "color_codes")
 """The tensors of `Parameters` that have one row a Gaussian."""
@@ -59,17 +61,19 @@ class Parameters:
     @property
     def amplitudes(self) -> Tensor:
         """[N], the opacities, or for normalised blending the weights at the means."""
-        return amplitudes(self.color_codes[:, AMPLITUDE_CHANNEL], self.blending)
+        amplitudes: Tensor = amplitudes_of(self.color_codes[:, AMPLITUDE_CHANNEL], self.blending)
+        return amplitudes
 
     @property
     def colors(self) -> Tensor:
         """[N, 3], RGB."""
-        y, co, cg, _ = self.color_codes.unbind(dim=1)
-        return torch.stack([y + co - cg, y + cg, y - co - cg], dim=1)
+        colors: Tensor = rgb_from_ycocg(self.color_codes[:, :AMPLITUDE_CHANNEL])
+        return colors
 
     def leaves(self) -> Parameters:
         """Return copies that collect gradients."""
-        return replace(self, **{name: t.detach().clone().requires_grad_() for name, t in self.tensors.items()})
+        tensors: dict[str, Any] = {name: t.detach().clone().requires_grad_() for name, t in self.tensors.items()}
+        return replace(self, **tensors)
 
     def ordered(self) -> Parameters:
         """Return the same Gaussians in the blending order of their areas, small ones in front, if they need one."""
@@ -77,14 +81,14 @@ class Parameters:
 
     def with_rows(self, kept: Tensor, added: Mapping[str, Tensor] | None = None) -> Parameters:
         """Return the rows `kept` [M] and, after them, the rows `added` by name in ROWS; all are leaves."""
-        rows = {name: t.detach()[kept] for name, t in self.rows.items()}
+        rows: dict[str, Any] = {name: t.detach()[kept] for name, t in self.rows.items()}
         if added is not None:
             rows = {name: torch.cat([t, added[name]]) for name, t in rows.items()}
         return replace(self, **{name: t.requires_grad_() for name, t in rows.items()})
 
     def masked(self, kept: Tensor) -> Parameters:
         """Return the Gaussians of a mask [N] bool, in the same order."""
-        rows = {name: t[kept] for name, t in self.rows.items()}
+        rows: dict[str, Any] = {name: t[kept] for name, t in self.rows.items()}
         if self.order is None:
             return replace(self, **rows)
         return replace(self, **rows, order=(kept.cumsum(dim=0) - 1)[self.order[kept[self.order]]])
@@ -184,11 +188,6 @@ class Bounds:
         if blending == "normalized":
             bound = MAX_AMPLITUDE_CODE - self.code_margin
             codes[:, AMPLITUDE_CHANNEL].clamp_(-bound, bound)
-
-
-def amplitudes(codes: Tensor, blending: Blending) -> Tensor:
-    """The amplitudes [N] that codes [N] stand for, differentiably; `dequantize.amplitudes_of` is the decoder's form."""
-    return (AMPLITUDE_UNIT * codes).exp() if blending == "normalized" else MAX_OPACITY * torch.sigmoid(codes)
 
 
 def area_order(log_covariances: Tensor) -> Tensor:

@@ -93,7 +93,7 @@ class Precision:
         quantizers = {name: _quantizers(parameters.codewords[name], bits[name], worth.of(name)) for name in CODED}
         if config.position_bits is not None:
             side = 1 << config.position_bits
-            return Rounding(quantizers, image_size, (side, side), 0)
+            return Rounding(quantizers, image_size, (side, side), 0, config.is_gray)
         count = len(parameters)
         cell = math.sqrt(math.prod(image_size) / (self.cells_per_gaussian * count))
         rows, columns = (min(max(round(length / cell), 1), MAX_SIDE) for length in image_size)
@@ -101,7 +101,7 @@ class Precision:
         if worth.position_curvature is not None:
             step = step_for_distortion(worth.position_curvature, self.position_share * worth.bit_weight, 2 * count)
             subdivision = min(max(round(self.first_subdivision / step), 1), MAX_SUBDIVISION)
-        return Rounding(quantizers, image_size, (rows, columns), subdivision)
+        return Rounding(quantizers, image_size, (rows, columns), subdivision, config.is_gray)
 
 
 def _quantizers(

@@ -79,7 +79,7 @@ def rows_for_psnr(
 
 
 def _remove_while(is_good: Callable[[Tensor], bool], ranking: Tensor, single_tries: int) -> Tensor:
-    """The mask [N] of what is left when rows go in the order of `ranking` [N], none that makes what is left not good."""
+    """The mask [N] of what is left when rows go in the order of `ranking` [N] and what is left stays good."""
     kept = torch.ones(len(ranking), dtype=torch.bool, device=ranking.device)
     tried, portion, singles = 0, max(1, len(ranking) // 2), single_tries
     while tried < len(ranking) and singles > 0:

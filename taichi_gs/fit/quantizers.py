@@ -49,8 +49,8 @@ def quantize_vectors(vectors: Array, quantizers: Sequence[UniformQuantizer]) -> 
 def step_for_distortion(curvature: float, bit_weight: float, count: int) -> float:
     """The quantiser step at which `count` values cost least, bits and squared error together.
 
-    A step S adds about curvature S^2 / 12 to the squared error and costs count log2(1 / S) bits; at `bit_weight` squared
-    error a bit the sum is least at S^2 = 6 bit_weight count / (ln 2 curvature).
+    A step S adds about curvature S^2 / 12 to the squared error and costs count log2(1 / S) bits. At λ squared error a
+    bit the sum is least at S^2 = 6 λ count / (ln 2 curvature).
 
     Args:
         curvature: the second-order coefficient of the squared error, summed over all values that the step rounds.

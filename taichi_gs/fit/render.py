@@ -250,7 +250,7 @@ class _SquaredError(torch.autograd.Function):
         )
         gradients = _sum_gradients(gaussians, projected, grad_pairs, scene.blending)
         ctx.save_for_backward(*gradients, grad_background)
-        return error
+        return error  # type: ignore[no-any-return]
 
     @staticmethod
     @once_differentiable

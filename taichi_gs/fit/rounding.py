@@ -29,12 +29,14 @@ class Rounding:
         quantizers: of the codebooks' channels, by name in CODED.
         image_size: (height, width) of the picture.
         grid_size, subdivision: of the positions, see `lattice.Lattice`.
+        is_gray: whether the picture has no colours.
     """
 
     quantizers: dict[str, tuple[UniformQuantizer, ...]]
     image_size: tuple[int, int]
     grid_size: tuple[int, int]
     subdivision: int
+    is_gray: bool = False
 
     def rounded(self, parameters: CodebookParameters, lattice: Lattice | None = None) -> Parameters:
         """Return each Gaussian as a decoder will see it, with gradients straight through all rounding.
@@ -77,6 +79,7 @@ class Rounding:
             covariance_indices=covariances.indices,
             color_codebook=colors.codebook,
             color_indices=colors.indices,
+            is_gray=self.is_gray,
         ).canonical()
 
     def num_bytes(self, parameters: CodebookParameters) -> int:
@@ -87,17 +90,18 @@ class Rounding:
         symbols: Tensor = quantize_vectors(parameters.codewords[name].detach(), self.quantizers[name])
         return symbols
 
-    def _coded(self, parameters: CodebookParameters) -> list[CodedVectors]:
+    def _coded(self, parameters: CodebookParameters) -> tuple[CodedVectors, CodedVectors]:
         """The covariances and the colours of a file, on the host."""
-        return [
+        covariances, colors = (
             CodedVectors(
                 QuantizedCodebook(self._symbols(parameters, name).cpu().numpy(), self.quantizers[name]),
                 parameters.indices[name].cpu().numpy(),
             )
             for name in CODED
-        ]
+        )
+        return covariances, colors
 
-    def _lattice_of(self, coded: list[CodedVectors], parameters: CodebookParameters) -> Lattice:
+    def _lattice_of(self, coded: tuple[CodedVectors, CodedVectors], parameters: CodebookParameters) -> Lattice:
         lattice = lattice_of(*coded, self.grid_size, self.image_size, self.subdivision, parameters.blending)
         device = parameters.means.device
         levels, shears = (torch.from_numpy(x).to(device) for x in (lattice.levels, lattice.shears))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from taichi_gs.fit.lagrangian import Lagrangian
 from taichi_gs.fit.objective import Objective
 from taichi_gs.fit.parameters import Bounds
 from taichi_gs.fit.resolution import Resolution
+from taichi_gs.model.quantized import CHROMA_CHANNELS
 
 
 class Listener(Protocol):
@@ -43,6 +45,14 @@ class Stage:
     lagrangian: Lagrangian
     generator: torch.Generator
     listener: Listener
+
+    @torch.no_grad()
+    def constrain(self, tensors: Mapping[str, Tensor]) -> None:
+        """Bring the tensors of parameters, in place, back to what is allowed after a step."""
+        self.bounds.clamp(tensors, self.config.blending, self.objective.size)
+        if self.config.is_gray:
+            tensors["color_codes"][:, CHROMA_CHANNELS] = 0.0
+            tensors["background"][:] = tensors["background"].mean()
 
     def weight_of_a_bit(self, squared_error: Tensor, num_gaussians: int) -> float:
         """λ, the squared error that one bit is worth, where the picture has `squared_error`."""

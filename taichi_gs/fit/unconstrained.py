@@ -64,7 +64,7 @@ class Unconstrained:
                 activity += parameters.means.grad.norm(dim=1)
             since += 1
             adam.step(parameters.tensors, decay(step / steps, start=self.decay_start))
-            stage.bounds.clamp(parameters.tensors, config.blending, objective.size)
+            stage.constrain(parameters.tensors)
             stage.listener(squared_error, objective.coarse)
             if step + 1 in events:
                 left = len(events) - events.index(step + 1)

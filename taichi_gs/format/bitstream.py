@@ -27,8 +27,6 @@ SIGNATURE = b"\x89TGS\r\n\x1a\n"
 
 CHECKSUM_BYTES = 4
 
-_ALPHA_MISMATCH = "The file is invalid: its alpha plane is not a gray picture of the same size."
-
 _LOOKALIKES = {
     b"\x1f\x8b": "a Telegram animated sticker, which also ends in .tgs, or another gzip file",
     b"\x89PNG": "a PNG image",
@@ -38,29 +36,20 @@ _LOOKALIKES = {
 }
 
 
-def serialize(
-    quantized: QuantizedGaussians,
-    chunks: Mapping[bytes, bytes] | None = None,
-    alpha: QuantizedGaussians | None = None,
-) -> bytes:
+def serialize(quantized: QuantizedGaussians, chunks: Mapping[bytes, bytes] | None = None) -> bytes:
     """Return the .tgs file of a picture; `parse` returns `quantized.canonical()`.
 
     Args:
         quantized: the picture.
-        chunks: four-byte tag to bytes: b"ICCP" an ICC profile, b"EXIF" and b"XMP_" what their names say.
-        alpha: its alpha plane, a gray picture of the same size; it becomes the last chunk, b"ALPH".
+        chunks: four-byte tag to bytes: b"ICCP" an ICC profile, b"EXIF" and b"XMP_" what their names say, b"ALPH" the
+            .tgs file of the alpha plane, a gray picture of the same size.
 
     Raises:
         BitstreamError: if the format cannot hold the picture, for instance a side of more than 65535 pixels.
         ValueError: if a cell, an offset, an index or a symbol is out of the range that `quantized` itself gives it.
     """
-    chunks = dict(chunks or {})
-    if alpha is not None:
-        if not alpha.is_gray or alpha.image_size != quantized.image_size:
-            raise BitstreamError(_ALPHA_MISMATCH)
-        chunks[ALPHA_TAG] = serialize(alpha)
     header, payload = _encode(quantized)
-    packed_chunks = pack_chunks(chunks)
+    packed_chunks = pack_chunks(chunks or {})
     body = SIGNATURE + pack_header(header, has_chunks=bool(packed_chunks)) + payload + packed_chunks
     return body + struct.pack("<I", zlib.crc32(body))
 
@@ -115,7 +104,7 @@ def parse_header(data: bytes, limits: Limits | None = None) -> Header:
         return header
     alpha = _parse_header(header.chunks[ALPHA_TAG], limits, is_plane=True)
     if not alpha.is_gray or alpha.image_size != header.image_size:
-        raise BitstreamError(_ALPHA_MISMATCH)
+        raise BitstreamError("The file is invalid: its alpha plane is not a gray picture of the same size.")
     return replace(header, alpha=alpha)
 
 

@@ -5,6 +5,7 @@ Nothing read from a file sizes an allocation or a loop before it has been checke
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from taichi_gs.model.quantized import (
     COVARIANCE_CHANNELS,
     MAX_AMPLITUDE_CODE,
     MAX_ANISOTROPY_CODE,
+    MAX_BITS,
     MAX_COLOR_CODE,
     MAX_LOG_AREA_CODE,
     UniformQuantizer,
@@ -81,11 +83,19 @@ FORMAT_LIMITS = Limits(
 
 
 def check_ranges(quantizers: Sequence[UniformQuantizer], blending: Blending) -> None:
-    """Raise BitstreamError if a quantiser, of the channels of both codebooks in turn, ranges too far."""
+    """Raise BitstreamError if a quantiser, of the channels of both codebooks in turn, is impossible or too wide."""
     bounds = [MAX_LOG_AREA_CODE, *[MAX_ANISOTROPY_CODE] * 2, *[MAX_COLOR_CODE] * COLOR_CHANNELS]
     if blending == "normalized":
         bounds[COVARIANCE_CHANNELS + AMPLITUDE_CHANNEL] = MAX_AMPLITUDE_CODE
     for channel, (quantizer, bound) in enumerate(zip(quantizers, bounds, strict=True)):
+        if quantizer.bits > MAX_BITS:
+            raise BitstreamError(
+                f"Channel {channel} has {quantizer.bits} bits, more than the {MAX_BITS} of the format."
+            )
+        if not (math.isfinite(quantizer.minimum) and math.isfinite(quantizer.step)):
+            raise BitstreamError(f"Channel {channel} has a range that is not finite.")
+        if quantizer.bits and quantizer.step <= 0:
+            raise BitstreamError(f"Channel {channel} has a step that is not positive.")
         reach = max(abs(quantizer.minimum), abs(quantizer.minimum + quantizer.step * (quantizer.num_levels - 1)))
         if reach > bound:
             raise BitstreamError(f"Channel {channel} has a range that goes beyond {bound:.0f}.")

@@ -1,15 +1,14 @@
-"""Uniform quantisation of codebooks (paper eq. 7, 8), how many bits they are worth, and what all integers stand for."""
+"""What the integers of a picture stand for (paper eq. 7)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from taichi_gs.model.arrays import Array, namespace
 from taichi_gs.model.blending import MAX_OPACITY, Blending
-from taichi_gs.model.gaussians import FloatArray, Gaussians
+from taichi_gs.model.gaussians import Gaussians
 from taichi_gs.model.lattice import Lattice, lattice_of_picture
 from taichi_gs.model.quantized import AMPLITUDE_CHANNEL, AMPLITUDE_UNIT, QuantizedGaussians, UniformQuantizer
 
@@ -26,16 +25,16 @@ def dequantize_vectors(symbols: Array, quantizers: Sequence[UniformQuantizer]) -
     return namespace(symbols).stack(channels, axis=1)
 
 
-def rgb_from_ycocg(ycocg: NDArray[np.float32]) -> NDArray[np.float32]:
+def rgb_from_ycocg(ycocg: Array) -> Array:
     """RGB [N, 3] from Y, Co, Cg [N, 3]: R = Y + Co - Cg, G = Y + Cg, B = Y - Co - Cg."""
     y, co, cg = ycocg.T
-    return np.stack([y + co - cg, y + cg, y - co - cg], axis=1)
+    return namespace(ycocg).stack([y + co - cg, y + cg, y - co - cg], axis=1)
 
 
-def amplitudes_of(codes: NDArray[np.float32], blending: Blending) -> FloatArray:
+def amplitudes_of(codes: Array, blending: Blending) -> Array:
     """The amplitudes [N] that amplitude codes [N] stand for: opacities for "alpha", else weights at the means."""
-    amplitudes = np.exp(AMPLITUDE_UNIT * codes) if blending == "normalized" else MAX_OPACITY / (1.0 + np.exp(-codes))
-    return amplitudes.astype(np.float32)
+    exp = namespace(codes).exp
+    return exp(AMPLITUDE_UNIT * codes) if blending == "normalized" else MAX_OPACITY / (1.0 + exp(-codes))
 
 
 def dequantize_gaussians(quantized: QuantizedGaussians, lattice: Lattice | None = None) -> Gaussians:

@@ -151,17 +151,6 @@ class QuantizedGaussians:
         """The color codebook and the index of each Gaussian."""
         return CodedVectors(self.color_codebook, self.color_indices)
 
-    def as_gray(self) -> QuantizedGaussians:
-        """The nearest gray picture, for one in which Co and Cg are the same everywhere (0 bits), as a fit leaves them.
-
-        The mean of red, green and blue is Y - Cg / 3.
-        """
-        luma, _, green, amplitude = self.color_codebook.quantizers
-        shifted = replace(luma, minimum=float(np.float16(luma.minimum - green.minimum / 3)))
-        codebook = replace(self.color_codebook, quantizers=(shifted, NO_CHROMA, NO_CHROMA, amplitude))
-        background = np.full(3, np.rint(self.background.mean()), dtype=np.uint8)
-        return replace(self, background=background, color_codebook=codebook, is_gray=True)
-
     def canonical(self) -> QuantizedGaussians:
         """The same picture in the one order that a file keeps.
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from taichi_gs.errors import ImageError
+from taichi_gs.model.levels import to_levels
 from taichi_gs.pictures import icc
 from taichi_gs.pictures.picture import Picture
 
@@ -77,7 +78,7 @@ def is_opaque(alpha: FloatImage) -> bool:
 
 def as_byte_image(image: FloatImage) -> ByteImage:
     """Round pixels, float from 0 to 1, to uint8."""
-    levels: FloatImage = np.floor(np.clip(image, 0, 1) * 255 + 0.5)
+    levels: FloatImage = to_levels(image)
     return levels.astype(np.uint8)
 
 

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import taichi_gs
-from benchmarks import compare, kodak, peers, rate
+from benchmarks import compare, kodak, peers, rate, rate_results
 from benchmarks.curves import Curve, bd_quality, bd_rate, decibels
+from benchmarks.rate_results import read_results
 from benchmarks.summary import find_results
 from benchmarks.tables import MEAN, NONE, Row, format_head, format_row, format_value, read_table, settings_comment
 
@@ -194,7 +195,7 @@ def test_a_run_measures_this_codec_too(folder: Path, tmp_path: Path, monkeypatch
     assert run(*arguments) == 1, "results are not overwritten"
     assert run(*arguments, "--resume") == 0
     assert rates == [0.2, 0.4]
-    text = compare.summarize(compare.read_results(tmp_path))
+    text = compare.summarize(read_results(tmp_path))
     assert f"| 0.2 | {float(table.means[0]['bpp']):.4f} | {float(table.means[0]['psnr']):.2f} |" in text
 
 
@@ -315,17 +316,17 @@ def test_the_tables_go_into_a_document(results: Path) -> None:
     document.write_text("before\n<!-- results -->\nold\n<!-- /results -->\nafter\n")
     assert compare.main([str(results), "--document", str(document)]) == 0
     text = document.read_text(encoding="utf-8")
-    assert find_results(text) == compare.summarize(compare.read_results(results))
+    assert find_results(text) == compare.summarize(read_results(results))
     assert text.startswith("before\n<!-- results -->\n###")
     assert text.endswith("<!-- /results -->\nafter\n")
 
 
 def test_published_means_are_shown_next_to_those_of_the_same_pictures(results: Path) -> None:
-    assert compare.read_results(results).published == ()
+    assert read_results(results).published == ()
 
 
 def test_the_plot_is_the_same_whenever_it_is_drawn(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare, "KODAK_PICTURES", 2)
+    monkeypatch.setattr(rate_results, "KODAK_PICTURES", 2)
     plots = [results / "one.svg", results / "two.svg"]
     for plot in plots:
         assert compare.main([str(results), "--plot", str(plot)]) == 0
@@ -365,7 +366,7 @@ def test_what_cannot_be_compared(results: Path, capsys: pytest.CaptureFixture[st
 
 def test_the_document_has_the_figures_of_the_results_files() -> None:
     text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
-    assert find_results(text) == compare.summarize(compare.read_results(rate.OUTPUT))
+    assert find_results(text) == compare.summarize(read_results(rate.OUTPUT))
 
 
 def test_the_documents_links_lead_to_files() -> None:
@@ -378,7 +379,7 @@ def test_the_documents_links_lead_to_files() -> None:
 
 def test_the_documents_plot_shows_what_was_measured() -> None:
     plot = (ROOT / "docs" / "rate.svg").read_text(encoding="utf-8")
-    found = compare.read_results(rate.OUTPUT)
+    found = read_results(rate.OUTPUT)
     labels = [name.removesuffix(".tsv").replace("-", ", ", 1) for name in found.ours]
     for label in (*labels, *found.codecs):
         assert f">{label}</text>" in plot, label

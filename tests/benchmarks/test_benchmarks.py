@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import taichi_gs
-from benchmarks import kodak, summary
+from benchmarks import ablation, kodak, summary
 from benchmarks.tables import MEAN, NONE, ResultsError, Row, Table, mean_rows, read_table
 
 PUBLISHED = {"a": [[0.5, 10.0], [1.0, 99.0]], "b": [[0.5, 12.0], [1.0, 13.0]], "unused": []}
@@ -42,7 +42,7 @@ class StandInCodec:
         return np.asarray(Image.open(io.BytesIO(data)))
 
     def info(self, data: bytes) -> SimpleNamespace:
-        return SimpleNamespace(num_gaussians=len(data), covariance_codewords=3, color_codewords=4)
+        return SimpleNamespace(num_gaussians=len(data), covariance_k=3, color_k=4)
 
 
 @pytest.fixture
@@ -287,7 +287,7 @@ def test_a_run_that_has_not_ended_is_not_summarised(results: list[Path], capsys:
 def test_the_summary_goes_into_a_readme(results: list[Path], tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- results -->\nold\n<!-- /results -->\nafter\n")
-    arguments = [*map(str, results), "--readme", str(readme)]
+    arguments = [*map(str, results), "--document", str(readme)]
     assert summary.main(arguments) == 0
     text = readme.read_text(encoding="utf-8")
     assert text == f"before\n<!-- results -->\n{summary.summarize(results)}<!-- /results -->\nafter\n"
@@ -299,15 +299,19 @@ def test_the_summary_goes_into_a_readme(results: list[Path], tmp_path: Path) -> 
     assert readme.read_text() == "no marks"
 
 
-def test_every_variation_of_the_ablation_names_a_constant_or_an_option() -> None:
-    from benchmarks.ablation import VARIATIONS, _swap
+# Ablation
 
-    for choices in VARIATIONS.values():
-        for name, value in choices.items():
-            if "." not in name:
-                assert getattr(taichi_gs.PRESETS["default"], name) != value
-                assert taichi_gs.EncoderConfig(steps=10, **{name: value})
-                continue
-            previous = _swap(name, value)
-            assert previous != value
-            assert _swap(name, previous) == value
+
+def test_an_ablation_has_rows_and_a_mean_for_each_variation(
+    folder: Path, tmp_path: Path, use_codec: Callable[..., StandInCodec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codec, out, chosen = use_codec(), tmp_path / "ablation.tsv", ("as committed", "alpha blending")
+    monkeypatch.setattr(ablation, "VARIATIONS", {name: ablation.VARIATIONS[name] for name in chosen})
+    assert ablation.main([str(folder), "--images", "a", "b", "--steps", "7", "--out", str(out)]) == 0
+    usual = {"preset": "default", "bits_per_pixel": 0.083, "steps": 7}
+    assert codec.options == [usual] * 2 + [{**usual, "blending": "alpha"}] * 2
+    header, *rows = [line.split("\t") for line in out.read_text().splitlines() if not line.startswith("#")]
+    assert tuple(header) == ablation.COLUMNS
+    assert [row[:2] for row in rows] == [[variation, image] for variation in chosen for image in ("a", "b", MEAN)]
+    first, second, mean = (float(row[3]) for row in rows[:3])
+    assert mean == pytest.approx((first + second) / 2, abs=1e-4)

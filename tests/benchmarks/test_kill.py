@@ -104,17 +104,17 @@ def test_the_benchmark(tmp_path: Path, picture: NDArray[np.uint8]) -> None:
 
 def test_the_benchmark_knows_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def start(runs: kill.Runs, *options: str) -> subprocess.Popen[bytes]:
-        runs.target.write_bytes(small_file())
+        runs.output.write_bytes(small_file())
         return subprocess.Popen([sys.executable, "-c", ""])
 
     monkeypatch.setattr(kill.Runs, "_started", start)
     runs = kill.Runs(tmp_path / "photo.png", tmp_path)
     assert runs.outcome() == "old"
-    runs.target.write_bytes(small_file(num_gaussians=3))
+    runs.output.write_bytes(small_file(num_gaussians=3))
     assert runs.outcome() == "new"
-    runs.target.write_bytes(runs.old[:-1])
+    runs.output.write_bytes(runs.old[:-1])
     assert runs.outcome() == "damaged"
-    runs.target.unlink()
+    runs.output.unlink()
     assert runs.outcome() == "damaged"
 
 
@@ -126,9 +126,9 @@ def test_the_benchmark_reports_damage(
     def start(runs: kill.Runs, *options: str) -> subprocess.Popen[bytes]:
         data = small_file(num_gaussians=4 if options else 3)
         if (runs.folder / "timed").exists():
-            runs.target.write_bytes(data[:-1])
+            runs.output.write_bytes(data[:-1])
             return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
-        runs.target.write_bytes(data)
+        runs.output.write_bytes(data)
         return subprocess.Popen([sys.executable, "-c", ""])
 
     def duration(runs: kill.Runs) -> float:

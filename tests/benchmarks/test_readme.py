@@ -1,4 +1,4 @@
-"""The README and its examples: what they tell a reader to do works, and the figures are those of the results files."""
+"""The README, the pages and their examples: what they tell a reader to do works, and figures are those of the files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib.util
 import re
 import runpy
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -19,17 +20,34 @@ from benchmarks import summary
 from cli import tgs
 
 SIZE = (192, 128)
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.tsv"))
-DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "benchmarks/results/README.md")] + [
-    ROOT / "docs" / name for name in ("format.md", "decisions.md", "results.md")
+README, PYTHON, COMMANDS, FIGURES = (
+    (ROOT / name).read_text(encoding="utf-8")
+    for name in ("README.md", "docs/python.md", "docs/command-line.md", "docs/results.md")
+)
+RESULTS = ROOT / "benchmarks" / "results"
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "benchmarks/results/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
 ]
 
 
-def blocks(language: str) -> list[str]:
-    """The contents of the README's fenced blocks in a language."""
-    found: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+def blocks(text: str, language: str) -> list[str]:
+    """The contents of a document's fenced blocks in a language."""
+    found: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return found
+
+
+def commands(text: str) -> list[list[str]]:
+    """The arguments of every line of a document's blocks that runs tgs, and neither reads nor writes a pipe."""
+    lines = [line for block in blocks(text, "sh") for line in block.splitlines() if line.startswith("tgs ")]
+    return [shlex.split(line, comments=True)[1:] for line in lines if not re.search("[<>|]", line)]
+
+
+def run(arguments: list[str]) -> None:
+    """Run tgs, with fewer steps than the arguments say."""
+    few = ["--steps", "10"] if arguments[0] == "compress" else []
+    result = CliRunner().invoke(tgs, [*arguments, *few])
+    assert result.exit_code == 0, (arguments, result.output)
 
 
 def readme_block() -> ModuleType:
@@ -65,7 +83,7 @@ def test_set_up_commands_are_marked_for_the_ci() -> None:
 
 
 def test_python_example(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    examples = blocks("python")
+    examples = blocks(README, "python")
     assert examples
     for code in examples:
         exec(compile(code, "README.md", "exec"), {})
@@ -74,15 +92,27 @@ def test_python_example(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
         assert (decoded.size, decoded.mode) == (SIZE, "RGB")
 
 
+@pytest.mark.parametrize("code", blocks(PYTHON, "python"))
+def test_python_page(folder: Path, code: str) -> None:
+    exec(compile(code, "python.md", "exec"), {})
+
+
+def test_commands_of_the_page(folder: Path) -> None:
+    (folder / "holiday" / "day 1").mkdir(parents=True)
+    for name in ("a.png", "day 1/b.png"):
+        shutil.copy(folder / "photo.png", folder / "holiday" / name)
+    (folder / "list.txt").write_text("holiday/a.png\nholiday/day 1/b.png\n", encoding="utf-8")
+    found = commands(COMMANDS)
+    assert len(found) > 20
+    for arguments in found:
+        run(arguments)
+
+
 def test_commands(folder: Path) -> None:
-    """Every `tgs` line, with fewer steps than it says."""
-    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("tgs ")]
-    assert len(lines) > 5
-    for line in lines:
-        arguments = shlex.split(line, comments=True)[1:]
-        few = ["--steps", "10"] if arguments[0] == "compress" else []
-        result = CliRunner().invoke(tgs, [*arguments, *few])
-        assert result.exit_code == 0, (line, result.output)
+    found = commands(README)
+    assert len(found) > 5
+    for arguments in found:
+        run(arguments)
     written = {path.name for path in folder.iterdir()}
     assert written == {"examples", "photo.png", "photo.tgs", "small.tgs", "target.tgs", "quick.tgs", "back.png"}
 
@@ -102,11 +132,9 @@ def test_example_photograph_is_a_kodak_picture() -> None:
 
 
 def test_figures_are_those_of_the_results_files() -> None:
-    quoted = summary.find_results(README)
-    if RESULTS:
-        assert quoted == summary.summarize(RESULTS)
-    else:
-        assert re.search(r"\d", quoted) is None
+    assert summary.find_results(README) == summary.summarize([RESULTS / "rate" / "taichi_gs-default.tsv"])
+    quoted = summary.find_results(FIGURES, "presets")
+    assert quoted == summary.summarize(RESULTS.glob("*.tsv"), ROOT / "docs")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

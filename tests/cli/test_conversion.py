@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import taichi_gs
-from cli.conversion import PICTURE_SUFFIXES
+from taichi_gs.pictures.suffixes import READ_SUFFIXES
 
 JSON_NAMES = "input output width height num_gaussians k bytes bits_per_pixel psnr seconds".split()
 
@@ -116,4 +116,4 @@ def test_options_reach_the_encoder(photo_folder: Path, monkeypatch: pytest.Monke
 
 def test_suffixes_are_those_of_what_can_be_read() -> None:
     registered = Image.registered_extensions()
-    assert {registered[suffix] for suffix in PICTURE_SUFFIXES} == {"PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF"}
+    assert {registered[suffix] for suffix in READ_SUFFIXES} == {"PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF"}

@@ -28,7 +28,7 @@ def test_the_option_has_a_name_for_each_limit() -> None:
         ("side=63", "64 columns of cells, more than the 63 allowed"),
         ("gaussians=49", "50 Gaussians, more than the 49 allowed"),
         ("codewords=7", "8 codewords, more than the 7 allowed"),
-        ("tail=9", "10 bytes of metadata, more than the 9 allowed"),
+        ("chunk_bytes=9", "10 bytes of metadata, more than the 9 allowed"),
         ("pairs=1", "pairs of a Gaussian and a tile, more than the 1 allowed"),
     ],
 )

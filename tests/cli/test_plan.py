@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cli.conversion import PICTURE_SUFFIXES
 from cli.failures import Failure
 from cli.outputs import select_missing
 from cli.plan import Input, Item, argument, list_entry, make_plan, take_shard
 from taichi_gs.errors import FileError
+from taichi_gs.pictures.suffixes import READ_SUFFIXES
 
 
 @pytest.fixture
@@ -27,9 +27,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def planned(*inputs: Input, output_dir: str | None = "out", recursive: bool = True) -> dict[str, str]:
     """Sources by output, with slashes."""
-    plan = make_plan(
-        inputs, output_dir=output_dir, recursive=recursive, suffixes=PICTURE_SUFFIXES, target_suffix=".tgs"
-    )
+    plan = make_plan(inputs, output_dir=output_dir, recursive=recursive, suffixes=READ_SUFFIXES, target_suffix=".tgs")
     assert plan == sorted(plan)
     return {Path(item.target).as_posix(): Path(item.source).as_posix() for item in plan}
 

@@ -345,10 +345,10 @@ def _alpha_planes() -> list[Damage]:
         around("plane_wider", OTHER_PLANE, _plane(size=(4, 2))),
         around("plane_turned", OTHER_PLANE, _plane(size=(2, 3))),
         around("plane_version_1", OTHER_PLANE, file_of(version=1)),
-        around("plane_with_tail", "The file is invalid: its alpha plane has a tail of its own.", _plane(tail=b"")),
+        around("plane_with_tail", "The file is invalid: its alpha plane has chunks of its own.", _plane(tail=b"")),
         around(
             "plane_with_plane",
-            "The file is invalid: its alpha plane has a tail of its own.",
+            "The file is invalid: its alpha plane has chunks of its own.",
             _plane(tail=chunk(b"ALPH", sound)),
         ),
         around(

@@ -67,9 +67,9 @@ def by_package(data: bytes) -> dict[str, Any]:
             for (rows, columns), shear in zip(lattice.levels.tolist(), lattice.shears.tolist(), strict=True)
         ]
         symbols["offsets"] = parsed.offsets.tolist()
-    symbols |= _tail(header.tail)
-    if ALPHA_TAG in header.tail:
-        symbols["alpha"] = by_package(header.tail[ALPHA_TAG])
+    symbols |= _tail(header.chunks)
+    if ALPHA_TAG in header.chunks:
+        symbols["alpha"] = by_package(header.chunks[ALPHA_TAG])
     return as_json_has_it(symbols)
 
 

@@ -8,7 +8,7 @@ import reference_decoder
 from example_files import ALPHA, ALPHA_FILE, FULL_FILE, GRAY_ALPHA_FILE, GRAY_FILE
 from golden_files import GOLDEN_FILE_2
 
-from taichi_gs.decoder.decode import decode_bytes
+from taichi_gs.codec import decode
 
 
 @pytest.mark.parametrize(
@@ -23,12 +23,12 @@ from taichi_gs.decoder.decode import decode_bytes
     ids=["all flags", "golden 2", "gray", "gray and alpha", "alpha"],
 )
 def test_files_of_version_2_have_the_references_pixels(data: bytes, shape: tuple[int, ...]) -> None:
-    expected, decoded = reference_decoder.decode(data).astype(int), decode_bytes(data)
+    expected, decoded = reference_decoder.decode(data).astype(int), decode(data)
     assert expected.std() > 10
     assert expected.shape == decoded.shape == shape
     assert np.abs(decoded - expected).max() <= 1
 
 
 def test_alpha_is_a_picture_of_its_own() -> None:
-    np.testing.assert_array_equal(decode_bytes(ALPHA_FILE)[:, :, 3], decode_bytes(ALPHA))
-    np.testing.assert_array_equal(decode_bytes(ALPHA_FILE)[:, :, :3], decode_bytes(FULL_FILE))
+    np.testing.assert_array_equal(decode(ALPHA_FILE)[:, :, 3], decode(ALPHA))
+    np.testing.assert_array_equal(decode(ALPHA_FILE)[:, :, :3], decode(FULL_FILE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from quantized_pictures import quantized_picture
 import taichi_gs
 from taichi_gs import LimitError, Limits, OptionError
 from taichi_gs.decoder import viewport
-from taichi_gs.decoder.viewport import View, choose_view
+from taichi_gs.decoder.viewport import Viewport, choose_viewport
 from taichi_gs.format.bitstream import parse, serialize
 from taichi_gs.model.blending import Blending
 from taichi_gs.model.dequantize import dequantize_gaussians
@@ -131,7 +132,7 @@ def test_bands_have_no_seams(monkeypatch: pytest.MonkeyPatch, scale: float) -> N
     data = file_of("normalized", image_size=(70, 90), num_gaussians=200)
     whole = taichi_gs.decode(data, scale=scale).astype(int)
     monkeypatch.setattr(viewport, "SAMPLES_PER_PART", 90 * 8)
-    drawn = choose_view((70, 90), scale=scale)
+    drawn = choose_viewport((70, 90), scale=scale)
     assert len(list(drawn.parts(drawn.project(gaussians_of(data))))) > 2
     assert np.abs(taichi_gs.decode(data, scale=scale) - whole).max() <= 1
     monkeypatch.setattr(viewport, "SAMPLES_PER_PART", 1)
@@ -142,7 +143,7 @@ def test_many_pairs_are_drawn_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     data = serialize(quantized_picture(num_gaussians=300, image_size=(150, 90)))
     whole = taichi_gs.decode(data).astype(int)
     monkeypatch.setattr(viewport, "PAIRS_PER_PART", 60)
-    drawn = choose_view((150, 90))
+    drawn = choose_viewport((150, 90))
     parts = list(drawn.parts(drawn.project(dequantize_gaussians(parse(data)))))
     assert len(parts) > 10
     covered = np.zeros((150, 90), dtype=int)
@@ -165,14 +166,15 @@ def test_a_small_part_of_a_huge_picture(blending: Blending) -> None:
 def test_only_gaussians_that_reach_the_region_are_drawn() -> None:
     data = file_of("normalized", image_size=(600, 800), num_gaussians=400)
     gaussians = gaussians_of(data)
-    view = View((600, 800), (10, 20, 30, 40))
+    view = Viewport((600, 800), (10, 20, 30, 40))
     [(_, _, band)] = view.parts(view.project(gaussians))
     assert band.image_size == (40, 30)
     assert 0 < len(band.means) < 0.1 * len(gaussians)
     # Those that were left out are nowhere above their cut-off in there.
     kept = {tuple(mean) for mean in band.means + np.float32([10, 20])}
     left_out = [i for i, mean in enumerate(gaussians.means) if tuple(mean) not in kept]
-    alone = gaussians.take(np.array(left_out))
+    rows = ("means", "log_covariances", "colors", "amplitudes")
+    alone = replace(gaussians, **{name: getattr(gaussians, name)[left_out] for name in rows})
     colors = colors_at(alone, np.arange(10, 40) + 0.5, np.arange(20, 60) + 0.5)
     np.testing.assert_allclose(colors, np.broadcast_to(gaussians.background, colors.shape), atol=1e-6)
 
@@ -189,13 +191,13 @@ def test_a_picture_without_gaussians() -> None:
     [((3, 5), 0.5, (2, 3)), ((3, 5), 0.01, (1, 1)), ((512, 768), 2.5, (1280, 1920)), ((1, 7), 1.3, (1, 9))],
 )
 def test_scaled_sides_are_rounded(image_size: tuple[int, int], scale: float, expected: tuple[int, int]) -> None:
-    assert choose_view(image_size, scale=scale).image_size == expected
+    assert choose_viewport(image_size, scale=scale).image_size == expected
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
-    wanted = choose_view((24, 32), size=(64, 48), region=(1, 2, 3, 4))
-    assert choose_view((24, 32), size=tuple(np.array([64, 48])), region=tuple(np.array([1, 2, 3, 4]))) == wanted
-    assert choose_view((24, 32), scale=np.float32(2), region=(1, 2, 3, 4)) == wanted
+    wanted = choose_viewport((24, 32), size=(64, 48), region=(1, 2, 3, 4))
+    assert choose_viewport((24, 32), size=tuple(np.array([64, 48])), region=tuple(np.array([1, 2, 3, 4]))) == wanted
+    assert choose_viewport((24, 32), scale=np.float32(2), region=(1, 2, 3, 4)) == wanted
 
 
 @pytest.mark.parametrize(

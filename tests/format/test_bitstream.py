@@ -23,7 +23,7 @@ from golden_files import GOLDEN_FILE
 from hypothesis import given, settings
 from quantized_pictures import PICTURES, assert_same, quantized_picture
 
-from taichi_gs.decoder.decode import decode_bytes
+from taichi_gs.codec import decode
 from taichi_gs.errors import LimitError
 from taichi_gs.format.bitstream import parse, parse_header, serialize
 from taichi_gs.format.limits import Limits
@@ -72,17 +72,17 @@ def test_header() -> None:
     assert header.num_gaussians == 50
     assert header.background == tuple(PICTURE.background.tolist())
     canonical = PICTURE.canonical()
-    assert header.num_covariance_codewords == len(canonical.covariance_codebook)
-    assert header.num_color_codewords == len(canonical.color_codebook)
+    assert header.covariance_k == len(canonical.covariance_codebook)
+    assert header.color_k == len(canonical.color_codebook)
     assert header.covariance_quantizers == PICTURE.covariance_codebook.quantizers
     assert header.color_quantizers == PICTURE.color_codebook.quantizers
-    assert dict(header.tail) == TAIL
+    assert dict(header.chunks) == TAIL
     plain = parse_header(FILE)
     assert plain.header_bytes + plain.payload_bytes + 4 == len(FILE)
-    assert dict(plain.tail) == {}
+    assert dict(plain.chunks) == {}
     assert_same(parse(FILE_WITH_TAIL), parse(FILE))
     full = parse_header(FULL_FILE)
-    assert (full.blending, full.subdivision, full.grid_size, dict(full.tail)) == ("normalized", 40, (5, 7), TAIL)
+    assert (full.blending, full.subdivision, full.grid_size, dict(full.chunks)) == ("normalized", 40, (5, 7), TAIL)
     assert parse_header(GOLDEN_FILE).version == 1
 
 
@@ -90,7 +90,7 @@ def test_gray_files() -> None:
     as_color = serialize(replace(GRAY_PICTURE, is_gray=False))
     assert len(GRAY_FILE) == len(as_color) - 10
     assert_same(parse(GRAY_FILE), GRAY_PICTURE.canonical())
-    np.testing.assert_array_equal(decode_bytes(as_color), np.repeat(decode_bytes(GRAY_FILE)[:, :, None], 3, axis=2))
+    np.testing.assert_array_equal(decode(as_color), np.repeat(decode(GRAY_FILE)[:, :, None], 3, axis=2))
     assert [parse_header(data).mode for data in (GRAY_FILE, GRAY_ALPHA_FILE, ALPHA_FILE, FULL_FILE)] == [
         *("L", "LA", "RGBA", "RGB")
     ]
@@ -100,9 +100,9 @@ def test_metadata_are_compressed() -> None:
     profile = b"a profile " * 1000
     data = serialize(PICTURE, {b"ICCP": profile})
     assert len(data) < len(FILE) + 100
-    assert parse_header(data).tail[b"ICCP"] == reference_decoder.decode_symbols(data)["tail"][b"ICCP"] == profile
+    assert parse_header(data).chunks[b"ICCP"] == reference_decoder.decode_symbols(data)["tail"][b"ICCP"] == profile
     with pytest.raises(LimitError, match="larger than the 9999 bytes"):
-        parse_header(data, Limits(max_tail=len(profile) - 1))
-    assert parse_header(data, Limits(max_tail=len(profile))).tail[b"ICCP"] == profile
+        parse_header(data, Limits(max_chunk_bytes=len(profile) - 1))
+    assert parse_header(data, Limits(max_chunk_bytes=len(profile))).chunks[b"ICCP"] == profile
     old = file_of(flags=1, rest=b"\0ICCP\3\0\0\0abc", version=1)
-    assert parse_header(old).tail[b"ICCP"] == reference_decoder.decode_symbols(old)["tail"][b"ICCP"] == b"abc"
+    assert parse_header(old).chunks[b"ICCP"] == reference_decoder.decode_symbols(old)["tail"][b"ICCP"] == b"abc"

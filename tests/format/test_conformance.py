@@ -26,7 +26,7 @@ from conftest import ROOT
 import taichi_gs.errors
 from benchmarks import agreement
 from cli import tgs
-from taichi_gs.decoder.decode import decode_bytes
+from taichi_gs.codec import decode
 from taichi_gs.format.bitstream import parse, parse_header
 
 PACKAGE = Path(taichi_gs.__file__).parent
@@ -108,8 +108,8 @@ def test_symbols(path: Path) -> None:
 def test_pixels(path: Path) -> None:
     data, expected = path.read_bytes(), make.pixels_of(path.with_suffix(".png")).astype(int)
     assert expected.shape[:2] == tuple(expected_symbols(path)["image_size"])
-    for decode in (reference_decoder.decode, decode_bytes):
-        decoded = decode(data)
+    for decoder in (reference_decoder.decode, taichi_gs.decode):
+        decoded = decoder(data)
         assert decoded.shape == expected.shape
         assert np.abs(decoded - expected).max() <= 1
 
@@ -165,7 +165,7 @@ def test_bad_files_give_their_error(row: dict[str, str]) -> None:
     data = (SET / "bad" / f"{row['file']}.tgs").read_bytes()
     if row["found_by"] == "decode":
         parse(data)
-    for read in [parse, decode_bytes] if row["found_by"] == "parse" else [decode_bytes]:
+    for read in [parse, taichi_gs.decode] if row["found_by"] == "parse" else [taichi_gs.decode]:
         with pytest.raises(taichi_gs.errors.TgsError) as error:
             read(data)
         assert (error.type.__name__, str(error.value)) == (row["error"], row["sentence"])
@@ -207,7 +207,7 @@ def test_every_truncation_is_refused(path: Path) -> None:
     data = path.read_bytes()
     for length in range(len(data)):
         with pytest.raises(taichi_gs.errors.TgsError):
-            decode_bytes(data[:length])
+            decode(data[:length])
 
 
 @pytest.mark.parametrize("path", CUT, ids=ids)
@@ -217,12 +217,12 @@ def test_every_truncation_with_a_good_checksum_is_refused_or_lacks_chunks(path: 
     num_whole = 0
     for length in range(len(data) - 4):
         try:
-            decode_bytes(with_checksum(data[:length]))
+            decode(with_checksum(data[:length]))
         except taichi_gs.errors.TgsError:
             continue
         num_whole += 1
     # What ends between two chunks has just fewer of them.
-    assert num_whole == len(header.tail)
+    assert num_whole == len(header.chunks)
 
 
 @pytest.mark.parametrize("path", CUT, ids=ids)

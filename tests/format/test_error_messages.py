@@ -77,7 +77,7 @@ def tail_of(tag: bytes, content: bytes) -> bytes:
         (file_of(flags=1, rest=tail_of(b"ALPH", ALPHA[:-1])), "checksum"),
         (file_of(flags=1, rest=tail_of(b"ALPH", ALPHA)), "not a gray picture of the same size"),
         (file_of(flags=1, rest=tail_of(b"ALPH", file_of())), "not a gray picture of the same size"),
-        (file_of(flags=1, rest=tail_of(b"ALPH", GRAY_ALPHA_FILE)), "a tail of its own"),
+        (file_of(flags=1, rest=tail_of(b"ALPH", GRAY_ALPHA_FILE)), "chunks of its own"),
         (file_of(flags=1, rest=b"\0NEWS\0\0\0\0"), "newer version"),
     ],
 )

@@ -20,6 +20,6 @@ def test_golden_files() -> None:
     assert_same(parse(GOLDEN_FILE_2), golden_picture_2())
     assert serialize(golden_picture_2()) == GOLDEN_FILE_2
     assert_same(parse(GOLDEN_GRAY_FILE), golden_gray_picture(slice(None)))
-    tail = parse_header(GOLDEN_GRAY_FILE).tail
-    assert_same(parse(tail[b"ALPH"]), golden_gray_picture(slice(0, None, 3)))
-    assert tail[b"XMP_"] == b"<xmp/>"
+    chunks = parse_header(GOLDEN_GRAY_FILE).chunks
+    assert_same(parse(chunks[b"ALPH"]), golden_gray_picture(slice(0, None, 3)))
+    assert chunks[b"XMP_"] == b"<xmp/>"

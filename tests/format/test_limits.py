@@ -22,7 +22,7 @@ from taichi_gs.format.limits import check_sides
         (Limits(max_pixels=767), "768 pixels, more than the 767 allowed"),
         (Limits(max_gaussians=49), "50 Gaussians"),
         (Limits(max_codewords=5), "codewords, more than the 5 allowed"),
-        (Limits(max_tail=62), "63 bytes of metadata"),
+        (Limits(max_chunk_bytes=62), "63 bytes of metadata"),
     ],
 )
 def test_limits(limits: Limits, message: str) -> None:
@@ -42,7 +42,7 @@ def test_a_small_payload_cannot_claim_many_gaussians() -> None:
 def test_metadata_in_thousands_of_pieces() -> None:
     tags = [bytes([97 + i // 676, 97 + i // 26 % 26, 97 + i % 26, 0]) for i in range(1001)]
     picture = quantized_picture(num_gaussians=0)
-    assert len(parse_header(serialize(picture, dict.fromkeys(tags[:1000], b""))).tail) == 1000
+    assert len(parse_header(serialize(picture, dict.fromkeys(tags[:1000], b""))).chunks) == 1000
     with pytest.raises(LimitError, match="more pieces than the 1000 allowed"):
         serialize(picture, dict.fromkeys(tags, b""))
 
@@ -51,7 +51,7 @@ def test_no_limit_goes_beyond_the_format() -> None:
     limits = Limits(**dict.fromkeys(Limits.__dataclass_fields__, 10**12))
     with pytest.raises(LimitError, match="more than the 65535 allowed"):
         check_sides((1, 65536), (1, 1), limits)
-    for numbers in ({"num_gaussians": 2**24 + 1}, {"num_covariance_codewords": 65537}):
+    for numbers in ({"num_gaussians": 2**24 + 1}, {"covariance_k": 65537}):
         header = parse_header(serialize(quantized_picture()))
         with pytest.raises(LimitError, match="allowed"):
             check_header(replace(header, **{"payload_bytes": 2**20, "num_gaussians": 2**20} | numbers), limits)

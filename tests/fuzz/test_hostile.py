@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -16,12 +17,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import taichi_gs
+from fuzz import decode_target
 from fuzz import mutate as mutation_run
 from fuzz import run as guided_run
 from fuzz.checks import CAN_MEASURE_MEMORY, DECODED, MAX_MEBIBYTES, examine, template
 from fuzz.mutate import CORPUS, Fault, read_seeds
-from fuzz.mutations import ALPHA_TAG, SIGNATURE, Mutant, assemble, dissect, mutant, repaired, with_checksum
-from taichi_gs.format.bitstream import parse_header
+from fuzz.mutations import Mutant, mutant
+from fuzz.parts import assemble, dissect, repaired, with_checksum
+from taichi_gs.format.bitstream import SIGNATURE, parse_header
+from taichi_gs.format.chunks import ALPHA_TAG
 
 SEED_FILES = sorted(CORPUS.glob("*.tgs"))
 SEEDS = read_seeds(CORPUS)
@@ -76,7 +80,7 @@ def test_seeds_have_every_feature() -> None:
     assert {(header.blending, header.mode) for header in headers} >= {
         (blending, mode) for blending in ("alpha", "normalized") for mode in ("L", "RGB", "RGBA")
     }
-    assert {tag for header in headers for tag in header.tail} >= {b"ICCP", b"EXIF", b"XMP_", b"note", ALPHA_TAG}
+    assert {tag for header in headers for tag in header.chunks} >= {b"ICCP", b"EXIF", b"XMP_", b"note", ALPHA_TAG}
     assert {min(header.num_gaussians, 2) for header in headers} == {0, 1, 2}
     assert {header.subdivision > 0 for header in headers} == {False, True}
 
@@ -89,7 +93,7 @@ def test_parts_are_the_whole(seed: bytes) -> None:
     assert (parts.numbers["rows"], parts.numbers["columns"]) == header.grid_size
     assert parts.numbers["num_gaussians"] == header.num_gaussians
     assert len(parts.payload) == header.payload_bytes
-    assert [tag for tag, _ in parts.chunks] == list(header.tail)
+    assert [tag for tag, _ in parts.chunks] == list(header.chunks)
 
 
 @pytest.mark.parametrize("name", ["drawn", "alpha", "v1_paper_icc"])
@@ -269,3 +273,10 @@ def test_a_guided_search_is_summarized() -> None:
     lines = [*LIBFUZZER_LINES, "AssertionError: memory: 600 MiB", "==1== ERROR: libFuzzer: fuzz target exited"]
     assert guided_run.summarize(lines, 77, 3.0).complaint == "AssertionError: memory: 600 MiB (exit status 77)"
     assert guided_run.summarize([], -9, 3.0) == (0, 3.0, (0, 0, 0), (0, 0, 0), "died (exit status -9)")
+
+
+def test_kernels_are_not_instrumented() -> None:
+    """Their functions are never run as Python: instrumented, they would only seem to be code that no input reaches."""
+    modules = (ROOT / "taichi_gs" / "kernels").glob("*.py")
+    kernels = {path.stem for path in modules if re.search(r"@ti\.(func|kernel)", path.read_text(encoding="utf-8"))}
+    assert set(decode_target.KERNELS) == kernels

@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 import taichi_gs
 from taichi_gs import OptionError
-from taichi_gs.decoder import decode as decoder
+from taichi_gs.decoder import decode
 
 QUICK: dict[str, Any] = {"preset": "fast", "steps": 60, "num_gaussians": 100, "k": 30}
 
@@ -76,12 +76,12 @@ def test_pixels_are_decoded_when_they_are_needed(picture: Bytes, monkeypatch: py
     data = taichi_gs.encode(picture, **QUICK)
     expected, calls = taichi_gs.decode(data), []
 
-    def parse_body(*arguments: Any) -> Any:
+    def parse_integers(*arguments: Any) -> Any:
         calls.append(arguments)
         return original(*arguments)
 
-    original = decoder.parse_body
-    monkeypatch.setattr(decoder, "parse_body", parse_body)
+    original = decode.parse_integers
+    monkeypatch.setattr(decode, "parse_integers", parse_integers)
     with Image.open(io.BytesIO(data)) as image:
         assert (image.size, image.mode, calls) == ((32, 24), "RGB", [])
         np.testing.assert_array_equal(np.asarray(image.crop((4, 5, 20, 15))), expected[5:15, 4:20])

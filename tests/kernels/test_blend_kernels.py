@@ -10,7 +10,7 @@ from kernel_inputs import BLENDINGS, projected
 from torch.utils._python_dispatch import TorchDispatchMode
 from twins import random_splats, render_densely, taichi_gradients
 
-from taichi_gs.fit import tile_tensors as device_tiles
+from taichi_gs.fit import tile_tensors as tile_tensors
 from taichi_gs.kernels import blend, blend_gpu
 from taichi_gs.kernels.dispatch import DTYPES, blend_kernels
 from taichi_gs.kernels.tiles import list_tiles
@@ -106,9 +106,9 @@ def test_the_cuda_form_keeps_any_number_of_pairs_at_a_time(
     conics, extents = projected(splats.log_covariances.numpy(), splats.amplitudes.numpy(), blending)
     floats = (splats.means, torch.from_numpy(conics), torch.from_numpy(extents), splats.colors)
     inputs = [t.to(device, torch.float32) for t in floats]
-    lists = device_tiles.list_tiles(inputs[0], inputs[2], None, size)
+    lists = tile_tensors.list_tiles(inputs[0], inputs[2], None, size)
     inputs += [lists.tile_offsets, lists.tile_indices]
-    kernels = blend_kernels(ti.f32, "cuda", blending)
+    kernels = blend_kernels(ti.f32, "gpu", blending)
     image = torch.empty(blend.PLANES[blending], 48, 64, device=device)
     kernels.forward(*inputs[:4], splats.background.to(image), *inputs[4:], image)
     grad_image = torch.randn(3, 48, 64, generator=torch.Generator().manual_seed(0)).to(device)

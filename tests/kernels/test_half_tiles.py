@@ -6,7 +6,7 @@ import taichi as ti
 from numpy.typing import NDArray
 
 from taichi_gs.kernels.blend import NUM_PIXELS, TILE
-from taichi_gs.kernels.half_tiles import NUM_STRIPS, STRIP, first_pixel, make_find_rows, pixel_at
+from taichi_gs.kernels.half_tiles import HALF_WIDTH, NUM_HALVES, first_pixel, make_find_rows, pixel_at
 from taichi_gs.model.blending import CUTOFFS, Blending
 
 NUM_CASES = 20_000
@@ -31,7 +31,7 @@ def random_cases() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 def found_rows(conics: NDArray[np.float32], corners: NDArray[np.float32], blending: Blending) -> NDArray[np.int32]:
-    """What the kernels' function finds: [n, NUM_STRIPS, 2], a row and a number of double rows."""
+    """What the kernels' function finds: [n, NUM_HALVES, 2], a row and a number of double rows."""
     find_rows = make_find_rows(ti.f32, blending)
     array2 = ti.types.ndarray(dtype=ti.f32, ndim=2)
 
@@ -39,21 +39,21 @@ def found_rows(conics: NDArray[np.float32], corners: NDArray[np.float32], blendi
     def find(conics: array2, corners: array2, found: ti.types.ndarray(dtype=ti.i32, ndim=2)):  # type: ignore
         for i in range(conics.shape[0]):
             rows = find_rows(conics[i, 0], conics[i, 1], conics[i, 2], conics[i, 3], corners[i, 0], corners[i, 1])
-            for k in ti.static(range(2 * NUM_STRIPS)):
+            for k in ti.static(range(2 * NUM_HALVES)):
                 found[i, k] = rows[k]
 
-    found = np.full((len(conics), 2 * NUM_STRIPS), -1, np.int32)
+    found = np.full((len(conics), 2 * NUM_HALVES), -1, np.int32)
     find(conics, corners, found)
-    return found.reshape(len(conics), NUM_STRIPS, 2)
+    return found.reshape(len(conics), NUM_HALVES, 2)
 
 
 def surplus(conics: NDArray[np.float32], corners: NDArray[np.float32], blending: Blending) -> NDArray[np.float64]:
-    """The base-two exponents less the cut-off's [n, NUM_STRIPS, rows, STRIP], in double precision."""
+    """The base-two exponents less the cut-off's [n, NUM_HALVES, rows, HALF_WIDTH], in double precision."""
     a, b, c, log2_amplitude = conics.astype(np.float64).T[:, :, None, None]
     dx = corners[:, 0, None, None].astype(np.float64) + np.arange(TILE)
     dy = corners[:, 1, None, None].astype(np.float64) + np.arange(TILE)[:, None]
     power = log2_amplitude - (a * dx + b * dy) ** 2 - (c * dy) ** 2 - np.log2(CUTOFFS[blending])
-    return power.reshape(-1, TILE, NUM_STRIPS, STRIP).transpose(0, 2, 1, 3)
+    return power.reshape(-1, TILE, NUM_HALVES, HALF_WIDTH).transpose(0, 2, 1, 3)
 
 
 @pytest.mark.parametrize("blending", ["alpha", "normalized"])
@@ -72,7 +72,7 @@ def test_rows_are_those_that_gaussians_reach(blending: Blending) -> None:
     assert not (reached & ~inside).any()
     # Not many more than there are: two rows at a time, and ellipses that pass between the centres of pixels.
     assert inside.sum() < 1.25 * reached.sum() + 2 * some.sum()
-    assert inside.sum() < 0.7 * NUM_STRIPS * TILE * len(conics)
+    assert inside.sum() < 0.7 * NUM_HALVES * TILE * len(conics)
 
 
 def test_far_and_extreme_gaussians_stay_in_the_tile() -> None:
@@ -94,9 +94,9 @@ def test_places_of_pixels() -> None:
         for strip, y in firsts:
             firsts[strip, y] = first_pixel(strip, y)
 
-    places, firsts = np.full((TILE, TILE), -1, np.int32), np.full((NUM_STRIPS, TILE), -1, np.int32)
+    places, firsts = np.full((TILE, TILE), -1, np.int32), np.full((NUM_HALVES, TILE), -1, np.int32)
     list_places(places, firsts)
     assert sorted(places.ravel()) == list(range(NUM_PIXELS))
-    for strip in range(NUM_STRIPS):
-        expected = firsts[strip][:, None] + np.arange(STRIP)
-        np.testing.assert_array_equal(places[:, strip * STRIP : (strip + 1) * STRIP], expected)
+    for strip in range(NUM_HALVES):
+        expected = firsts[strip][:, None] + np.arange(HALF_WIDTH)
+        np.testing.assert_array_equal(places[:, strip * HALF_WIDTH : (strip + 1) * HALF_WIDTH], expected)

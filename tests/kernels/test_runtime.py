@@ -46,7 +46,7 @@ def test_cuda_that_is_missing(monkeypatch: pytest.MonkeyPatch, device: str) -> N
     "statement",
     [
         "from taichi_gs.kernels import dispatch, tiles; from taichi_gs.kernels.runtime import start; start()",
-        "from taichi_gs.fit import render; render.runtime.start()",
+        "from taichi_gs.fit import device; device.start('auto')",
     ],
 )
 def test_starting_is_silent(python: Callable[..., Any], statement: str) -> None:

@@ -13,12 +13,15 @@ from taichi_gs.model.gaussians import Gaussians
 
 
 def from_factors(scales: NDArray[np.float32], rotations: NDArray[np.float32]) -> Gaussians:
+    """Gaussians whose covariances are R S S^T R^T (paper eq. 2, 3), by the formulas of the package's conventions."""
     generator = np.random.default_rng(0)
     n = len(scales)
-    return Gaussians.from_scales(
+    logarithms = np.log(scales.astype(np.float64))
+    m, difference = logarithms.sum(axis=1), logarithms[:, 0] - logarithms[:, 1]
+    log_covariances = np.stack([m, difference * np.cos(2 * rotations), difference * np.sin(2 * rotations)], axis=1)
+    return Gaussians(
         means=generator.uniform(0, 30, (n, 2)).astype(np.float32),
-        scales=scales,
-        rotations=rotations,
+        log_covariances=log_covariances.astype(np.float32),
         colors=generator.uniform(0, 1, (n, 3)).astype(np.float32),
         amplitudes=generator.uniform(0.1, 0.9, n).astype(np.float32),
         background=np.array([0.1, 0.2, 0.3], np.float32),
@@ -53,28 +56,9 @@ def test_axes_by_hand() -> None:
     gaussians = from_factors(np.array([[3, 1], [1, 3], [2, 2]], np.float32), np.zeros(3, np.float32))
     covariances = covariances_of(gaussians.log_covariances)
     np.testing.assert_allclose(covariances, [[[9, 0], [0, 1]], [[1, 0], [0, 9]], [[4, 0], [0, 4]]], atol=1e-5)
-    np.testing.assert_allclose(gaussians.scales, [[3, 1], [3, 1], [2, 2]], rtol=1e-6)
-    np.testing.assert_allclose(np.abs(gaussians.rotations[:2]), [0, np.pi / 2], atol=1e-6)
     # y points down: a quarter turn of the x axis towards y is positive.
     turned = from_factors(np.array([[3, 1]], np.float32), np.array([np.pi / 4], np.float32))
     assert covariances_of(turned.log_covariances)[0, 0, 1] == pytest.approx(4, rel=1e-5)
-    assert turned.rotations[0] == pytest.approx(np.pi / 4, rel=1e-5)
-
-
-def test_scales_and_rotations_come_back() -> None:
-    scales, rotations = random_factors()
-    gaussians = from_factors(scales, rotations)
-    swapped = scales[:, 0] < scales[:, 1]
-    np.testing.assert_allclose(gaussians.scales, np.sort(scales, axis=1)[:, ::-1], rtol=1e-5)
-    clearly = np.abs(np.log(scales[:, 0] / scales[:, 1])) > 0.1
-    assert swapped.any()
-    assert clearly.sum() > 100
-    # An axis has no direction: angles count modulo half a turn.
-    difference = gaussians.rotations - (rotations + np.where(swapped, np.pi / 2, 0))
-    assert np.abs(np.sin(difference[clearly])).max() < 1e-4
-    assert (np.abs(gaussians.rotations) <= np.float32(np.pi / 2)).all()
-    again = from_factors(gaussians.scales, gaussians.rotations)
-    np.testing.assert_allclose(again.log_covariances, gaussians.log_covariances, atol=2e-5)
 
 
 def test_resized() -> None:
@@ -96,7 +80,9 @@ def test_resized_alike_in_both_directions_keeps_shapes() -> None:
     gaussians = from_factors(*random_factors())
     larger = gaussians.resized((50, 75))
     np.testing.assert_array_equal(larger.log_covariances[:, 1:], gaussians.log_covariances[:, 1:])
-    np.testing.assert_allclose(larger.scales, gaussians.scales * 2.5, rtol=1e-5)
+    np.testing.assert_allclose(
+        larger.log_covariances[:, 0], gaussians.log_covariances[:, 0] + 2 * np.log(2.5), rtol=0, atol=1e-5
+    )
 
 
 def test_resized_by_hand() -> None:
@@ -118,15 +104,6 @@ def test_resized_keeps_the_thinnest_thin() -> None:
     np.testing.assert_allclose(back.log_covariances, shapes, atol=1e-4)
 
 
-def test_take() -> None:
-    gaussians = from_factors(*random_factors(5))
-    some = gaussians.take(np.array([3, 1]))
-    assert len(some) == 2
-    for name in ("means", "log_covariances", "colors", "amplitudes"):
-        np.testing.assert_array_equal(getattr(some, name), getattr(gaussians, name)[[3, 1]])
-    assert (some.image_size, some.background is gaussians.background) == (gaussians.image_size, True)
-
-
 def test_fields_are_checked() -> None:
     gaussians = from_factors(*random_factors(4))
     assert len(gaussians) == 4
@@ -143,7 +120,7 @@ def test_fields_are_checked() -> None:
 
 def test_no_gaussians() -> None:
     gaussians = from_factors(np.zeros((0, 2), np.float32), np.zeros(0, np.float32))
-    assert len(gaussians) == len(gaussians.scales) == len(gaussians.rotations) == len(gaussians.resized((1, 1))) == 0
+    assert len(gaussians) == len(gaussians.resized((1, 1))) == 0
 
 
 def test_constants() -> None:

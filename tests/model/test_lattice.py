@@ -17,7 +17,7 @@ from quantized_pictures import quantized_picture
 
 from taichi_gs.model.blending import Blending
 from taichi_gs.model.lattice import Lattice, lattice_of, lattice_of_picture
-from taichi_gs.model.quantized import QuantizedCodebook, UniformQuantizer
+from taichi_gs.model.quantized import CodedVectors, QuantizedCodebook, UniformQuantizer
 
 SIDES = st.one_of(st.integers(1, 100), st.sampled_from([4096, 65535]))
 
@@ -89,10 +89,8 @@ def lattice_of_codewords(
     image_size: tuple[int, int] = (200, 300),
 ) -> Lattice:
     """The lattices of one Gaussian for each of those codewords, as many covariances as codes."""
-    covariance_codebook, color_codebook = codebooks_of(covariances, codes)
-    indices = np.arange(len(codes))
-    sizes = (grid_size, image_size)
-    return lattice_of(covariance_codebook, indices, color_codebook, indices, *sizes, subdivision, blending)
+    coded = (CodedVectors(codebook, np.arange(len(codes))) for codebook in codebooks_of(covariances, codes))
+    return lattice_of(*coded, grid_size, image_size, subdivision, blending)
 
 
 @pytest.mark.parametrize("blending", ["alpha", "normalized"])
