@@ -58,7 +58,7 @@ _bits = click.IntRange(1, 12)
 @click.option("--srgb", is_flag=True, default=None, help="Convert to sRGB, and save the bytes of an ICC profile.")
 @device_option
 def compress(
-    files: FileOptions, preset: str, device: str, first_frame: bool, keep_metadata: bool, **options: Any
+    files: FileOptions, preset: Preset, device: str, first_frame: bool, keep_metadata: bool, **options: Any
 ) -> None:
     """Compress pictures into .tgs files.
 

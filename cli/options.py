@@ -7,9 +7,11 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
+
+from taichi_gs.encoder.choices import Device
 
 from .streams import PIPE
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 device_option = click.option(
     "--device",
-    type=click.Choice(("auto", "cpu", "cuda")),
+    type=click.Choice(get_args(Device)),
     default="auto",
     show_default=True,
     help="Where to compute.",

@@ -40,7 +40,6 @@ def encode(
     preset: Preset = "default",
     device: str = "auto",
     progress: Callable[[Progress], None] | None = None,
-    k: int | None = None,
     first_frame: bool = False,
     keep_metadata: bool = False,
     srgb: bool = False,
@@ -57,11 +56,10 @@ def encode(
         preset: a name in PRESETS.
         device: "auto", "cpu" or "cuda".
         progress: called after every optimisation step.
-        k: the size of both codebooks.
         first_frame: whether to take the first of several frames of a picture file.
         keep_metadata: whether to keep EXIF and XMP of a picture file; those of a `Picture` are kept.
         srgb: whether to convert to sRGB instead of keeping an ICC profile, which costs some hundred bytes.
-        options: fields of EncoderConfig, over the preset's.
+        options: fields of EncoderConfig, over the preset's, and k, the size of both codebooks.
 
     Raises:
         FileError: if the picture file cannot be read.
@@ -75,7 +73,7 @@ def encode(
     from taichi_gs.encoder.encode import encode_picture
     from taichi_gs.pictures.convert import as_srgb
 
-    config = configure(preset, k, options)
+    config = configure(preset, options)
     picture = _picture_of(image, first_frame, keep_metadata)
 
     def listen(step: int, num_steps: int, psnr: float) -> None:

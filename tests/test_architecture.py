@@ -113,6 +113,28 @@ def test_who_imports_a_heavy_package_at_its_top(package: str, rooms: list[str]) 
     assert sorted(importing) == rooms
 
 
+def test_files_are_short() -> None:
+    """A module has one job."""
+    paths = [path for folder in ("taichi_gs", "cli", "tests") for path in (ROOT / folder).rglob("*.py")]
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
+    assert len(lengths) > 100
+    assert {path: length for path, length in lengths.items() if length > 400} == {}
+
+
+def test_functions_are_short_and_take_few_parameters() -> None:
+    """But for kernels: Taichi has no structures to pass on, and a loop that is split is slower."""
+    found = []
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and not module.startswith("taichi_gs.kernels"):
+                arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                # A command of the command line has a parameter for each of its options.
+                is_command = module.startswith("cli") and bool(node.decorator_list)
+                if (node.end_lineno or 0) - node.lineno > 60 or (len(arguments) > 7 and not is_command):
+                    found.append(f"{module}.{node.name}")
+    assert found == []
+
+
 def test_public_names() -> None:
     assert sorted(taichi_gs.__all__) == sorted(PUBLIC_NAMES)
     assert set(PUBLIC_NAMES) <= set(dir(taichi_gs))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from taichi_gs.kernels.runtime import Device as Device
+
 Preset = Literal["fast", "default", "best", "paper"]
 """How hard the encoder tries; see `presets.PRESETS`."""
 

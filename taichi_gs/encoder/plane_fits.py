@@ -18,7 +18,7 @@ from taichi_gs.fit.objective import Objective
 from taichi_gs.fit.render import Renderer
 from taichi_gs.format.bitstream import num_bytes_of
 from taichi_gs.kernels.runtime import Arch, kernel_form
-from taichi_gs.model.quantized import QuantizedGaussians
+from taichi_gs.model.quantized import AMPLITUDE_CHANNEL, COLOR_CHANNELS, COVARIANCE_CHANNELS, QuantizedGaussians
 from taichi_gs.pictures.convert import as_byte_image
 from taichi_gs.pictures.metrics import psnr
 from taichi_gs.pictures.picture import comparable_rgb
@@ -106,8 +106,11 @@ class PlaneFits:
             steps=config.steps,
             seed=config.seed + restart,
             position_bits=config.position_bits,
-            covariance_bits=(config.covariance_bits,) * 3,
-            color_bits=(*(config.color_bits,) * 3, config.amplitude_bits),
+            covariance_bits=(config.covariance_bits,) * COVARIANCE_CHANNELS,
+            color_bits=tuple(
+                config.amplitude_bits if channel == AMPLITUDE_CHANNEL else config.color_bits
+                for channel in range(COLOR_CHANNELS)
+            ),
             is_gray=self._is_gray,
             max_bytes=max_bytes,
             min_psnr=min_psnr,

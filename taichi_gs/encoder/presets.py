@@ -85,22 +85,24 @@ PRESETS: Mapping[Preset, EncoderConfig] = MappingProxyType(
 """How hard `encode` tries, by name; "paper" stays as close to Zhang et al. 2024 as a real bitstream allows."""
 
 
-def configure(preset: Preset, k: int | None, options: Mapping[str, Any]) -> EncoderConfig:
-    """Return a preset with `options`, fields of EncoderConfig, and with `k` as the size of both codebooks, if given.
+def configure(preset: Preset, options: Mapping[str, Any]) -> EncoderConfig:
+    """Return a preset with `options`: fields of EncoderConfig, and `k` for the size of both codebooks.
 
     Raises:
         OptionError: if an option, or a combination, makes no sense.
     """
     if not isinstance(preset, str) or preset not in PRESETS:
         raise OptionError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
-    unknown = options.keys() - EncoderConfig.__dataclass_fields__.keys()
+    # PyTorch and the rate model want Python's own integers.
+    chosen: dict[str, Any] = {
+        name: int(value) if isinstance(value, np.integer) else value for name, value in options.items()
+    }
+    k = chosen.pop("k", None)
+    unknown = chosen.keys() - EncoderConfig.__dataclass_fields__.keys()
     if unknown:
         raise OptionError(f"unknown option {min(unknown)!r}")
-    # PyTorch and the rate model want Python's own integers.
-    options = {name: int(value) if isinstance(value, np.integer) else value for name, value in options.items()}
-    config = replace(PRESETS[preset], **options)
+    config = replace(PRESETS[preset], **chosen)
     if k is not None:
-        k = int(k) if isinstance(k, np.integer) else k
         covariance_k = k if config.covariance_k is None else config.covariance_k
         config = replace(config, covariance_k=covariance_k, color_k=k if config.color_k is None else config.color_k)
     _check(config)

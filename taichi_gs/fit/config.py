@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from taichi_gs.model.blending import Blending
+from taichi_gs.model.quantized import COLOR_CHANNELS, COVARIANCE_CHANNELS
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class FitConfig:
     steps: int
     seed: int
     position_bits: int | None = None
-    covariance_bits: tuple[int | None, ...] = (None,) * 3
-    color_bits: tuple[int | None, ...] = (None,) * 4
+    covariance_bits: tuple[int | None, ...] = (None,) * COVARIANCE_CHANNELS
+    color_bits: tuple[int | None, ...] = (None,) * COLOR_CHANNELS
     is_gray: bool = False
     max_bytes: int | None = None
     min_psnr: float | None = None

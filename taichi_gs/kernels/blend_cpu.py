@@ -35,17 +35,17 @@ def make_kernels(dtype, blending):
         backward_tiles(*(t.numpy() for t in (*splats, tile_offsets, tile_indices, *images)))
         return grad_pairs, grad_backgrounds.sum(dim=0)
 
-    def squared_error(means, conics, extents, colors, background, tile_offsets, tile_indices, target, weights):
-        """Take detached tensors; return the sum of weight |C - target|^2 over the target's pixels, and its gradients.
+    def squared_error(means, conics, extents, colors, background, tile_offsets, tile_indices, picture, weights):
+        """Take detached tensors; return the sum of weight |C - picture|^2 over the picture's pixels, and its gradients.
 
         They are grad_pairs [P, 9] and the background's [3]. No picture is kept: a tile is drawn, compared and
         differentiated while it lies in the processor's cache.
         """
-        grad_pairs = target.new_empty(len(tile_indices), NUM_GRADS)
-        grad_backgrounds, errors = target.new_empty(len(tile_offsets) - 1, 3), target.new_empty(len(tile_offsets) - 1)
+        grad_pairs = picture.new_empty(len(tile_indices), NUM_GRADS)
+        grad_backgrounds, errors = picture.new_empty(len(tile_offsets) - 1, 3), picture.new_empty(len(tile_offsets) - 1)
         splats = (means, conics, colors, background)
         results = (grad_pairs, grad_backgrounds, errors)
-        error_tiles(*(t.numpy() for t in (*splats, tile_offsets, tile_indices, target, weights, *results)))
+        error_tiles(*(t.numpy() for t in (*splats, tile_offsets, tile_indices, picture, weights, *results)))
         return errors.sum(), grad_pairs, grad_backgrounds.sum(dim=0)
 
     return forward, backward, squared_error
@@ -172,13 +172,13 @@ def _make_error_tiles(dtype, blending):
         background: array1,
         tile_offsets: index1,
         tile_indices: index1,
-        target: array3,
+        picture: array3,
         weights: array2,
         grad_pairs: array2,
         grad_backgrounds: array2,
         errors: array1,
     ):
-        tiles_x = (target.shape[2] + TILE - 1) // TILE
+        tiles_x = (picture.shape[2] + TILE - 1) // TILE
         for tile in range(tile_offsets.shape[0] - 1):
             left, top = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
             first_pair, end = tile_offsets[tile], tile_offsets[tile + 1]
@@ -188,24 +188,24 @@ def _make_error_tiles(dtype, blending):
                 left, top, first_pair, end, state, red, green, blue,
             )  # fmt: skip
             # What pads the picture to whole tiles is as it should be, and has no gradient.
-            target_r, target_g, target_b, behind = pixels(0.0), pixels(0.0), pixels(0.0), pixels(0.0)
+            picture_r, picture_g, picture_b, behind = pixels(0.0), pixels(0.0), pixels(0.0), pixels(0.0)
             pixel_weight = pixels(0.0)
             for j in range(NUM_PIXELS):
-                target_r[j] = red[j]
-                target_g[j] = green[j]
-                target_b[j] = blue[j]
-            for y in range(ti.min(TILE, target.shape[1] - top)):
-                for x in range(ti.min(TILE, target.shape[2] - left)):
+                picture_r[j] = red[j]
+                picture_g[j] = green[j]
+                picture_b[j] = blue[j]
+            for y in range(ti.min(TILE, picture.shape[1] - top)):
+                for x in range(ti.min(TILE, picture.shape[2] - left)):
                     j = pixel_at(y, x)
-                    target_r[j] = target[0, top + y, left + x]
-                    target_g[j] = target[1, top + y, left + x]
-                    target_b[j] = target[2, top + y, left + x]
+                    picture_r[j] = picture[0, top + y, left + x]
+                    picture_g[j] = picture[1, top + y, left + x]
+                    picture_b[j] = picture[2, top + y, left + x]
                     pixel_weight[j] = weights[top + y, left + x]
             error = lanes(0.0)
             for y in range(TILE):
                 for x in range(TILE):
                     j = y * TILE + x
-                    error_r, error_g, error_b = red[j] - target_r[j], green[j] - target_g[j], blue[j] - target_b[j]
+                    error_r, error_g, error_b = red[j] - picture_r[j], green[j] - picture_g[j], blue[j] - picture_b[j]
                     error[x] += pixel_weight[j] * (error_r * error_r + error_g * error_g + error_b * error_b)
                     scale = 2.0 * pixel_weight[j]
                     if ti.static(normalized):

@@ -78,16 +78,16 @@ def make_kernels(dtype, blending):
         rests = first_state if normalized else transmittances
         return grad_pairs, (rests * grads[:3]).sum(dim=(1, 2))
 
-    def squared_error(means, conics, extents, colors, background, tile_offsets, tile_indices, target, weights):
-        """Take detached tensors; return the sum of weight |C - target|^2, grad_pairs and the background's gradient."""
+    def squared_error(means, conics, extents, colors, background, tile_offsets, tile_indices, picture, weights):
+        """Take detached tensors; return the sum of weight |C - picture|^2, grad_pairs and the background's gradient."""
         from torch.nn import functional
 
-        height, width = target.shape[1:]
+        height, width = picture.shape[1:]
         rows, columns = num_tiles((height, width))
         splats, lists = (means, conics, extents, colors), (tile_offsets, tile_indices)
-        image = target.new_empty(PLANES[blending], rows * TILE, columns * TILE)
+        image = picture.new_empty(PLANES[blending], rows * TILE, columns * TILE)
         forward(*splats, background, *lists, image)
-        errors = image[:3, :height, :width] - target
+        errors = image[:3, :height, :width] - picture
         grad_image = functional.pad(2.0 * weights * errors, (0, image.shape[2] - width, 0, image.shape[1] - height))
         return (weights * errors.square()).sum(), *backward(*splats, *lists, image, grad_image)
 

@@ -1,7 +1,7 @@
 """What each Gaussian is worth: by how much the picture's squared error changes if that one is removed.
 
-Let C be the colour at one pixel and E = C - target. Removing a Gaussian of the colour c changes C by d, and the squared
-error by |E + d|^2 - |E|^2 = d . (d + 2 E). See `blend.py` for the names in
+Let C be the colour at one pixel and E = C - picture. Removing a Gaussian of the colour c changes C by d, and the
+squared error by |E + d|^2 - |E|^2 = d . (d + 2 E), times the pixel's weight. See `blend.py` for the names in
 
     alpha blending:       d = alpha / (1 - alpha) S - s c,     S: the colour still to come behind it
     normalised blending:  d = weight / (W - weight) (C - c).
@@ -31,12 +31,12 @@ OUTSIDE = 1e30
 
 
 def make_removal(dtype, blending, form):
-    """The kernel from an image of the blending, a target [3, H, W] and weights [H, W] to errors [P, TILE].
+    """The kernel from an image of the blending, a picture [3, H, W] and weights [H, W] to errors [P, TILE].
 
-    The image is as `forward` left it, and the weights are those of the target's pixels.
+    The image is as `forward` left it, and the weights are those of the picture's pixels.
 
     A row of `errors` takes the change of the squared error by one pair, in up to TILE parts; it must be zero before.
-    Only the pixels of the target count, and not those that pad the image to whole tiles. `form` is "cpu" or "gpu".
+    Only the pixels of the picture count, and not those that pad the image to whole tiles. `form` is "cpu" or "gpu".
     """
     return (_make_rows_form if form == "gpu" else _make_tiles_form)(dtype, blending)
 
@@ -61,14 +61,14 @@ def _make_tiles_form(dtype, blending):
         tile_offsets: index1,
         tile_indices: index1,
         image: array3,
-        target: array3,
+        picture: array3,
         weights: array2,
         errors: array2,
     ):
         tiles_x = image.shape[2] // TILE
         for tile in range(tile_offsets.shape[0] - 1):
             left, top = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
-            num_columns, num_rows = ti.min(TILE, target.shape[2] - left), ti.min(TILE, target.shape[1] - top)
+            num_columns, num_rows = ti.min(TILE, picture.shape[2] - left), ti.min(TILE, picture.shape[1] - top)
             # W or, in alpha blending, the transmittance, and what is still to come of the colour there.
             state = pixels(OUTSIDE if normalized else 0.0)
             behind_r, behind_g, behind_b = pixels(0.0), pixels(0.0), pixels(0.0)
@@ -82,9 +82,9 @@ def _make_tiles_form(dtype, blending):
                     red[j] = image[0, top + y, left + x]
                     green[j] = image[1, top + y, left + x]
                     blue[j] = image[2, top + y, left + x]
-                    error_r[j] = 2.0 * (red[j] - target[0, top + y, left + x])
-                    error_g[j] = 2.0 * (green[j] - target[1, top + y, left + x])
-                    error_b[j] = 2.0 * (blue[j] - target[2, top + y, left + x])
+                    error_r[j] = 2.0 * (red[j] - picture[0, top + y, left + x])
+                    error_g[j] = 2.0 * (green[j] - picture[1, top + y, left + x])
+                    error_b[j] = 2.0 * (blue[j] - picture[2, top + y, left + x])
                     pixel_weight[j] = weights[top + y, left + x]
                     if ti.static(normalized):
                         state[j] = 1.0 / image[3, top + y, left + x]
@@ -160,15 +160,15 @@ def _make_rows_form(dtype, blending):
         tile_offsets: index1,
         tile_indices: index1,
         image: array3,
-        target: array3,
+        picture: array3,
         weights: array2,
         errors: array2,
     ):
         tiles_x = image.shape[2] // TILE
-        for task in range(target.shape[1] * tiles_x):
+        for task in range(picture.shape[1] * tiles_x):
             y, left = task // tiles_x, (task % tiles_x) * TILE
             tile = (y // TILE) * tiles_x + task % tiles_x
-            num_columns = ti.min(TILE, target.shape[2] - left)
+            num_columns = ti.min(TILE, picture.shape[2] - left)
             # Of alpha blending only: the transmittance, and the colour that is still to come.
             transmittance, behind = lanes(1.0), color_lanes(0.0)
             for x in range(num_columns):
@@ -201,7 +201,7 @@ def _make_rows_form(dtype, blending):
                                 behind[channel * TILE + x] -= own
                                 change = factor * behind[channel * TILE + x] - own
                             total[x] += (
-                                weights[y, left + x] * change * (change + 2.0 * (color - target[channel, y, left + x]))
+                                weights[y, left + x] * change * (change + 2.0 * (color - picture[channel, y, left + x]))
                             )
                     errors[pair, y % TILE] = total.sum()
 

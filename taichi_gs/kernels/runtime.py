@@ -9,12 +9,15 @@ import os
 import threading
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from taichi_gs.errors import DeviceError, OptionError
 
+Device = Literal["auto", "cpu", "cuda"]
+"""Where kernels are asked to run."""
+
 Arch = Literal["cpu", "cuda"]
-"""Where kernels run."""
+"""Where they run."""
 
 Form = Literal["cpu", "gpu"]
 """How kernels are written: a task a tile with loops over vectors, or a thread a pixel."""
@@ -49,8 +52,8 @@ def start(device: str = "auto") -> Arch:
             process already uses.
     """
     global _arch
-    if device not in ("auto", "cpu", "cuda"):
-        raise OptionError(f"unknown device {device!r}: choose auto, cpu or cuda")
+    if device not in get_args(Device):
+        raise OptionError(f"unknown device {device!r}: choose {', '.join(get_args(Device))}")
     with _lock:
         if _arch is None:
             _arch = _initialize(device)

@@ -48,7 +48,7 @@ def dequantize_gaussians(quantized: QuantizedGaussians, lattice: Lattice | None 
     return Gaussians(
         means=lattice.positions(quantized.cells, quantized.offsets)[order],
         log_covariances=covariances,
-        colors=rgb_from_ycocg(codes[:, :3]),
+        colors=rgb_from_ycocg(codes[:, :AMPLITUDE_CHANNEL]),
         amplitudes=amplitudes_of(codes[:, AMPLITUDE_CHANNEL], quantized.blending),
         background=(quantized.background / 255.0).astype(np.float32),
         image_size=quantized.image_size,

@@ -32,8 +32,8 @@ def differences(one: Any, other: Any, name: str = "") -> Differences:
 
 def changes(variation: str) -> dict[str, Any]:
     """What a variation changes, with the value that it has then."""
-    usual = configure("default", None, {"hyperparameters": Hyperparameters()})
-    varied = configure("default", None, {"hyperparameters": Hyperparameters(), **ablation.VARIATIONS[variation]})
+    usual = configure("default", {"hyperparameters": Hyperparameters()})
+    varied = configure("default", {"hyperparameters": Hyperparameters(), **ablation.VARIATIONS[variation]})
     return {name: value for name, (_, value) in differences(usual, varied).items()}
 
 

@@ -152,7 +152,7 @@ def test_the_others_keep_their_codewords() -> None:
     assert kept == sorted(set(kept))
     for name, values in coded.expanded().rows.items():
         if name in CODED:
-            assert float((values - before[name][kept]).abs().max()) < 0.5
+            assert float((values.detach() - before[name][kept]).abs().max()) < 0.5
             assert len(coded.indices[name].unique()) == 2
 
 
@@ -201,4 +201,4 @@ def test_vectors_and_codewords_become_one(lloyd_every: int) -> None:
         if name in CODED:
             assert len(coded.codewords[name]) <= 6
             # Nobody went: what was passed in is what has been trained.
-            assert float((values - start.rows[name]).abs().max()) < 1e-3
+            assert float((values - start.rows[name]).detach().abs().max()) < 1e-3

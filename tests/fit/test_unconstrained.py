@@ -49,13 +49,12 @@ def test_they_are_as_many_as_they_should_be(density: str, most: int, steps: int)
         assert 10 < len(parameters) <= most
 
 
-def test_growth_begins_with_a_part_and_can_be_without_end() -> None:
-    growth = CloneAndSplit(initial_fraction=0.2, num_events=1, end=0.5)
-    settings = Unconstrained(clone_and_split=growth)
-    config = config_of(50, density="gradient")
-    for steps, fewest, most in ((1, 10, 50), (5, 15, 50)):
-        parameters, _ = settings.run(stage_of(noise(24, 32), config), steps)
-        assert fewest <= len(parameters) <= most
+@pytest.mark.parametrize(("initial_fraction", "fewest", "most"), [(0.2, 11, 20), (1.0, 50, 50)])
+def test_growth_begins_with_a_part(initial_fraction: float, fewest: int, most: int) -> None:
+    """And each Gaussian becomes two at most, in one step."""
+    settings = Unconstrained(clone_and_split=CloneAndSplit(initial_fraction=initial_fraction))
+    parameters, _ = settings.run(stage_of(noise(24, 32), config_of(50, density="gradient")), 1)
+    assert fewest <= len(parameters) <= most
 
 
 @pytest.mark.parametrize("density", ["prune", "gradient"])
