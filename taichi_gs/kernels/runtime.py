@@ -53,7 +53,7 @@ def start(device: str = "auto") -> Arch:
     """
     global _arch
     if device not in get_args(Device):
-        raise OptionError(f"unknown device {device!r}: choose {', '.join(get_args(Device))}")
+        raise OptionError(f"unknown device {device!r}: choose auto, cpu or cuda")
     with _lock:
         if _arch is None:
             _arch = _initialize(device)
