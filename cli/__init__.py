@@ -39,12 +39,12 @@ def tgs() -> None:
       tgs compress holiday -r --output-dir small
       tgs COMMAND --help
 
-    Results go to standard output, everything else to standard error. The exit status is 0 if all went well, 1 if
-    something failed, 2 if the command was wrong, 3 if a file is not as good as --psnr asks for, and 130 or 143 after
-    Ctrl-C or SIGTERM.
+    Results go to standard output. Everything else goes to standard error. The exit status is 0 if all went well, 1 if
+    something failed, 2 if the command was wrong, 3 if a file is not as good as --psnr asks for, 130 after Ctrl-C, and
+    143 after SIGTERM.
 
     \b
-    To complete commands, options and files with the Tab key, put one of these into
+    The Tab key completes commands, options and files if you add one of these lines to
       ~/.bashrc:                            eval "$(_TGS_COMPLETE=bash_source tgs)"
       ~/.zshrc:                             eval "$(_TGS_COMPLETE=zsh_source tgs)"
       ~/.config/fish/completions/tgs.fish:  _TGS_COMPLETE=fish_source tgs | source

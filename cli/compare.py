@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def compare(first: str, second: str, as_json: bool, limits: Limits | None) -> None:
     """Measure PSNR and MS-SSIM between two pictures.
 
-    Either of A and B may be a .tgs file, and one of them - for standard input.
+    A and B are pictures or .tgs files. One of them may be - for standard input.
 
     \b
     Example:

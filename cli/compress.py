@@ -19,19 +19,19 @@ _bits = click.IntRange(1, 12)
 
 @click.command()
 @file_options
-@click.option("--k", type=_count, help="Size of both codebooks: the smaller, the smaller the file.")
-@click.option("--covariance-k", type=_count, help="Size of the covariance codebook.")
-@click.option("--color-k", type=_count, help="Size of the color codebook.")
-@click.option("--num-gaussians", type=_count, help="How many Gaussians to use.")
+@click.option("--k", type=_count, help="Codewords in each of the two codebooks.")
+@click.option("--covariance-k", type=_count, help="Codewords in the covariance codebook.")
+@click.option("--color-k", type=_count, help="Codewords in the color codebook.")
+@click.option("--num-gaussians", type=_count, help="Use at most this many Gaussians.")
 @click.option(
     "--bpp",
     "bits_per_pixel",
     type=click.FloatRange(min=0, min_open=True),
-    help="Make the best file of no more bits per pixel than this.",
+    help="Make the best file with at most this many bits per pixel.",
 )
-@click.option("--bytes", "num_bytes", type=_count, help="Make the best file of no more bytes than this.")
+@click.option("--bytes", "num_bytes", type=_count, help="Make the best file with at most this many bytes.")
 @click.option(
-    "--psnr", type=click.FloatRange(min=0, min_open=True), help="Make the smallest file with a PSNR of so many dB."
+    "--psnr", type=click.FloatRange(min=0, min_open=True), help="Make the smallest file with this PSNR, in dB."
 )
 @click.option(
     "--preset", type=click.Choice(get_args(Preset)), default="default", show_default=True, help="How hard to try."
@@ -40,41 +40,51 @@ _bits = click.IntRange(1, 12)
 @click.option(
     "--blending", type=click.Choice(get_args(Blending)), help="How Gaussians become a picture.  [default: the preset's]"
 )
-@click.option("--steps", type=_count, help="How many optimisation steps.  [default: the preset's]")
-@click.option("--restarts", type=_count, help="Keep the best of so many fits.  [default: the preset's]")
+@click.option("--steps", type=_count, help="Number of optimisation steps.  [default: the preset's]")
+@click.option("--restarts", type=_count, help="Fit this many times, and keep the best file.  [default: the preset's]")
 @click.option(
-    "--position-bits", type=click.IntRange(1, 15), help="Bits of either coordinate.  [default: by rate and distortion]"
+    "--position-bits", type=click.IntRange(1, 15), help="Bits of each coordinate.  [default: by rate and distortion]"
 )
 @click.option(
-    "--covariance-bits", type=_bits, help="Bits of each channel of the covariance codebook.  [default: likewise]"
+    "--covariance-bits",
+    type=_bits,
+    help="Bits of each channel of the covariance codebook.  [default: by rate and distortion]",
 )
 @click.option(
-    "--color-bits", type=_bits, help="Bits of each channel of colour in the color codebook.  [default: likewise]"
+    "--color-bits",
+    type=_bits,
+    help="Bits of each channel of colour in the color codebook.  [default: by rate and distortion]",
 )
-@click.option("--amplitude-bits", type=_bits, help="Bits of the amplitude in the color codebook.  [default: likewise]")
+@click.option(
+    "--amplitude-bits",
+    type=_bits,
+    help="Bits of the amplitude in the color codebook.  [default: by rate and distortion]",
+)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random choice.  [default: the preset's]")
-@click.option("--first-frame", is_flag=True, help="Take the first frame of an animation, or picture of several.")
-@click.option("--keep-metadata", is_flag=True, help="Keep EXIF and XMP, which may tell where a picture was taken.")
-@click.option("--srgb", is_flag=True, default=None, help="Convert to sRGB, and save the bytes of an ICC profile.")
+@click.option(
+    "--first-frame", is_flag=True, help="Take the first frame of an animation, or the first of several pictures."
+)
+@click.option("--keep-metadata", is_flag=True, help="Keep EXIF and XMP. They may tell where a picture was taken.")
+@click.option("--srgb", is_flag=True, default=None, help="Convert to sRGB. This saves the bytes of an ICC profile.")
 @device_option
 def compress(
     files: FileOptions, preset: Preset, device: str, first_frame: bool, keep_metadata: bool, **options: Any
 ) -> None:
     """Compress pictures into .tgs files.
 
-    INPUT is a PNG, JPEG, WebP, TIFF, BMP or GIF, or - for standard input. Several are compressed side by side, each
-    beside itself or into the folder of --output-dir. -r takes the pictures in folders, by their suffixes, and rebuilds
-    the tree of folders below --output-dir; links to folders are not followed. Paths from --files-from keep their
-    folders there, so that long lists do not collide.
+    INPUT is a PNG, JPEG, WebP, TIFF, BMP or GIF file, or - for standard input. Several pictures are compressed at the
+    same time. The output is beside its input, or in the folder of --output-dir. With -r, tgs takes the pictures in
+    folders, and makes the same folders below --output-dir. It does not follow links to folders. Paths from --files-from
+    keep their folders below --output-dir.
 
-    Nothing is overwritten without --force. After an interruption, the same command with --skip-existing does the rest:
-    outputs are written whole or not at all. A bad picture does not stop the others; what failed is listed at the end.
+    tgs overwrites nothing without --force. It writes a file whole or not at all. After an interruption, the same
+    command with --skip-existing does the rest. A bad picture does not stop the others. The failures are listed at the end.
 
-    With --json, `psnr` is measured by decoding the file; it is null where the picture comes back exactly. Failures are
-    objects with `error`, and where several files can be asked for, the last object holds totals.
+    With --json, `psnr` is measured on the decoded file. It is null if the picture comes back exactly. A failure is an
+    object with `error`. If there may be several files, the last object has the totals.
 
-    At most one of --bpp, --bytes, --psnr and --num-gaussians can be given. Where --psnr asks for more than can be
-    reached, the best file is written, and the exit status is 3. It is 1 if any picture failed.
+    Give only one of --bpp, --bytes, --psnr and --num-gaussians. If no file can have the PSNR that --psnr asks for, tgs
+    writes the best file, and the exit status is 3. The exit status is 1 if any picture failed.
 
     \b
     Examples:

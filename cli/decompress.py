@@ -39,31 +39,34 @@ def _parse_region(ctx: click.Context, param: click.Parameter, value: str | None)
     "--format",
     "format_name",
     type=click.Choice(FORMAT_NAMES),
-    help="Kind of picture.  [default: by OUT's suffix, or png]",
+    help="Format of the pictures.  [default: the suffix of OUT, or png]",
 )
-@click.option("--scale", type=click.FloatRange(min=0, min_open=True), help="Draw at so many times the resolution.")
+@click.option("--scale", type=click.FloatRange(min=0, min_open=True), help="Draw at this multiple of the resolution.")
 @click.option("--size", metavar="WxH", callback=_parse_size, help="Draw at this resolution, in pixels.")
-@click.option("--region", metavar="X,Y,W,H", callback=_parse_region, help="Draw this part alone, in pixels then.")
+@click.option(
+    "--region", metavar="X,Y,W,H", callback=_parse_region, help="Draw only this part, in pixels of the scaled picture."
+)
 @limits_option
 @device_option
 def decompress(files: FileOptions, format_name: str | None, device: str, **options: Any) -> None:
     """Turn .tgs files back into pictures.
 
-    INPUT is a .tgs file, or - for standard input. Several are decoded side by side, each beside itself or into the
-    folder of --output-dir. -r takes the .tgs files in folders and rebuilds the tree of folders below --output-dir;
-    links to folders are not followed. Paths from --files-from keep their folders there.
+    INPUT is a .tgs file, or - for standard input. Several files are decoded at the same time. The output is beside its
+    input, or in the folder of --output-dir. With -r, tgs takes the .tgs files in folders, and makes the same folders
+    below --output-dir. It does not follow links to folders. Paths from --files-from keep their folders below
+    --output-dir.
 
-    Pictures are PNG, TIFF, BMP or WebP (all exact) or JPEG (quality 95).
+    The pictures are PNG, TIFF, BMP or WebP files, which are exact, or JPEG files of quality 95.
 
-    Gaussians have no resolution: --scale and --size draw them at any, without resampling pixels. --region takes time
-    only for the part that it asks for.
+    Gaussians have no resolution. --scale and --size draw them at any size, and no pixels are resampled. --region draws
+    one part, and takes time only for that part.
 
-    A file that asks for too many pixels, or for too much memory or time, is refused; --limit sets other limits, such as
-    --limit pixels=200000000.
+    tgs refuses a file that asks for too many pixels, or for too much memory or time. --limit sets other limits, for
+    example --limit pixels=200000000.
 
-    Nothing is overwritten without --force. After an interruption, the same command with --skip-existing does the rest:
-    outputs are written whole or not at all. A bad file does not stop the others; what failed is listed at the end, and
-    the exit status is 1.
+    tgs overwrites nothing without --force. It writes a file whole or not at all. After an interruption, the same
+    command with --skip-existing does the rest. A bad file does not stop the others. The failures are listed at the end, and the
+    exit status is 1.
 
     \b
     Examples:

@@ -52,7 +52,7 @@ limits_option = click.option(
     metavar="NAME=NUMBER",
     multiple=True,
     callback=_parse_limits,
-    help=f"Refuse files that ask for more: {', '.join(LIMIT_NAMES)}. Repeat it for several.",
+    help=f"Refuse files that ask for more. NAME: {', '.join(LIMIT_NAMES)}. May be repeated.",
 )
 
 path = click.Path()
@@ -108,25 +108,29 @@ def _parse_shard(ctx: click.Context, param: click.Parameter, value: str | None) 
 
 _DECORATORS = (
     click.argument("sources", metavar="INPUT...", nargs=-1, type=path),
-    click.option("-o", "--output", metavar="OUT", type=path, help="File to write, for one INPUT; - is stdout."),
-    click.option("--output-dir", metavar="DIR", type=path, help="Folder to write to.  [default: beside each INPUT]"),
-    click.option("-r", "--recursive", is_flag=True, help="Take what is in folders, and in folders therein."),
-    click.option("--files-from", metavar="LIST", type=path, help="Take paths from a file, one a line; - is stdin."),
     click.option(
-        "--shard", metavar="I/N", callback=_parse_shard, help="Do part I of N of the work, as job arrays want it."
+        "-o", "--output", metavar="OUT", type=path, help="Write this file. It is for one INPUT; - is standard output."
     ),
+    click.option(
+        "--output-dir", metavar="DIR", type=path, help="Write into this folder.  [default: beside each INPUT]"
+    ),
+    click.option("-r", "--recursive", is_flag=True, help="Take the files in folders, at any depth."),
+    click.option(
+        "--files-from", metavar="LIST", type=path, help="Read paths from a file, one on each line; - is standard input."
+    ),
+    click.option("--shard", metavar="I/N", callback=_parse_shard, help="Do only part I of N, for job arrays."),
     click.option(
         "-j",
         "--jobs",
         metavar="N",
         type=click.IntRange(min=1),
-        help="Work on so many files at a time.  [default: one a GPU, or one a core]",
+        help="Work on N files at a time.  [default: one for each GPU, or else for each core]",
     ),
-    click.option("--force", is_flag=True, help="Overwrite outputs that exist."),
-    click.option("--skip-existing", is_flag=True, help="Leave outputs that exist, and their inputs: to go on."),
-    click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file on stdout, as they finish."),
-    click.option("--report", metavar="FILE", type=path, help="Write those objects to a file."),
-    click.option("-q", "--quiet", is_flag=True, help="Show nothing but failures."),
+    click.option("--force", is_flag=True, help="Overwrite files that exist."),
+    click.option("--skip-existing", is_flag=True, help="Skip inputs whose outputs exist, to continue an earlier run."),
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file, as it finishes."),
+    click.option("--report", metavar="FILE", type=path, help="Write the JSON objects to this file."),
+    click.option("-q", "--quiet", is_flag=True, help="Show only failures."),
 )
 
 
