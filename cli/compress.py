@@ -78,7 +78,8 @@ def compress(
     keep their folders below --output-dir.
 
     tgs overwrites nothing without --force. It writes a file whole or not at all. After an interruption, the same
-    command with --skip-existing does the rest. A bad picture does not stop the others. The failures are listed at the end.
+    command with --skip-existing does the rest. A bad picture does not stop the others. The failures are listed at the
+    end.
 
     With --json, `psnr` is measured on the decoded file. It is null if the picture comes back exactly. A failure is an
     object with `error`. If there may be several files, the last object has the totals.

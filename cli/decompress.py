@@ -65,8 +65,8 @@ def decompress(files: FileOptions, format_name: str | None, device: str, **optio
     example --limit pixels=200000000.
 
     tgs overwrites nothing without --force. It writes a file whole or not at all. After an interruption, the same
-    command with --skip-existing does the rest. A bad file does not stop the others. The failures are listed at the end, and the
-    exit status is 1.
+    command with --skip-existing does the rest. A bad file does not stop the others. The failures are listed at the
+    end, and the exit status is 1.
 
     \b
     Examples:
