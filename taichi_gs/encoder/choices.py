@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from taichi_gs.kernels.runtime import Device as Device
+from taichi_gs.kernels import Device as Device
 
 Preset = Literal["fast", "default", "best", "paper"]
 """How hard the encoder tries; see `presets.PRESETS`."""

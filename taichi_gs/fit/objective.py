@@ -171,12 +171,12 @@ class Objective:
         with torch.no_grad():
             image = self._renderer.render(splats, self.size)
         root = self.full.weights.rsqrt()
+        between = image + 0.5 * root
         totals, num_probes = [torch.zeros_like(p) for p in inputs], self._settings.num_probes
         for _ in range(num_probes):
             ones = torch.randint(0, 2, image.shape, generator=generator, dtype=torch.int8).to(image)
             # Against C - W^-1/2 z / 2 the squared error has this gradient, and its kernel is the one that fits anyway.
-            signs = image + 0.5 * root - root * ones
-            error = self._renderer.squared_error(splats, signs, self.full.weights)
+            error = self._renderer.squared_error(splats, between - root * ones, self.full.weights)
             gradients = torch.autograd.grad(error, inputs, retain_graph=True)
             for total, gradient in zip(totals, gradients, strict=True):
                 total += gradient.square() / num_probes

@@ -4,6 +4,10 @@ No `from __future__ import annotations` in modules with kernels: Taichi reads th
 """
 
 import os
+from typing import Literal
+
+Device = Literal["auto", "cpu", "cuda"]
+"""Where kernels are asked to run."""
 
 # Before any module in here imports taichi: its banner would land on stdout, where only results belong, and its version
 # check would contact a server.

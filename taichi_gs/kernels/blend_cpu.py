@@ -187,27 +187,22 @@ def _make_error_tiles(dtype, blending):
                 means, conics, colors, background, tile_indices,
                 left, top, first_pair, end, state, red, green, blue,
             )  # fmt: skip
-            # What pads the picture to whole tiles is as it should be, and has no gradient.
+            # `behind` has the weights first: none where pixels only pad the picture to whole tiles.
             picture_r, picture_g, picture_b, behind = pixels(0.0), pixels(0.0), pixels(0.0), pixels(0.0)
-            pixel_weight = pixels(0.0)
-            for j in range(NUM_PIXELS):
-                picture_r[j] = red[j]
-                picture_g[j] = green[j]
-                picture_b[j] = blue[j]
             for y in range(ti.min(TILE, picture.shape[1] - top)):
                 for x in range(ti.min(TILE, picture.shape[2] - left)):
                     j = pixel_at(y, x)
                     picture_r[j] = picture[0, top + y, left + x]
                     picture_g[j] = picture[1, top + y, left + x]
                     picture_b[j] = picture[2, top + y, left + x]
-                    pixel_weight[j] = weights[top + y, left + x]
+                    behind[j] = weights[top + y, left + x]
             error = lanes(0.0)
             for y in range(TILE):
                 for x in range(TILE):
                     j = y * TILE + x
                     error_r, error_g, error_b = red[j] - picture_r[j], green[j] - picture_g[j], blue[j] - picture_b[j]
-                    error[x] += pixel_weight[j] * (error_r * error_r + error_g * error_g + error_b * error_b)
-                    scale = 2.0 * pixel_weight[j]
+                    error[x] += behind[j] * (error_r * error_r + error_g * error_g + error_b * error_b)
+                    scale = 2.0 * behind[j]
                     if ti.static(normalized):
                         scale *= state[j]
                     behind[j] = scale * (error_r * red[j] + error_g * green[j] + error_b * blue[j])

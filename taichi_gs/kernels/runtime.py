@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from taichi_gs.errors import DeviceError, OptionError
-
-Device = Literal["auto", "cpu", "cuda"]
-"""Where kernels are asked to run."""
+from taichi_gs.kernels import Device
 
 Arch = Literal["cpu", "cuda"]
-"""Where they run."""
+"""Where kernels run."""
 
 Form = Literal["cpu", "gpu"]
 """How kernels are written: a task a tile with loops over vectors, or a thread a pixel."""
