@@ -9,7 +9,6 @@ import click
 from taichi_gs.encoder.choices import LossName, Preset
 from taichi_gs.model.blending import Blending
 
-from .conversion import Compression
 from .convert import convert_files
 from .options import FileOptions, device_option, file_options
 
@@ -97,6 +96,8 @@ def compress(
       tgs compress --files-from list.txt --shard 3/16 --output-dir small --report part3.jsonl
       tgs compress - -o - < photo.png > photo.tgs
     """
+    from .conversion import Compression
+
     measured = files.as_json or files.report is not None or not files.quiet
     compression = Compression(preset, device, options, first_frame, keep_metadata, measured)
     convert_files(compression, files, device, announced=True)

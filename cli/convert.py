@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from .conversion import Conversion
+from typing import TYPE_CHECKING
+
 from .options import FileOptions
+
+if TYPE_CHECKING:
+    from .conversion import Conversion
 
 
 def convert_files(conversion: Conversion, files: FileOptions, device: str, *, announced: bool) -> None:

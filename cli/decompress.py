@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from .conversion import Decompression
 from .convert import convert_files
 from .options import FileOptions, device_option, file_options, limits_option
 from .streams import PIPE
@@ -77,6 +76,8 @@ def decompress(files: FileOptions, format_name: str | None, device: str, **optio
       tgs decompress photo.tgs -o - | display
       tgs decompress - -o back.png < photo.tgs
     """
+    from .conversion import Decompression
+
     suffix = f".{format_name}" if format_name is not None else _suffix(files.output)
     convert_files(Decompression(suffix, device, options), files, device, announced=False)
 

@@ -27,10 +27,10 @@ def info(source: str, as_json: bool, limits: Limits | None) -> None:
     Example:
       tgs info photo.tgs --json
     """
-    from taichi_gs.codec import info as read_info
+    from taichi_gs.decoder.decode import TgsFile
 
     with naming(name_of(source)):
-        contents = {"input": source, **dataclasses.asdict(read_info(read_input(source), limits=limits))}
+        contents = {"input": source, **dataclasses.asdict(TgsFile(read_input(source), limits).info)}
     if as_json:
         click.echo(json.dumps(contents))
         return

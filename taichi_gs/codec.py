@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 from taichi_gs import files
 from taichi_gs.decoder.decode import FileInfo, TgsFile
 from taichi_gs.encoder.choices import Preset
-from taichi_gs.encoder.presets import configure
 from taichi_gs.errors import BitstreamError, FileError
 from taichi_gs.format.limits import Limits
 from taichi_gs.pictures.picture import Picture
@@ -68,9 +67,9 @@ def encode(
         DeviceError: if the device is not available.
         QualityError: if no file reaches the option psnr; it has the best one.
     """
-
     # Here, because decoding does without PyTorch and Pillow.
     from taichi_gs.encoder.encode import encode_picture
+    from taichi_gs.encoder.presets import configure
     from taichi_gs.pictures.convert import as_srgb
 
     config = configure(preset, options)

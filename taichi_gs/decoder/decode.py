@@ -8,14 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from taichi_gs.decoder.draw import draw_layers
-from taichi_gs.decoder.viewport import choose_viewport
 from taichi_gs.format.bitstream import parse_header, parse_integers
 from taichi_gs.format.chunks import ALPHA_TAG, METADATA_TAGS
 from taichi_gs.format.header import Header
 from taichi_gs.format.limits import Limits
 from taichi_gs.model.blending import Blending
-from taichi_gs.model.dequantize import dequantize_gaussians
 from taichi_gs.model.gaussians import Gaussians
 
 
@@ -115,6 +112,10 @@ class TgsFile:
             LimitError: if there are more pairs of a Gaussian and a tile than the limits allow.
             DeviceError, OptionError: see `kernels.runtime.start`.
         """
+        # Here, because a header is read without them.
+        from taichi_gs.decoder.draw import draw_layers
+        from taichi_gs.decoder.viewport import choose_viewport
+
         headers = [self.header] if self.header.alpha is None else [self.header, self.header.alpha]
         viewport = choose_viewport(self.header.image_size, scale=scale, size=size, region=region, limits=self._limits)
         # Metadata must not pay for drawing: anything can be in there.
@@ -126,6 +127,8 @@ class TgsFile:
 
     def _layers(self) -> Iterator[Gaussians]:
         """The picture, and then its alpha plane if it has one, decoded one at a time."""
+        from taichi_gs.model.dequantize import dequantize_gaussians
+
         yield dequantize_gaussians(*parse_integers(self._data, self.header))
         if self.header.alpha is not None:
             yield dequantize_gaussians(*parse_integers(self.header.chunks[ALPHA_TAG], self.header.alpha))
