@@ -78,7 +78,7 @@ def _draw_layer(
     if num_pairs > max_pairs:
         raise LimitError(f"The file has {num_pairs} pairs of a Gaussian and a tile, more than the {max_pairs} allowed.")
     for left, top, part in viewport.parts(projected):
-        planes = viewport.average(_blend(part, runtime.kernel_form(arch)))
+        planes = viewport.average(runtime.call(_blend, part, runtime.kernel_form(arch)))
         height, width = planes.shape[1:]
         for channel in range(pixels.shape[2]):
             pixels[top : top + height, left : left + width, channel] = to_levels(planes[channel])

@@ -17,7 +17,7 @@ from taichi_gs.fit.fit import fit, make_objective
 from taichi_gs.fit.objective import Objective
 from taichi_gs.fit.render import Renderer
 from taichi_gs.format.bitstream import num_bytes_of
-from taichi_gs.kernels.runtime import Arch, kernel_form
+from taichi_gs.kernels.runtime import Arch, call, kernel_form
 from taichi_gs.model.quantized import AMPLITUDE_CHANNEL, COLOR_CHANNELS, COVARIANCE_CHANNELS, QuantizedGaussians
 from taichi_gs.pictures.convert import as_byte_image
 from taichi_gs.pictures.metrics import psnr
@@ -130,4 +130,4 @@ class PlaneFits:
     def _fit(self, config: FitConfig, listener: StepListener) -> tuple[QuantizedGaussians, Objective]:
         chosen = self._config.hyperparameters
         objective = make_objective(self._picture, config, Renderer(kernel_form(self._arch)), chosen)
-        return fit(objective, config, listener, chosen), objective
+        return call(fit, objective, config, listener, chosen), objective

@@ -9,7 +9,7 @@ from typing import Literal
 Device = Literal["auto", "cpu", "cuda"]
 """Where kernels are asked to run."""
 
-# Before any module in here imports taichi: its banner would land on stdout, where only results belong, and its version
-# check would contact a server.
-os.environ.setdefault("ENABLE_TAICHI_HEADER_PRINT", "0")
-os.environ.setdefault("TI_SKIP_VERSION_CHECK", "ON")
+# Before any module in here imports taichi, and whatever they were: its banner would land on stdout, where only results
+# belong, its version check would contact a server, and its wrapper of stdout would print a line on terminals.
+QUIET = {"ENABLE_TAICHI_HEADER_PRINT": "0", "TI_SKIP_VERSION_CHECK": "ON", "TI_ENABLE_PYBUF": "0"}
+os.environ.update(QUIET)

@@ -2,23 +2,27 @@
 
 import atexit
 import contextlib
+import ctypes
 import functools
 import inspect
 import io
 import os
-import threading
-import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from taichi_gs.errors import DeviceError, OptionError
-from taichi_gs.kernels import Device
+from taichi_gs.kernels import QUIET, Device
+from taichi_gs.kernels.cache import open_cache, seal_cache
+from taichi_gs.kernels.thread import taichi_thread, was_forked_while_busy
 
 Arch = Literal["cpu", "cuda"]
 """Where kernels run."""
 
 Form = Literal["cpu", "gpu"]
 """How kernels are written: a task a tile with loops over vectors, or a thread a pixel."""
+
+_Result = TypeVar("_Result")
 
 # Whenever a module that is being imported defines a Taichi function, Taichi looks for the source of the import system's
 # own frame, for which `inspect` searches all modules, each time in vain. A third of the time to import Taichi is this,
@@ -30,34 +34,35 @@ if os.name == "posix" and "HOME" not in os.environ:
     _home = os.path.expanduser("~")
     os.environ["HOME"] = _home if os.path.isabs(_home) else os.sep
 
-STALE_SECONDS = 60
-"""Taichi locks its cache for a moment, at the beginning and at the end of a process."""
-
 _FOLDER = os.path.dirname(__file__) + os.sep
 
-_lock = threading.Lock()
 _arch: Arch | None = None
+
+
+def call(function: Callable[..., _Result], *arguments: Any, **options: Any) -> _Result:
+    """Run a function that launches kernels in the thread that all of them run in, and return what it returns."""
+    return taichi_thread().call(function, *arguments, **options)
 
 
 def start(device: str = "auto") -> Arch:
     """Start Taichi if it is not running yet and return its architecture, "cpu" or "cuda".
 
     "auto" takes CUDA where Taichi finds a device and the CPU elsewhere; once Taichi runs, "auto" means what is running.
+    In a process that was forked from one in which Taichi ran, it starts anew.
 
     Raises:
         OptionError: if the name is not a device.
         DeviceError: if the device is not available or Taichi cannot start on it, or if it is not the one that this
-            process already uses.
+            process already uses, or if this process was forked while kernels were running.
     """
     global _arch
     if device not in get_args(Device):
         raise OptionError(f"unknown device {device!r}: choose auto, cpu or cuda")
-    with _lock:
-        if _arch is None:
-            _arch = _initialize(device)
-    if device not in ("auto", _arch):
-        raise DeviceError(f"this process already runs on {_arch}: use another process for {device}")
-    return _arch
+    arch = _arch or call(_initialize, device)
+    if device not in ("auto", arch):
+        raise DeviceError(f"this process already runs on {arch}: use another process for {device}")
+    _arch = arch
+    return arch
 
 
 def kernel_form(arch: Arch) -> Form:
@@ -66,13 +71,17 @@ def kernel_form(arch: Arch) -> Form:
 
 
 def _initialize(device: str) -> Arch:
+    if _arch is not None:  # another thread was first
+        return _arch
+    if was_forked_while_busy():
+        raise DeviceError("this process was forked while kernels were running: start processes with the method spawn")
     import taichi as ti
 
     ti.set_logging_level(ti.ERROR)  # already the search for CUDA warns where there is none
     has_cuda = device != "cpu" and _has_cuda(ti)
     if device == "cuda" and not has_cuda:
         raise DeviceError("no CUDA device was found")
-    cache = _cache_folder()
+    cache = open_cache()
     options: dict[str, Any] = {
         "log_level": ti.ERROR,
         # Compiles 3-5 times faster at equal speed, and keeps the per-tile vectors of 256 as arrays.
@@ -80,18 +89,45 @@ def _initialize(device: str) -> Arch:
         # No reassociation and no contraction, so that every x86-64 machine computes the same pixels.
         "fast_math": False,
         "offline_cache": cache is not None,
+        **_thread_options(),
     }
     if cache is not None:
         options["offline_cache_file_path"] = str(cache)
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # ti.init prints the architecture whatever the log level
+        # ti.init prints the architecture whatever the log level.
+        with contextlib.redirect_stdout(io.StringIO()), _without_taichi_variables():
             ti.init(arch=ti.cuda if has_cuda else ti.cpu, **options)
     except RuntimeError as error:  # for want of address space, say
         raise DeviceError(f"Taichi cannot start: {' '.join(str(error).split()) or 'it does not say why'}") from error
+    _keep_program(ti)
     _abridge_positions()
     _remember_sources()
-    atexit.register(_finish, ti)
+    if cache is not None:
+        atexit.register(_finish, ti, cache, os.getpid())
     return "cuda" if has_cuda else "cpu"
+
+
+def _thread_options() -> dict[str, int]:
+    """How many threads Taichi may have, if a variable of the environment says so."""
+    value = os.environ.get("TI_CPU_MAX_NUM_THREADS", "")
+    return {"cpu_max_num_threads": int(value)} if value.isdecimal() and 0 < int(value) < 4096 else {}
+
+
+@contextlib.contextmanager
+def _without_taichi_variables() -> Iterator[None]:
+    """Hide the variables by which a user's shell sets up Taichi: they override options, and some end the process."""
+    hidden = {name: value for name, value in os.environ.items() if name.startswith("TI_") and name not in QUIET}
+    for name in hidden:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+
+
+def _keep_program(ti: Any) -> None:
+    """Keep Python from ever destroying Taichi's program: it would write to its cache once more, and may crash there."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(ti.lang.impl.get_runtime().prog))
 
 
 def _abridge_positions() -> None:
@@ -123,30 +159,23 @@ def _has_cuda(ti: Any) -> bool:
     return bool(ti.lang.misc.is_arch_supported(ti.cuda))
 
 
-def _finish(ti: Any) -> None:
-    """Stop Taichi, which writes new kernels to the cache and would otherwise do so only if collected as garbage."""
-    with contextlib.suppress(RuntimeError):  # a full disk must not spoil the end of a process that did its work
-        ti.reset()
+def _finish(ti: Any, cache: Path, process: int) -> None:
+    """Stop Taichi, which writes new kernels to the cache then."""
+    if process == os.getpid():  # not in a child that was forked
+        with contextlib.suppress(RuntimeError):  # a full disk must not spoil the end of a process that did its work
+            call(ti.reset)
+            seal_cache(cache)
 
 
-def _cache_folder() -> Path | None:
-    """Where compiled kernels are kept, or None where nothing can be: Taichi would fail at the end of the process."""
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if not base.is_absolute():  # then the variable is to be ignored, says the XDG specification
-        base = Path.home() / ".cache"
-    folder = base / "taichi_gs" / "kernels"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return None
-    _drop_stale_lock(folder / "ticache.lock")
-    return folder
+def _forget_in_child() -> None:
+    """Let a process that was forked start Taichi anew: the threads of the program that it inherited are gone."""
+    global _arch
+    if _arch is not None:
+        _arch = None
+        import taichi as ti
+
+        ti.lang.impl.get_runtime()._prog = None
 
 
-def _drop_stale_lock(path: Path) -> None:
-    """Delete the lock of a process that was killed at its end: it would keep all others from the cache for good."""
-    with contextlib.suppress(OSError):
-        if time.time() - path.stat().st_mtime > STALE_SECONDS:
-            path.unlink()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)

@@ -91,3 +91,52 @@ def test_processes_that_compile_at_once(photo_folder: Path, monkeypatch: pytest.
     for picture in pictures:
         np.testing.assert_array_equal(picture, taichi_gs.decode(encoded))
     assert len(kept_kernels(photo_folder / "cache")) == 1
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeros", "noise", "empty", "folder"])
+def test_a_damaged_cache_is_thrown_away(
+    photo_folder: Path, monkeypatch: pytest.MonkeyPatch, encoded: bytes, damage: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(photo_folder / "cache"))
+    expected = decompressed(photo_folder, encoded)
+    index = photo_folder / "cache" / "taichi_gs" / "kernels" / "ticache.tcb"
+    content = index.read_bytes()
+    if damage == "folder":
+        index.unlink()
+        index.mkdir()
+    else:
+        noise = np.random.default_rng(0).integers(0, 256, len(content), dtype=np.uint8).tobytes()
+        damaged = {"cut": content[: len(content) // 2], "zeros": bytes(len(content)), "noise": noise, "empty": b""}
+        index.write_bytes(damaged[damage])
+    for _ in range(2):
+        np.testing.assert_array_equal(decompressed(photo_folder, encoded), expected)
+    if damage != "folder":
+        assert len(kept_kernels(photo_folder / "cache")) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs permissions as POSIX has them")
+def test_nobody_else_can_write_to_the_cache(
+    photo_folder: Path, monkeypatch: pytest.MonkeyPatch, encoded: bytes
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(photo_folder / "cache"))
+    before = os.umask(0)
+    try:
+        decompressed(photo_folder, encoded)
+    finally:
+        os.umask(before)
+    assert (photo_folder / "cache" / "taichi_gs" / "kernels").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("variable", ["XDG_CACHE_HOME", "HOME"])
+def test_a_library_without_a_cache_ends_well(
+    photo_folder: Path, monkeypatch: pytest.MonkeyPatch, encoded: bytes, variable: str
+) -> None:
+    """Where Taichi cannot write it would end the process by a segmentation fault."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv(variable, "/dev/null")
+    (photo_folder / "a.tgs").write_bytes(encoded)
+    program = "import taichi_gs; print(taichi_gs.decode('a.tgs').shape)"
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=photo_folder, env=checkout_environment(), capture_output=True, check=False
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (0, b"(24, 32, 3)\n", b"")
