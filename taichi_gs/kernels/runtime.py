@@ -39,7 +39,7 @@ _FOLDER = os.path.dirname(__file__) + os.sep
 _arch: Arch | None = None
 
 
-def call(function: Callable[..., _Result], *arguments: Any, **options: Any) -> _Result:
+def call(function: Callable[..., _Result], /, *arguments: Any, **options: Any) -> _Result:
     """Run a function that launches kernels in the thread that all of them run in, and return what it returns."""
     return taichi_thread().call(function, *arguments, **options)
 
@@ -55,13 +55,11 @@ def start(device: str = "auto") -> Arch:
         DeviceError: if the device is not available or Taichi cannot start on it, or if it is not the one that this
             process already uses, or if this process was forked while kernels were running.
     """
-    global _arch
     if device not in get_args(Device):
         raise OptionError(f"unknown device {device!r}: choose auto, cpu or cuda")
     arch = _arch or call(_initialize, device)
     if device not in ("auto", arch):
         raise DeviceError(f"this process already runs on {arch}: use another process for {device}")
-    _arch = arch
     return arch
 
 
@@ -71,6 +69,7 @@ def kernel_form(arch: Arch) -> Form:
 
 
 def _initialize(device: str) -> Arch:
+    global _arch
     if _arch is not None:  # another thread was first
         return _arch
     if was_forked_while_busy():
@@ -104,7 +103,8 @@ def _initialize(device: str) -> Arch:
     _remember_sources()
     if cache is not None:
         atexit.register(_finish, ti, cache, os.getpid())
-    return "cuda" if has_cuda else "cpu"
+    _arch = "cuda" if has_cuda else "cpu"
+    return _arch
 
 
 def _thread_options() -> dict[str, int]:

@@ -43,7 +43,7 @@ class TaichiThread:
         """Whether a call is running."""
         return self._current is not None
 
-    def call(self, function: Callable[..., _Result], *arguments: Any, **options: Any) -> _Result:
+    def call(self, function: Callable[..., _Result], /, *arguments: Any, **options: Any) -> _Result:
         """Run a function in the thread, and return what it returns or raise what it raises.
 
         If the waiting thread is interrupted, by Ctrl-C for instance, the call ends first, as soon as it can.
