@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from taichi_gs.files import make_folder, write_atomic
+from taichi_gs.kernels import Device
 
 from .conversion import Conversion, Converted, FileConversion
 from .failures import EXIT_FAILED, EXIT_SHORTFALL, Failure, sentence_of
@@ -24,7 +25,7 @@ from .signals import Terminated, undisturbed
 from .streams import read_input
 
 
-def convert_batch(conversion: Conversion, files: FileOptions, device: str) -> None:
+def convert_batch(conversion: Conversion, files: FileOptions, device: Device) -> None:
     """Convert all that `files` asks for, and exit with the status that follows.
 
     One bad file does not stop the rest. When this is interrupted, the outputs that exist are whole, the report is
@@ -70,7 +71,7 @@ def _convert_items(
     conversion: Conversion,
     items: Sequence[Item],
     files: FileOptions,
-    device: str,
+    device: Device,
     report: Report,
 ) -> None:
     """Convert files, write the outputs, and report each."""
@@ -98,7 +99,7 @@ def _convert_items(
 
 
 def _events(
-    conversion: Conversion, items: Sequence[Item], jobs: int | None, device: str, show: Callable[[Event], None]
+    conversion: Conversion, items: Sequence[Item], jobs: int | None, device: Device, show: Callable[[Event], None]
 ) -> Generator[Event, None, None]:
     work, sources = FileConversion(conversion), [item.source for item in items]
     if len(items) <= 1:

@@ -7,6 +7,7 @@ from typing import Any, get_args
 import click
 
 from taichi_gs.encoder.choices import LossName, Preset
+from taichi_gs.kernels import Device
 from taichi_gs.model.blending import Blending
 
 from .convert import convert_files
@@ -67,7 +68,7 @@ _bits = click.IntRange(1, 12)
 @click.option("--srgb", is_flag=True, default=None, help="Convert to sRGB. This saves the bytes of an ICC profile.")
 @device_option
 def compress(
-    files: FileOptions, preset: Preset, device: str, first_frame: bool, keep_metadata: bool, **options: Any
+    files: FileOptions, preset: Preset, device: Device, first_frame: bool, keep_metadata: bool, **options: Any
 ) -> None:
     """Compress pictures into .tgs files.
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Optional, Protocol
 
 from taichi_gs.encoder.choices import Preset
 from taichi_gs.files import read_bytes
+from taichi_gs.kernels import Device
 from taichi_gs.pictures.suffixes import READ_SUFFIXES
 
 from .failures import Failure, naming
@@ -94,7 +95,7 @@ class Compression:
     """
 
     preset: Preset
-    device: str
+    device: Device
     options: Mapping[str, Any] = field(default_factory=dict)
     first_frame: bool = False
     keep_metadata: bool = False
@@ -147,7 +148,7 @@ class Decompression:
     """
 
     suffix: str
-    device: str
+    device: Device
     options: Mapping[str, Any] = field(default_factory=dict)
 
     input_suffixes: ClassVar[frozenset[str]] = frozenset({".tgs"})
@@ -181,7 +182,7 @@ class Decompression:
         return Converted(content, file.info.bytes, {**facts, "seconds": round(seconds, 3)})
 
 
-def _measure(data: bytes, original: Picture, device: str) -> dict[str, Any]:
+def _measure(data: bytes, original: Picture, device: Device) -> dict[str, Any]:
     """Decode a file: its size, its PSNR against the 8-bit picture, and what is in it."""
     from taichi_gs.decoder.decode import TgsFile
     from taichi_gs.format.limits import FORMAT_LIMITS

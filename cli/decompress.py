@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from taichi_gs.kernels import Device
+
 from .convert import convert_files
 from .options import FileOptions, device_option, file_options, limits_option
 from .streams import PIPE
@@ -47,7 +49,7 @@ def _parse_region(ctx: click.Context, param: click.Parameter, value: str | None)
 )
 @limits_option
 @device_option
-def decompress(files: FileOptions, format_name: str | None, device: str, **options: Any) -> None:
+def decompress(files: FileOptions, format_name: str | None, device: Device, **options: Any) -> None:
     """Turn .tgs files back into pictures.
 
     INPUT is a .tgs file, or - for standard input. Several files are decoded at the same time. The output is beside its

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Union
+from typing import TYPE_CHECKING, Any, BinaryIO, Union, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from taichi_gs import files
 from taichi_gs.decoder.decode import FileInfo, TgsFile
-from taichi_gs.encoder.choices import Preset
-from taichi_gs.errors import BitstreamError, FileError
+from taichi_gs.encoder.choices import Device, EncodeOptions, Preset
+from taichi_gs.errors import BitstreamError, FileError, OptionError
 from taichi_gs.format.limits import Limits
 from taichi_gs.pictures.picture import Picture
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 Source = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, BinaryIO]
 """What a file is read from: its path, its bytes, or an open file."""
+
+_TEXT = "the open file is read as text: open it in binary mode"
 
 
 @dataclass(frozen=True)
@@ -37,12 +44,12 @@ def encode(
     image: Picture | ArrayLike | Source,
     *,
     preset: Preset = "default",
-    device: str = "auto",
+    device: Device = "auto",
     progress: Callable[[Progress], None] | None = None,
     first_frame: bool = False,
     keep_metadata: bool = False,
     srgb: bool = False,
-    **options: Any,
+    **options: Unpack[EncodeOptions],
 ) -> bytes:
     """Return the .tgs file of a picture.
 
@@ -51,14 +58,16 @@ def encode(
 
     Args:
         image: an array, [H, W] for gray or [H, W, C] for C channels, gray and alpha, RGB or RGBA; uint8, uint16, bool,
-            or floating point from 0 to 1. Or a `Picture`; or the path, the bytes, or an open file, of a picture file.
+            or floating point from 0 to 1. Or a `Picture`, or a picture of Pillow's; or the path, the bytes, or an open
+            file, of a picture file.
         preset: a name in PRESETS.
         device: "auto", "cpu" or "cuda".
         progress: called after every optimisation step.
         first_frame: whether to take the first of several frames of a picture file.
-        keep_metadata: whether to keep EXIF and XMP of a picture file; those of a `Picture` are kept.
+        keep_metadata: whether to keep EXIF and XMP of a picture file or of Pillow's; those of a `Picture` are kept.
         srgb: whether to convert to sRGB instead of keeping an ICC profile, which costs some hundred bytes.
-        options: fields of EncoderConfig, over the preset's, and k, the size of both codebooks.
+        options: fields of EncoderConfig, over the preset's; k, the size of both codebooks; and max_pixels, the largest
+            picture that is taken, 89,478,485 by default.
 
     Raises:
         FileError: if the picture file cannot be read.
@@ -72,8 +81,9 @@ def encode(
     from taichi_gs.encoder.presets import configure
     from taichi_gs.pictures.convert import as_srgb
 
+    max_pixels = _checked_pixels(options.pop("max_pixels", None))
     config = configure(preset, options)
-    picture = _picture_of(image, first_frame, keep_metadata)
+    picture = _picture_of(image, first_frame, keep_metadata, max_pixels)
 
     def listen(step: int, num_steps: int, psnr: float) -> None:
         if progress is not None:
@@ -111,12 +121,12 @@ def decode(
         OptionError: if scale, size or region makes no sense, or the region is not in the picture.
         DeviceError: if the device is not available.
     """
-    return TgsFile(_file_bytes(source), limits).draw(device=device, scale=scale, size=size, region=region)
+    return _open(source, limits).draw(device=device, scale=scale, size=size, region=region)
 
 
 def decode_picture(source: Source, *, limits: Limits | None = None, **options: Any) -> Picture:
     """Return the `Picture` of a .tgs file, with profile and metadata; options and errors are those of `decode`."""
-    file = TgsFile(_file_bytes(source), limits)
+    file = _open(source, limits)
     return Picture(file.draw(**options), **file.metadata)
 
 
@@ -130,6 +140,8 @@ def imwrite(path: files.Path, image: Picture | ArrayLike | Source, *, overwrite:
 
     Where a PSNR is out of reach nothing is written; the QualityError has the best file.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise FileError(f"imwrite writes to a path, not to {type(path).__name__}; encode returns the bytes of the file")
     files.check_target(path, overwrite=overwrite)
     files.write_atomic(path, encode(image, **options), overwrite=overwrite)
 
@@ -142,22 +154,49 @@ def info(source: Source, *, limits: Limits | None = None) -> FileInfo:
         BitstreamError: if it is not a whole, undamaged .tgs file.
         LimitError: if it is larger than `limits`.
     """
-    return TgsFile(_file_bytes(source), limits).info
+    return _open(source, limits).info
 
 
-def _picture_of(image: Picture | ArrayLike | Source, first_frame: bool, keep_metadata: bool) -> Picture:
+def _picture_of(
+    image: Picture | ArrayLike | Source, first_frame: bool, keep_metadata: bool, max_pixels: int
+) -> Picture:
     """The picture that `encode` was given in any of the ways it takes."""
-    from taichi_gs.pictures.convert import as_planes
-    from taichi_gs.pictures.read import picture_from_bytes, read_picture
+    from taichi_gs.pictures.convert import as_planes, check_size
+    from taichi_gs.pictures.read import picture_from_bytes, picture_from_pillow, read_picture
 
+    taken: dict[str, Any] = {"first_frame": first_frame, "keep_metadata": keep_metadata, "max_pixels": max_pixels}
     if isinstance(image, Picture):
+        if getattr(image.pixels, "ndim", 0) >= 2:
+            check_size(image.pixels.shape[0], image.pixels.shape[1], "the picture", max_pixels)
         return image
     if isinstance(image, str | os.PathLike):
-        return read_picture(image, first_frame=first_frame, keep_metadata=keep_metadata)
+        return read_picture(image, **taken)
     if isinstance(image, bytes | bytearray | memoryview) or hasattr(image, "read"):
-        data = _file_bytes(image)
-        return picture_from_bytes(data, first_frame=first_frame, keep_metadata=keep_metadata)
-    return Picture(as_planes(image))
+        return picture_from_bytes(_file_bytes(image), **taken)
+    if _is_pillow(image):
+        return picture_from_pillow(cast(Any, image), **taken)
+    return Picture(as_planes(image, max_pixels))
+
+
+def _is_pillow(image: Any) -> bool:
+    """Tell whether this is a picture of Pillow's, which only a program that has imported Pillow has."""
+    pillow = sys.modules.get("PIL.Image")
+    return pillow is not None and isinstance(image, pillow.Image)
+
+
+def _checked_pixels(max_pixels: Any) -> int:
+    """The option `max_pixels` of `encode`, or its default."""
+    if max_pixels is None:
+        return Limits().max_pixels
+    if isinstance(max_pixels, bool) or not isinstance(max_pixels, int | np.integer) or max_pixels < 1:
+        raise OptionError(f"max_pixels must be a whole number from 1, not {max_pixels!r}")
+    return int(max_pixels)
+
+
+def _open(source: Any, limits: Any) -> TgsFile:
+    if limits is not None and not isinstance(limits, Limits):
+        raise OptionError(f"limits must be a taichi_gs.Limits, not {limits!r}")
+    return TgsFile(_file_bytes(source), limits)
 
 
 def _file_bytes(source: Any) -> bytes:
@@ -168,9 +207,16 @@ def _file_bytes(source: Any) -> bytes:
         return files.read_bytes(source)
     if not hasattr(source, "read"):
         raise BitstreamError(f"A .tgs file is read from its path, its bytes or an open file: {type(source).__name__}.")
-    data = source.read(files.MAX_FILE_BYTES + 1)
+    if isinstance(source, io.TextIOBase):  # whose bytes may be no text
+        raise FileError(_TEXT)
+    try:
+        data = source.read(files.MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise FileError(f"the open file cannot be read: {error}") from error
+    if isinstance(data, str):
+        raise FileError(_TEXT)
     if not isinstance(data, bytes):
-        raise FileError("the open file is read as text: open it in binary mode")
+        raise FileError(f"the open file has no bytes to read but {type(data).__name__}")
     if len(data) > files.MAX_FILE_BYTES:
         raise FileError(f"the open file is larger than the limit of {files.MAX_FILE_BYTES:,} bytes")
     return data

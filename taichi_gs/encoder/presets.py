@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -98,9 +99,10 @@ def configure(preset: Preset, options: Mapping[str, Any]) -> EncoderConfig:
         name: int(value) if isinstance(value, np.integer) else value for name, value in options.items()
     }
     k = chosen.pop("k", None)
-    unknown = chosen.keys() - EncoderConfig.__dataclass_fields__.keys()
-    if unknown:
-        raise OptionError(f"unknown option {min(unknown)!r}")
+    unknown = min(chosen.keys() - EncoderConfig.__dataclass_fields__.keys(), default=None)
+    if unknown is not None:
+        nearest = difflib.get_close_matches(unknown, [*EncoderConfig.__dataclass_fields__, "k"], 1)
+        raise OptionError(f"unknown option {unknown!r}" + "".join(f": did you mean {name}?" for name in nearest))
     config = replace(PRESETS[preset], **chosen)
     if k is not None:
         covariance_k = k if config.covariance_k is None else config.covariance_k
@@ -126,7 +128,7 @@ def _check(config: EncoderConfig) -> None:
     for name, (low, high) in ranges.items():
         value = getattr(config, name)
         given = value is not None or name in ("steps", "restarts", "seed")
-        if given and (not isinstance(value, int) or not low <= value <= high):
+        if given and (isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high):
             raise OptionError(f"{name} must be a whole number from {low} to {high:,}, not {value!r}")
     for name, known in (("loss", LossName), ("density", Density), ("blending", Blending)):
         value = getattr(config, name)
@@ -134,7 +136,9 @@ def _check(config: EncoderConfig) -> None:
             raise OptionError(f"unknown {name} {value!r}: choose {' or '.join(get_args(known))}")
     for name in ("bits_per_pixel", "psnr"):
         value = getattr(config, name)
-        if value is not None and not (isinstance(value, Real) and math.isfinite(value) and float(value) > 0):
+        if value is None:
+            continue
+        if isinstance(value, bool) or not (isinstance(value, Real) and math.isfinite(value) and float(value) > 0):
             raise OptionError(f"{name} must be a positive number, not {value!r}")
     goals = [name for name in GOALS if getattr(config, name) is not None]
     if len(goals) > 1:

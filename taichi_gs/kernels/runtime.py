@@ -103,8 +103,9 @@ def _initialize(device: str) -> Arch:
     _remember_sources()
     if cache is not None:
         atexit.register(_finish, ti, cache, os.getpid())
-    _arch = "cuda" if has_cuda else "cpu"
-    return _arch
+    arch: Arch = "cuda" if has_cuda else "cpu"
+    _arch = arch
+    return arch
 
 
 def _thread_options() -> dict[str, int]:
