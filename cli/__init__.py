@@ -20,6 +20,7 @@ from taichi_gs import __version__
 from .compare import compare
 from .compress import compress
 from .decompress import decompress
+from .doctor import doctor
 from .failures import OneSentenceGroup
 from .info import info
 from .signals import raise_terminated
@@ -51,7 +52,7 @@ def tgs() -> None:
     """
 
 
-for command in (compress, decompress, info, compare):
+for command in (compress, decompress, info, compare, doctor):
     tgs.add_command(command)
 
 

@@ -11,6 +11,11 @@ from taichi_gs.errors import DeviceError
 from taichi_gs.kernels import runtime
 
 
+def finds_cuda() -> bool:
+    """Tell whether PyTorch finds CUDA."""
+    return torch.cuda.is_available()
+
+
 def start(device: str) -> runtime.Arch:
     """Start Taichi where PyTorch can follow it, and return the architecture.
 
@@ -18,7 +23,7 @@ def start(device: str) -> runtime.Arch:
         DeviceError, OptionError: see `runtime.start`.
         DeviceError: if kernels would run on CUDA, and the installed PyTorch has none.
     """
-    torch_has_cuda = torch.cuda.is_available()
+    torch_has_cuda = finds_cuda()
     arch = runtime.start("cpu" if device == "auto" and not torch_has_cuda else device)
     if arch == "cuda" and not torch_has_cuda:
         raise DeviceError("the installed PyTorch has no CUDA: install one that has, or choose the device cpu")

@@ -76,8 +76,8 @@ def _initialize(device: str) -> Arch:
         raise DeviceError("this process was forked while kernels were running: start processes with the method spawn")
     import taichi as ti
 
-    ti.set_logging_level(ti.ERROR)  # already the search for CUDA warns where there is none
-    has_cuda = device != "cpu" and _has_cuda(ti)
+    ti.set_logging_level(ti.ERROR)
+    has_cuda = device != "cpu" and finds_cuda()
     if device == "cuda" and not has_cuda:
         raise DeviceError("no CUDA device was found")
     cache = open_cache()
@@ -156,7 +156,11 @@ def _remember_sources() -> None:
     kernel_impl.getsourcelines = functools.cache(kernel_impl.getsourcelines)
 
 
-def _has_cuda(ti: Any) -> bool:
+def finds_cuda() -> bool:
+    """Tell whether Taichi finds CUDA, which it does in the thread that all kernels run in."""
+    import taichi as ti
+
+    ti.set_logging_level(ti.ERROR)  # the search warns where there is none
     return bool(ti.lang.misc.is_arch_supported(ti.cuda))
 
 

@@ -33,7 +33,7 @@ def test_unknown_devices(name: str) -> None:
 
 def test_cuda_that_is_missing(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
     monkeypatch.setattr(runtime, "_arch", None)
-    monkeypatch.setattr(runtime, "_has_cuda", lambda taichi: False)
+    monkeypatch.setattr(runtime, "finds_cuda", lambda: False)
     with pytest.raises(DeviceError, match="no CUDA device was found"):
         runtime.start("cuda")
     # The failure left nothing behind.

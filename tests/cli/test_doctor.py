@@ -1,0 +1,37 @@
+"""`tgs doctor` says what a bug report needs, and notices what does not work."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from numpy.typing import NDArray
+
+import taichi_gs
+from cli import tgs
+from taichi_gs.decoder.decode import TgsFile
+
+
+def test_what_it_says() -> None:
+    result = CliRunner().invoke(tgs, ["doctor", "--json"])
+    assert (result.exit_code, result.stderr) == (0, "")
+    facts = json.loads(result.stdout)
+    assert facts["taichi_gs"] == taichi_gs.__version__
+    assert facts["numpy"] == np.__version__
+    assert facts["device"] in ("cpu", "cuda")
+    assert facts["self-test"].startswith("passed")
+    assert ".png" in facts["reads"].split()
+    lines = CliRunner().invoke(tgs, ["doctor"]).stdout.splitlines()
+    assert [line.partition(":")[0] for line in lines] == list(facts)
+
+
+def test_wrong_pixels_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def spoilt(file: TgsFile) -> NDArray[np.uint8]:
+        return np.zeros((33, 33), np.uint8)
+
+    monkeypatch.setattr(TgsFile, "draw", spoilt)
+    result = CliRunner().invoke(tgs, ["doctor"])
+    assert (result.exit_code, result.stderr) == (1, "tgs: error: the self-test failed\n")
+    assert "FAILED" in result.stdout
