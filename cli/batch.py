@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from taichi_gs.encoder.choices import Device
 from taichi_gs.files import make_folder, write_atomic
-from taichi_gs.kernels import Device
 
 from .conversion import Conversion, Converted, FileConversion
 from .failures import EXIT_FAILED, EXIT_SHORTFALL, Failure, sentence_of

@@ -6,8 +6,7 @@ from typing import Any, get_args
 
 import click
 
-from taichi_gs.encoder.choices import LossName, Preset
-from taichi_gs.kernels import Device
+from taichi_gs.encoder.choices import Device, LossName, Preset
 from taichi_gs.model.blending import Blending
 
 from .convert import convert_files

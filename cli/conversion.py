@@ -13,9 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Optional, Protocol
 
-from taichi_gs.encoder.choices import Preset
+from taichi_gs.encoder.choices import Device, Preset
 from taichi_gs.files import read_bytes
-from taichi_gs.kernels import Device
 from taichi_gs.pictures.suffixes import READ_SUFFIXES
 
 from .failures import Failure, naming

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from taichi_gs.encoder.choices import Device
+
 from .options import FileOptions
 
 if TYPE_CHECKING:
     from .conversion import Conversion
 
 
-def convert_files(conversion: Conversion, files: FileOptions, device: str, *, announced: bool) -> None:
+def convert_files(conversion: Conversion, files: FileOptions, device: Device, *, announced: bool) -> None:
     """Convert what `files` asks for; `announced` is whether one file alone is worth a line."""
     if files.is_single:
         from .single import convert_single

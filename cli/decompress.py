@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from taichi_gs.kernels import Device
+from taichi_gs.encoder.choices import Device
 
 from .convert import convert_files
 from .options import FileOptions, device_option, file_options, limits_option

@@ -1,4 +1,4 @@
-"""What there is to know of an installation, for a bug report: versions, devices, the cache of kernels, and a self-test."""
+"""What there is to know of an installation, for a bug report: versions, devices, the cache, and a self-test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from taichi_gs.decoder.decode import TgsFile
 from taichi_gs.errors import TgsError
 from taichi_gs.format.bitstream import serialize
 from taichi_gs.kernels import cache, runtime
-from taichi_gs.model.quantized import CodedVectors, QuantizedCodebook, QuantizedGaussians, UniformQuantizer
+from taichi_gs.model.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 
 PACKAGES = ("taichi", "torch", "numpy", "constriction", "pillow", "imageio", "click", "rich")
 

@@ -23,7 +23,7 @@ ROOMS: dict[str, str] = {
     "taichi_gs.encoder": "errors files model format pictures kernels decoder fit",
     "taichi_gs.codec": "errors files model format pictures kernels decoder encoder",
     "taichi_gs.diagnosis": "taichi_gs errors model format kernels decoder fit",
-    "taichi_gs.integrations": "errors files model format pictures decoder codec",
+    "taichi_gs.integrations": "errors files model format pictures decoder encoder codec",
     "taichi_gs": "errors model format pictures decoder encoder codec integrations",
     "cli": "taichi_gs errors files model format pictures decoder encoder codec diagnosis",
     "fuzz": "taichi_gs errors files model format decoder codec benchmarks",

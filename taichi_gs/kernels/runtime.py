@@ -57,7 +57,7 @@ def start(device: str = "auto") -> Arch:
     """
     if device not in get_args(Device):
         raise OptionError(f"unknown device {device!r}: choose auto, cpu or cuda")
-    arch = _arch or call(_initialize, device)
+    arch = call(_initialize, device) if _arch is None else _arch
     if device not in ("auto", arch):
         raise DeviceError(f"this process already runs on {arch}: use another process for {device}")
     return arch
