@@ -1,8 +1,8 @@
 """The command line `tgs`: one small file a command, thin over the library. It parses, calls and prints.
 
 Results go to stdout, everything else to stderr. Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but not as good as
-was asked for, 130 interrupted, 143 terminated. The commands import what they need when they run, so that `tgs --help`
-and `tgs info` start at once.
+was asked for, 129 hung up, 130 interrupted, 143 terminated. The commands import what they need when they run, so that
+`tgs --help` and `tgs info` start at once.
 
 What `compress` and `decompress` share: `plan` decides which input goes to which output, `pool` runs `conversion`s in
 processes, `report` tells what came of it; `batch` brings these together, and `single` is for one file alone.
@@ -19,7 +19,9 @@ from taichi_gs import __version__
 
 from .compare import compare
 from .compress import compress
+from .console import replace_closed_streams
 from .decompress import decompress
+from .desktop import desktop
 from .doctor import doctor
 from .failures import OneSentenceGroup
 from .info import info
@@ -41,8 +43,8 @@ def tgs() -> None:
       tgs COMMAND --help
 
     Results go to standard output. Everything else goes to standard error. The exit status is 0 if all went well, 1 if
-    something failed, 2 if the command was wrong, 3 if a file is not as good as --psnr asks for, 130 after Ctrl-C, and
-    143 after SIGTERM.
+    something failed, 2 if the command was wrong, 3 if a file is not as good as --psnr asks for, 129 after SIGHUP,
+    130 after Ctrl-C, and 143 after SIGTERM.
 
     \b
     The Tab key completes commands, options and files if you add one of these lines to
@@ -52,7 +54,7 @@ def tgs() -> None:
     """
 
 
-for command in (compress, decompress, info, compare, doctor):
+for command in (compress, decompress, info, compare, doctor, desktop):
     tgs.add_command(command)
 
 
@@ -60,5 +62,6 @@ def main() -> None:
     """Run the command line and exit: the installed program `tgs`."""
     # Python ends with a search for garbage through all that was imported, which takes a tenth of a second with Taichi.
     atexit.register(gc.freeze)
+    replace_closed_streams()
     raise_terminated()
     tgs(prog_name="tgs")

@@ -12,17 +12,19 @@ import click
 from taichi_gs.encoder.choices import Device
 from taichi_gs.files import make_folder, write_atomic
 
+from .console import say
 from .conversion import Conversion, Converted, FileConversion
 from .failures import EXIT_FAILED, EXIT_SHORTFALL, Failure, sentence_of
 from .machine import worker_environments
 from .options import FileOptions
 from .outputs import select_missing
-from .plan import Input, Item, argument, list_entry, make_plan, take_shard
+from .plan import Input, Item, Names, argument, list_entry, make_plan, take_shard
 from .pool import Event, run_here, run_in_processes
-from .progress import batch_progress, is_watched
-from .report import Report, open_report
+from .progress import batch_progress
+from .records import check_report, open_report
+from .report import Report, Scope, print_plan
 from .signals import Terminated, undisturbed
-from .streams import read_input
+from .streams import name_of, read_input
 
 
 def convert_batch(conversion: Conversion, files: FileOptions, device: Device) -> None:
@@ -34,36 +36,48 @@ def convert_batch(conversion: Conversion, files: FileOptions, device: Device) ->
     Raises:
         Failure: if nothing was done, because what is asked for makes no sense.
     """
-    plan = make_plan(
-        _inputs(files),
-        output_dir=files.output_dir,
-        recursive=files.recursive,
-        suffixes=conversion.input_suffixes,
-        target_suffix=conversion.output_suffix,
-    )
-    if not plan:
-        raise Failure(f"there is nothing to do: no {', '.join(sorted(conversion.input_suffixes))} file was found")
-    part = plan if files.shard is None else take_shard(plan, files.shard)
+    names = Names(conversion.output_suffix, files.output_dir, files.keep_suffix)
+    plan = make_plan(_inputs(files), names, recursive=files.recursive, suffixes=conversion.input_suffixes)
+    if not (plan.items or plan.unreadable):
+        others = f"; files of other types: {plan.num_others:,}" if plan.num_others else ""
+        suffixes = ", ".join(sorted(conversion.input_suffixes))
+        raise Failure(f"there is nothing to do: no {suffixes} file was found{others}")
+    part = plan.items if files.shard is None else take_shard(plan.items, files.shard)
     items = select_missing(part, force=files.force, skip_existing=files.skip_existing)
-    lines = not (files.quiet or files.as_json or is_watched(quiet=files.quiet))
+    check_report(files.report, [path for item in part for path in (item.source, item.target)])
+    scope = Scope(len(items) + len(plan.unreadable), len(part) - len(items), plan.num_others)
+    if files.dry_run:
+        print_plan(items, as_json=files.as_json)
+        if not (files.quiet or files.as_json):
+            say(scope.sentence())
+        for sentence in plan.unreadable.values():
+            Failure(sentence).show()
+        click.get_current_context().exit(EXIT_FAILED if plan.unreadable else 0)
     with open_report(files.report, append=files.skip_existing, overwrite=files.force) as file:
-        report = Report(len(items), len(part) - len(items), as_json=files.as_json, lines=lines, file=file)
+        report = Report(scope, file, as_json=files.as_json, quiet=files.quiet)
         try:
+            for folder, sentence in plan.unreadable.items():
+                report.add({"input": folder, "error": sentence})
             _convert_items(conversion, items, files, device, report)
         except (KeyboardInterrupt, Terminated):
-            report.finish(quiet=files.quiet)
-            click.echo("Run the same command with --skip-existing to go on from here.", err=True)
+            report.finish()
+            say("Run the same command with --skip-existing to go on from here.")
             raise
-        report.finish(quiet=files.quiet)
-    status = EXIT_FAILED if report.failures else EXIT_SHORTFALL if report.shortfalls else 0
+        report.finish()
+    troubles = [trouble for trouble in (report.trouble, file.trouble) if trouble is not None]
+    for trouble in troubles:
+        Failure(trouble).show()
+    status = EXIT_FAILED if report.failures or troubles else EXIT_SHORTFALL if report.shortfalls else 0
     click.get_current_context().exit(status)
 
 
 def _inputs(files: FileOptions) -> list[Input]:
     inputs = [argument(path) for path in files.sources]
     if files.files_from is not None:
-        lines = read_input(files.files_from).splitlines()
-        inputs += [list_entry(os.fsdecode(line)) for line in lines if line.strip()]
+        data = read_input(files.files_from)
+        if b"\0" in data:
+            raise Failure(f"{name_of(files.files_from)} holds a zero byte; a list has one path on each line")
+        inputs += [list_entry(os.fsdecode(line)) for line in data.splitlines() if line.strip()]
     return inputs
 
 

@@ -2,46 +2,70 @@
 
 from __future__ import annotations
 
-import json
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .failures import naming
+from taichi_gs.errors import ImageError, TgsError
+
+from .console import emit
+from .failures import EXIT_FAILED, Failure, OneSentenceCommand, naming
+from .looking import look_at_all, tell_failure
 from .options import limits_option, path
-from .streams import name_of, read_input
+from .streams import PIPE, name_of, read_input
 
 if TYPE_CHECKING:
     from taichi_gs.format.limits import Limits
     from taichi_gs.pictures.picture import Picture
 
 
-@click.command()
-@click.argument("first", metavar="A", type=path)
-@click.argument("second", metavar="B", type=path)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; psnr is null where A and B are equal.")
+@click.command(cls=OneSentenceCommand)
+@click.argument("original", metavar="ORIGINAL", type=path)
+@click.argument("sources", metavar="FILE...", nargs=-1, required=True, type=path)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object for each FILE; psnr is null where it is equal."
+)
 @limits_option
-def compare(first: str, second: str, as_json: bool, limits: Limits | None) -> None:
-    """Measure PSNR and MS-SSIM between two pictures.
+def compare(original: str, sources: tuple[str, ...], as_json: bool, limits: Limits | None) -> None:
+    """Measure PSNR and MS-SSIM of pictures against an original.
 
-    A and B are pictures or .tgs files. One of them may be - for standard input.
+    ORIGINAL and each FILE are pictures or .tgs files. One of them may be - for standard input. A bad FILE does not stop
+    the others; then the exit status is 1.
 
     \b
-    Example:
+    Examples:
       tgs compare photo.png photo.tgs
+      tgs compare photo.png small.tgs large.tgs --json
     """
-    first_picture, second_picture = _read_picture(first, limits), _read_picture(second, limits)
+    if (original, *sources).count(PIPE) > 1:
+        raise click.UsageError("Standard input is one picture; give - once.")
+    try:
+        picture = _read_picture(original, limits)
+    except (TgsError, Failure, MemoryError) as error:
+        tell_failure(original, error, as_json=as_json)
+        click.get_current_context().exit(EXIT_FAILED)
 
-    from taichi_gs.pictures.metrics import comparable_pixels, ms_ssim, psnr
+    def look(source: str) -> dict[str, Any]:
+        from taichi_gs.pictures.metrics import comparable_pixels, ms_ssim, psnr
 
-    a, b = comparable_pixels(first_picture, second_picture)
-    quality, similarity = psnr(a, b), ms_ssim(a, b)
-    if as_json:
+        other = _read_picture(source, limits)
+        try:
+            a, b = comparable_pixels(picture, other)
+        except ImageError as error:
+            raise Failure(f"{name_of(source)}: {error}") from error
+        quality, similarity = psnr(a, b), ms_ssim(a, b)
         finite = quality if math.isfinite(quality) else None
-        click.echo(json.dumps({"psnr": finite, "ms_ssim": similarity}, allow_nan=False))
-    else:
-        click.echo(f"psnr:    {quality:.4f} dB\nms-ssim: {similarity:.6f}")
+        return {"original": original, "input": source, "psnr": finite, "ms_ssim": similarity}
+
+    def show(found: dict[str, Any]) -> None:
+        quality = math.inf if found["psnr"] is None else found["psnr"]
+        if len(sources) == 1:
+            emit(f"psnr:    {quality:.4f} dB\nms-ssim: {found['ms_ssim']:.6f}")
+        else:
+            emit(f"{name_of(found['input'])}: {quality:.4f} dB, MS-SSIM {found['ms_ssim']:.6f}")
+
+    look_at_all(sources, look, show, as_json=as_json)
 
 
 def _read_picture(source: str, limits: Limits | None) -> Picture:

@@ -6,29 +6,46 @@ from typing import Any, get_args
 
 import click
 
-from taichi_gs.encoder.choices import Device, LossName, Preset
+from taichi_gs.encoder.choices import (
+    MAX_BUDGET,
+    MAX_K,
+    MAX_RESTARTS,
+    MAX_STEPS,
+    MIN_BYTES,
+    MIN_STEPS,
+    Device,
+    LossName,
+    Preset,
+)
+from taichi_gs.files import MAX_FILE_BYTES
 from taichi_gs.model.blending import Blending
 
 from .convert import convert_files
+from .failures import OneSentenceCommand
 from .options import FileOptions, device_option, file_options
 
-_count = click.IntRange(min=1)
+_codewords = click.IntRange(1, MAX_K)
 _bits = click.IntRange(1, 12)
 
 
-@click.command()
+@click.command(cls=OneSentenceCommand)
 @file_options
-@click.option("--k", type=_count, help="Codewords in each of the two codebooks.")
-@click.option("--covariance-k", type=_count, help="Codewords in the covariance codebook.")
-@click.option("--color-k", type=_count, help="Codewords in the color codebook.")
-@click.option("--num-gaussians", type=_count, help="Use at most this many Gaussians.")
+@click.option("--k", type=_codewords, help="Codewords in each of the two codebooks.")
+@click.option("--covariance-k", type=_codewords, help="Codewords in the covariance codebook.")
+@click.option("--color-k", type=_codewords, help="Codewords in the color codebook.")
+@click.option("--num-gaussians", type=click.IntRange(1, MAX_BUDGET), help="Use at most this many Gaussians.")
 @click.option(
     "--bpp",
     "bits_per_pixel",
     type=click.FloatRange(min=0, min_open=True),
     help="Make the best file with at most this many bits per pixel.",
 )
-@click.option("--bytes", "num_bytes", type=_count, help="Make the best file with at most this many bytes.")
+@click.option(
+    "--bytes",
+    "num_bytes",
+    type=click.IntRange(MIN_BYTES, MAX_FILE_BYTES),
+    help="Make the best file with at most this many bytes.",
+)
 @click.option(
     "--psnr", type=click.FloatRange(min=0, min_open=True), help="Make the smallest file with this PSNR, in dB."
 )
@@ -39,8 +56,14 @@ _bits = click.IntRange(1, 12)
 @click.option(
     "--blending", type=click.Choice(get_args(Blending)), help="How Gaussians become a picture.  [default: the preset's]"
 )
-@click.option("--steps", type=_count, help="Number of optimisation steps.  [default: the preset's]")
-@click.option("--restarts", type=_count, help="Fit this many times, and keep the best file.  [default: the preset's]")
+@click.option(
+    "--steps", type=click.IntRange(MIN_STEPS, MAX_STEPS), help="Number of optimisation steps.  [default: the preset's]"
+)
+@click.option(
+    "--restarts",
+    type=click.IntRange(1, MAX_RESTARTS),
+    help="Fit this many times, and keep the best file.  [default: the preset's]",
+)
 @click.option(
     "--position-bits", type=click.IntRange(1, 15), help="Bits of each coordinate.  [default: by rate and distortion]"
 )
@@ -63,6 +86,7 @@ _bits = click.IntRange(1, 12)
 @click.option(
     "--first-frame", is_flag=True, help="Take the first frame of an animation, or the first of several pictures."
 )
+@click.option("--keep-suffix", is_flag=True, help="Write photo.jpg.tgs for photo.jpg, instead of photo.tgs.")
 @click.option("--keep-metadata", is_flag=True, help="Keep EXIF and XMP. They may tell where a picture was taken.")
 @click.option("--srgb", is_flag=True, default=None, help="Convert to sRGB. This saves the bytes of an ICC profile.")
 @device_option
@@ -100,4 +124,4 @@ def compress(
 
     measured = files.as_json or files.report is not None or not files.quiet
     compression = Compression(preset, device, options, first_frame, keep_metadata, measured)
-    convert_files(compression, files, device, announced=True)
+    convert_files(compression, files, device)

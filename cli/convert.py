@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from .conversion import Conversion
 
 
-def convert_files(conversion: Conversion, files: FileOptions, device: Device, *, announced: bool) -> None:
-    """Convert what `files` asks for; `announced` is whether one file alone is worth a line."""
+def convert_files(conversion: Conversion, files: FileOptions, device: Device) -> None:
+    """Convert what `files` asks for."""
     if files.is_single:
         from .single import convert_single
 
-        convert_single(conversion, files, announced=announced)
+        convert_single(conversion, files)
     else:
         from .batch import convert_batch
 

@@ -10,6 +10,7 @@ import click
 from taichi_gs.encoder.choices import Device
 
 from .convert import convert_files
+from .failures import OneSentenceCommand
 from .options import FileOptions, device_option, file_options, limits_option
 from .streams import PIPE
 
@@ -34,7 +35,7 @@ def _parse_region(ctx: click.Context, param: click.Parameter, value: str | None)
     return _parse_numbers(",".join(["([0-9]{1,9})"] * 4), value, "X,Y,WIDTH,HEIGHT")
 
 
-@click.command()
+@click.command(cls=OneSentenceCommand)
 @file_options
 @click.option(
     "--format",
@@ -81,7 +82,7 @@ def decompress(files: FileOptions, format_name: str | None, device: Device, **op
     from .conversion import Decompression
 
     suffix = f".{format_name}" if format_name is not None else _suffix(files.output)
-    convert_files(Decompression(suffix, device, options), files, device, announced=False)
+    convert_files(Decompression(suffix, device, options), files, device)
 
 
 def _suffix(output: str | None) -> str:

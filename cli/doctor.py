@@ -6,10 +6,11 @@ import json
 
 import click
 
-from .failures import Failure
+from .console import emit
+from .failures import Failure, OneSentenceCommand
 
 
-@click.command()
+@click.command(cls=OneSentenceCommand)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def doctor(as_json: bool) -> None:
     """Show versions, devices and formats, and test the installation.
@@ -29,10 +30,10 @@ def doctor(as_json: bool) -> None:
         "writes": " ".join(sorted(WRITE_SUFFIXES)),
     }
     if as_json:
-        click.echo(json.dumps(facts))
+        emit(json.dumps(facts))
     else:
         column = max(map(len, facts)) + 2
         for name, value in facts.items():
-            click.echo(f"{name + ':':{column}}{value}")
+            emit(f"{name + ':':{column}}{value}")
     if not facts.get("self-test", "").startswith("passed"):
         raise Failure("the self-test failed")

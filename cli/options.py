@@ -6,7 +6,7 @@ import functools
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
@@ -55,8 +55,8 @@ limits_option = click.option(
     help=f"Refuse files that ask for more. NAME: {', '.join(LIMIT_NAMES)}. May be repeated.",
 )
 
-path = click.Path()
-"""Anything; completion offers files for it."""
+path = click.Path(readable=False)
+"""Anything, which is looked at when it is read; completion offers files for it."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ class FileOptions:
     skip_existing: bool
     as_json: bool
     report: str | None
+    dry_run: bool
     quiet: bool
+    keep_suffix: bool = False
 
     @property
     def is_single(self) -> bool:
@@ -82,16 +84,27 @@ class FileOptions:
         several = self.recursive or any((self.output_dir, self.files_from, self.shard))
         return len(self.sources) == 1 and not several and not os.path.isdir(self.sources[0])
 
+    def resolved(self) -> FileOptions:
+        """The same with an OUT that is a folder as what it is."""
+        if self.output in (None, "", PIPE) or not (self.output.endswith(("/", os.sep)) or os.path.isdir(self.output)):
+            return self
+        if self.output_dir is not None:
+            raise click.UsageError("-o and --output-dir both name a folder; give one of them.")
+        return replace(self, output=None, output_dir=self.output)
+
     def check(self) -> None:
         """Refuse combinations that make no sense; raises click.UsageError."""
         if not self.sources and self.files_from is None:
             raise click.UsageError("Missing argument 'INPUT...'.")
+        for option in ("output", "output_dir", "files_from", "report"):
+            if getattr(self, option) == "":
+                raise click.UsageError(f"--{option.replace('_', '-')} is empty; it needs a name.")
         if self.force and self.skip_existing:
             raise click.UsageError("--force and --skip-existing exclude each other.")
         if self.output is not None and not self.is_single:
-            raise click.UsageError("-o is for one input; use --output-dir for several, and for what is in folders.")
+            raise click.UsageError("-o names one file; several inputs, and what is in folders, go into a folder.")
         if PIPE in self.sources and not self.is_single:
-            raise click.UsageError("Standard input is one picture, which goes alone.")
+            raise click.UsageError("Standard input is one picture without a name; give it alone, and a file with -o.")
         if self.as_json and (self.output == PIPE or (self.output is None and self.sources == (PIPE,))):
             raise click.UsageError("--json and the output would both go to standard output; name a file with -o.")
 
@@ -109,7 +122,11 @@ def _parse_shard(ctx: click.Context, param: click.Parameter, value: str | None) 
 _DECORATORS = (
     click.argument("sources", metavar="INPUT...", nargs=-1, type=path),
     click.option(
-        "-o", "--output", metavar="OUT", type=path, help="Write this file. It is for one INPUT; - is standard output."
+        "-o",
+        "--output",
+        metavar="OUT",
+        type=path,
+        help="Write this file, or into this folder, which exists or has / at its end. - is standard output.",
     ),
     click.option(
         "--output-dir", metavar="DIR", type=path, help="Write into this folder.  [default: beside each INPUT]"
@@ -130,6 +147,7 @@ _DECORATORS = (
     click.option("--skip-existing", is_flag=True, help="Skip inputs whose outputs exist, to continue an earlier run."),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file, as it finishes."),
     click.option("--report", metavar="FILE", type=path, help="Write the JSON objects to this file."),
+    click.option("--dry-run", is_flag=True, help="List what would be done, and write nothing."),
     click.option("-q", "--quiet", is_flag=True, help="Show only failures."),
 )
 
@@ -139,7 +157,8 @@ def file_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def packed(**arguments: Any) -> None:
-        files = FileOptions(**{name: arguments.pop(name) for name in FileOptions.__dataclass_fields__})
+        given = FileOptions.__dataclass_fields__.keys() & arguments.keys()
+        files = FileOptions(**{name: arguments.pop(name) for name in given}).resolved()
         files.check()
         command(files=files, **arguments)
 

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from taichi_gs.files import check_target, quoted
+from taichi_gs.pictures.suffixes import READ_SUFFIXES
 
 from .failures import Failure
-from .plan import Item
+from .plan import TGS_SUFFIX, Item, Names
 from .streams import PIPE, check_pipe_output
 
 
-def name_output(source: str, output: str | None, suffix: str) -> str:
-    """Return the path to write to: `output`, or the input's name with another suffix, or `-` if the input is that."""
-    if output is not None:
-        return output
-    return PIPE if source == PIPE else str(Path(source).with_suffix(suffix))
+def name_output(source: str, output: str | None, names: Names) -> str:
+    """Return the path to write to: `output`, or the input's name with another suffix, or `-` if the input is that.
+
+    Raises:
+        Failure: if `output` has the suffix of another kind of file.
+    """
+    if output is None:
+        return PIPE if source == PIPE else names.target(source)
+    suffix = os.path.splitext(output)[1].lower()
+    if names.suffix == TGS_SUFFIX and suffix in READ_SUFFIXES:
+        raise Failure(f"{quoted(output)} is the name of a picture, and compress writes .tgs files; choose another")
+    if names.suffix != TGS_SUFFIX and suffix == TGS_SUFFIX:
+        raise Failure(f"{quoted(output)} is the name of a .tgs file, and decompress writes pictures; choose another")
+    return output
 
 
 def check_output(source: str, target: str, *, force: bool) -> None:

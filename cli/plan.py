@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
-from taichi_gs.errors import FileError
 from taichi_gs.files import quoted
+from taichi_gs.pictures.suffixes import READ_SUFFIXES
 
+from .console import reason_of
 from .failures import Failure
+
+TGS_SUFFIX = ".tgs"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,48 @@ class Item:
     source: str
 
 
+@dataclass
+class Plan:
+    """What is to be done, and what was found on the way.
+
+    Attributes:
+        items: sorted, each output once.
+        unreadable: folders that could not be read, and why, in one sentence.
+        num_others: the files in folders that are neither pictures nor .tgs files by their suffixes.
+    """
+
+    items: list[Item] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    num_others: int = 0
+
+
+@dataclass(frozen=True)
+class Names:
+    """How outputs are called.
+
+    Attributes:
+        suffix: of the outputs.
+        output_dir: where they go; None puts each beside its input.
+        keep: whether the suffix of the input stays before that of the output.
+    """
+
+    suffix: str
+    output_dir: str | None = None
+    keep: bool = False
+
+    def target(self, path: str) -> str:
+        """The output for the input `path`, which is where the output goes; raises Failure for no name of a file."""
+        whole = Path(path)
+        if not whole.name:
+            raise Failure(f"cannot read {quoted(path)}: it is no name of a file")
+        return str(whole.with_name(whole.name + self.suffix) if self.keep else whole.with_suffix(self.suffix))
+
+    def item(self, each: Input) -> Item:
+        """The work that is to be done for an input."""
+        path = each.path if self.output_dir is None else os.path.join(self.output_dir, each.place)
+        return Item(self.target(path), os.path.normpath(each.path))
+
+
 def argument(path: str) -> Input:
     """A path from the command line: a file goes into the output folder itself, and so does what a folder holds."""
     return Input(path, "" if os.path.isdir(path) else os.path.basename(path))
@@ -47,37 +91,34 @@ def list_entry(path: str) -> Input:
     return Input(path, os.path.join("", *(part for part in normal.parts if part not in (normal.anchor, os.pardir))))
 
 
-def make_plan(
-    inputs: Iterable[Input], *, output_dir: str | None, recursive: bool, suffixes: Collection[str], target_suffix: str
-) -> list[Item]:
-    """Return what is to be done, sorted, each output once.
+def make_plan(inputs: Iterable[Input], names: Names, *, recursive: bool, suffixes: Collection[str]) -> Plan:
+    """Return what is to be done.
 
     Args:
         inputs: files, which are taken whatever their names, and folders.
-        output_dir: where outputs go; None puts each beside its input.
+        names: how outputs are called.
         recursive: whether folders are allowed.
         suffixes: of the files that are taken from folders, lower case.
-        target_suffix: of the outputs.
 
     Raises:
         Failure: if an input is a folder and `recursive` is false, or two inputs would have the same output, or an
-            output would leave `output_dir` through a symbolic link.
-        FileError: if a folder cannot be read.
+            output would leave the output folder through a symbolic link.
     """
+    plan = Plan()
     items = set()
     for each in inputs:
         if not os.path.isdir(each.path):
-            items.add(_item(each, output_dir, target_suffix))
+            items.add(names.item(each))
             continue
         if not recursive:
             raise Failure(f"cannot read {quoted(each.path)}: it is a folder, and -r takes what is in folders")
-        for path in _walk(each.path, suffixes, output_dir):
+        for path in _walk(each.path, suffixes, names.output_dir, plan):
             place = os.path.join(each.place, os.path.relpath(path, each.path))
-            items.add(_item(Input(path, place), output_dir, target_suffix))
-    plan = sorted(items)
-    _check_collisions(plan)
-    if output_dir is not None:
-        _check_inside(plan, output_dir)
+            items.add(names.item(Input(path, place)))
+    plan.items = sorted(items)
+    _check_collisions(plan.items, names)
+    if names.output_dir is not None:
+        _check_inside(plan.items, names.output_dir)
     return plan
 
 
@@ -87,38 +128,49 @@ def take_shard(plan: Sequence[Item], shard: tuple[int, int]) -> list[Item]:
     return list(plan[index - 1 :: count])
 
 
-def _item(each: Input, output_dir: str | None, suffix: str) -> Item:
-    path = Path(each.path if output_dir is None else os.path.join(output_dir, each.place))
-    if not path.name:
-        raise Failure(f"{quoted(each.path)} is no name of a file")
-    return Item(str(path.with_suffix(suffix)), os.path.normpath(each.path))
+def _walk(folder: str, suffixes: Collection[str], output_dir: str | None, plan: Plan) -> Iterator[str]:
+    """The files below a folder that have one of the suffixes, without those in the output folder if it is below.
 
+    Files of other types are counted, and folders that cannot be read are noted. Names that begin with `._` are notes
+    of macOS on the files themselves. What is there and is no file is left alone: reading a pipe would never end.
+    """
 
-def _walk(folder: str, suffixes: Collection[str], output_dir: str | None) -> Iterator[str]:
-    """The files below a folder that have one of the suffixes, without those in the output folder if it is below."""
+    def note(error: OSError) -> None:
+        name = os.fsdecode(error.filename)
+        plan.unreadable[name] = f"cannot read the folder {quoted(name)}: {reason_of(error)}"
+
     outputs = None if output_dir is None else os.path.realpath(output_dir)
-    for root, folders, names in os.walk(folder, onerror=_refuse):
+    for root, folders, names in os.walk(folder, onerror=note):
         folders[:] = [name for name in folders if os.path.realpath(os.path.join(root, name)) != outputs]
         for name in names:
-            if os.path.splitext(name)[1].lower() in suffixes:
-                yield os.path.join(root, name)
+            path, suffix = os.path.join(root, name), os.path.splitext(name)[1].lower()
+            if suffix in suffixes and not name.startswith("._"):
+                if os.path.isfile(path) or not os.path.exists(path):
+                    yield path
+            elif not name.startswith(".") and suffix not in READ_SUFFIXES and suffix != TGS_SUFFIX:
+                plan.num_others += 1
 
 
-def _refuse(error: OSError) -> NoReturn:
-    raise FileError(f"cannot read the folder {quoted(error.filename)}: {error.strerror}") from error
-
-
-def _check_collisions(plan: Iterable[Item]) -> None:
+def _check_collisions(items: Iterable[Item], names: Names) -> None:
     """Names that differ in case or in the composition of accents are the same file on some systems."""
-    sources: dict[str, str] = {}
-    for item in plan:
+    groups: dict[str, list[Item]] = {}
+    for item in items:
         key = unicodedata.normalize("NFC", os.path.abspath(item.target)).casefold()
-        other = sources.setdefault(key, item.source)
-        if other != item.source:
-            raise Failure(
-                f"{quoted(other)} and {quoted(item.source)} would both become {quoted(item.target)}; "
-                "rename one of them, or give them to separate runs with folders of their own"
-            )
+        groups.setdefault(key, []).append(item)
+    collisions = []
+    for group in groups.values():
+        *most, last = sorted({item.source for item in group})
+        if most:
+            both = "both" if len(most) == 1 else "all"
+            sources = f"{', '.join(map(quoted, most))} and {quoted(last)}"
+            collisions.append(f"{sources} would {both} become {quoted(group[0].target)}")
+    if not collisions:
+        return
+    kept = "use --keep-suffix, " if names.suffix == TGS_SUFFIX and not names.keep else ""
+    advice = f"{kept}rename files, or give them to separate runs with folders of their own"
+    if len(collisions) == 1:
+        raise Failure(f"{collisions[0]}; {advice}")
+    raise Failure("\n  ".join([f"{len(collisions)} outputs would have several inputs; {advice}:", *collisions]))
 
 
 def _check_inside(plan: Iterable[Item], output_dir: str) -> None:

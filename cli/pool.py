@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -19,7 +18,7 @@ from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Literal
 
 from .failures import sentence_of
-from .signals import interrupts_not_inherited
+from .signals import ignore_interrupts, interrupts_not_inherited
 
 if TYPE_CHECKING:
     from taichi_gs.codec import Progress
@@ -36,7 +35,7 @@ class Event:
 
     Attributes:
         index: which file.
-        kind: "started"; "progress" with a value (step, num_steps, psnr); "done" with what the work returned; "failed"
+        kind: "started"; "progress" with a value (step, num_steps); "done" with what the work returned; "failed"
             with a sentence.
         value: see above.
     """
@@ -52,7 +51,7 @@ def run_here(work: Work, sources: Sequence[str], show: Callable[[Event], None]) 
         yield Event(index, "started")
 
         def report(state: Progress, index: int = index) -> None:
-            show(Event(index, "progress", (state.step, state.num_steps, state.psnr)))
+            show(Event(index, "progress", (state.step, state.num_steps)))
 
         try:
             result = work(source, report)
@@ -173,7 +172,7 @@ class _Pool:
 
 def _serve(connection: Connection, work: Work, environment: Mapping[str, str]) -> None:
     """The process itself: work on what comes until None comes, or until the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes, and the parent ends this one
+    ignore_interrupts()
     os.environ.update(environment)  # before anything is imported that reads it
 
     last = time.monotonic()
@@ -183,7 +182,7 @@ def _serve(connection: Connection, work: Work, environment: Mapping[str, str]) -
         if time.monotonic() >= last + SECONDS_BETWEEN_PROGRESS:
             last = time.monotonic()
             # Where the parent was killed this raises, and nobody goes on with what nobody will read.
-            _send(connection, "progress", (state.step, state.num_steps, state.psnr))
+            _send(connection, "progress", (state.step, state.num_steps))
 
     with contextlib.suppress(EOFError, OSError, _ParentGone):
         while (source := connection.recv()) is not None:

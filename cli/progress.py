@@ -24,15 +24,15 @@ def is_watched(*, quiet: bool) -> bool:
 
 @contextmanager
 def progress_bar(description: str, *, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
-    """Yield a callback that moves a bar with step, PSNR and time left, or None where nobody would see it."""
+    """Yield a callback that moves a bar with the steps and the time left, or None where nobody would see it."""
     if not is_watched(quiet=quiet):
         yield None
         return
     with _bars() as bars:
-        task = bars.add_task(description, total=None, psnr="")
+        task = bars.add_task(description, total=None, steps="")
 
         def show(state: Progress) -> None:
-            _move(bars, task, (state.step, state.num_steps, state.psnr))
+            _move(bars, task, (state.step, state.num_steps))
 
         yield show
 
@@ -53,20 +53,23 @@ class BatchProgress:
     def __init__(self, bars: Bars, num_files: int) -> None:
         self._bars = bars
         self._files: dict[int, TaskID] = {}
-        self._overall = bars.add_task("all files", total=num_files, psnr="")
+        self._overall = bars.add_task("all files", total=num_files, steps=f"0/{num_files}")
+        self._num_files = num_files
+        self._num_finished = 0
 
     def start(self, index: int, description: str) -> None:
         """Show the bar of a file."""
-        self._files[index] = self._bars.add_task(description, total=None, psnr="")
+        self._files[index] = self._bars.add_task(description, total=None, steps="")
 
-    def move(self, index: int, state: tuple[int, int, float | None]) -> None:
-        """Show step, number of steps and PSNR."""
+    def move(self, index: int, state: tuple[int, int]) -> None:
+        """Show step and number of steps."""
         _move(self._bars, self._files[index], state)
 
     def finish(self, index: int) -> None:
         """Remove the bar of a file and move that of all."""
         self._bars.remove_task(self._files.pop(index))
-        self._bars.advance(self._overall)
+        self._num_finished += 1
+        _move(self._bars, self._overall, (self._num_finished, self._num_files))
 
 
 def _bars(**options: Any) -> Bars:
@@ -76,13 +79,13 @@ def _bars(**options: Any) -> Bars:
     columns = (
         bars.TextColumn("{task.description}", markup=False),
         bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        bars.TextColumn("{task.fields[psnr]}"),
+        bars.TextColumn("{task.fields[steps]}"),
         bars.TimeRemainingColumn(),
     )
     return bars.Progress(*columns, console=Console(stderr=True), transient=True, **options)
 
 
-def _move(bars: Bars, task: TaskID, state: tuple[int, int, float | None]) -> None:
-    step, num_steps, psnr = state
-    bars.update(task, completed=step, total=num_steps, psnr="" if psnr is None else f"{psnr:.2f} dB")
+def _move(bars: Bars, task: TaskID, state: tuple[int, int]) -> None:
+    """Show how far a task is; without the PSNR, which is of ever larger pictures, and falls as a fit gets better."""
+    step, num_steps = state
+    bars.update(task, completed=step, total=num_steps, steps=f"{step}/{num_steps}")

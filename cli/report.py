@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import IO, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-import click
+from taichi_gs.errors import FileError
+from taichi_gs.files import quoted
 
-from taichi_gs.files import open_text, quoted
-
-Record = Mapping[str, Any]
-"""What is said of a file: input, output and facts, or input and error; `shortfall` if not as good as asked for."""
+from .console import emit, emit_record, say
+from .plan import Item
+from .progress import is_watched
+from .records import Record, RecordFile
 
 
 def shown(path: str) -> str:
@@ -21,72 +21,100 @@ def shown(path: str) -> str:
     return path if path.isprintable() else quoted(path)
 
 
+def counted(number: int, thing: str) -> str:
+    """A number with what it counts."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
 def summary(record: Record) -> str:
     """One line about a file that was written."""
-    parts = [f"{record['bytes']:,} bytes"]
+    parts = [f"{record['bytes']:,} bytes" + (", larger than the input" if _is_larger(record) else "")]
     if "bits_per_pixel" in record:
         parts.append(f"{record['bits_per_pixel']:.4f} bpp")
     if "psnr" in record:
         parts.append("lossless" if record["psnr"] is None else f"{record['psnr']:.2f} dB")
     if "num_gaussians" in record:
-        parts.append(f"{record['num_gaussians']:,} Gaussians")
+        parts.append(counted(record["num_gaussians"], "Gaussian"))
     if "seconds" in record:
         parts.append(f"{record['seconds']:.1f} s")
     return f"{shown(record['input'])} -> {shown(record['output'])}: {', '.join(parts)}"
 
 
-def print_record(record: Record) -> None:
-    """Print one object on stdout."""
-    click.echo(json.dumps(record, allow_nan=False))
+def print_plan(items: Sequence[Item], *, as_json: bool) -> None:
+    """Print what would be done: an output for each input."""
+    for item in items:
+        if as_json:
+            emit_record({"input": item.source, "output": item.target})
+        else:
+            emit(f"{shown(item.source)} -> {shown(item.target)}")
 
 
-def keep_record(record: Record, file: IO[str] | None) -> None:
-    """Write one object to a file of records, if there is one; at once, in case of a crash."""
-    if file is not None:
-        file.write(json.dumps(record, allow_nan=False) + "\n")
-        file.flush()
+@dataclass(frozen=True)
+class Scope:
+    """How many files there are.
 
-
-@contextmanager
-def open_report(path: str | None, *, append: bool, overwrite: bool) -> Iterator[IO[str] | None]:
-    """Open a file for records, which goes on with `append` and is not written over without `overwrite`.
-
-    Raises:
-        FileError: if it cannot be opened, or exists and neither is true.
+    Attributes:
+        files: to be converted, without those skipped.
+        skipped: left because their outputs exist.
+        others: left because of their types.
     """
-    if path is None:
-        yield None
-        return
-    with open_text(path, "a" if append else "w" if overwrite else "x") as file:
-        yield file
+
+    files: int
+    skipped: int = 0
+    others: int = 0
+
+    def sentence(self) -> str:
+        """What there is to do, before it is done."""
+        if self.files:
+            return ", ".join([f"{counted(self.files, 'file')} to do", *self.skips()])
+        if not self.skipped:
+            return "nothing to do: there is no file in this part"
+        outputs = "its output exists" if self.skipped == 1 else f"all {self.skipped:,} outputs exist"
+        return "; ".join([f"nothing to do: {outputs}", *Scope(0, 0, self.others).skips()])
+
+    def skips(self) -> list[str]:
+        """What is left alone."""
+        skipped = [f"{self.skipped:,} skipped"]
+        others = [f"{counted(self.others, 'file')} of other types skipped"]
+        return [*(skipped if self.skipped else []), *(others if self.others else [])]
 
 
 class Report:
     """The records of many files.
 
     Args:
-        num_files: how many files are to be converted, without those skipped.
-        num_skipped: how many were left because their outputs exist.
-        as_json: whether to print objects on stdout.
-        lines: whether to print a line a file on stderr.
+        scope: how many there are.
         file: gets the objects as well.
+        as_json: whether to print objects on stdout.
+        quiet: whether to print only failures on stderr, instead of a line a file and totals.
+
+    Attributes:
+        failures, shortfalls: the records of such files.
+        trouble: why objects could not be printed, if they could not; the work goes on without.
     """
 
-    def __init__(
-        self, num_files: int, num_skipped: int, *, as_json: bool, lines: bool, file: IO[str] | None = None
-    ) -> None:
+    def __init__(self, scope: Scope, file: RecordFile, *, as_json: bool, quiet: bool) -> None:
         self.failures: list[Record] = []
         self.shortfalls: list[Record] = []
+        self.trouble: str | None = None
         self._num_written = 0
+        self._num_larger = 0
         self._bytes = [0, 0]
         self._rates: list[float] = []
         self._qualities: list[float] = []
-        self._num_files = num_files
-        self._num_skipped = num_skipped
+        self._scope = scope
         self._as_json = as_json
-        self._lines = lines
+        self._talks = not (quiet or as_json)
+        self._lines = self._talks and not is_watched(quiet=quiet)
         self._file = file
         self._started = time.perf_counter()
+        if self._lines and scope.files:
+            say(scope.sentence())
+
+    def add(self, record: Record) -> None:
+        """Keep and show a record."""
+        self.keep(record)
+        self.show(record)
 
     def keep(self, record: Record) -> None:
         """Count a finished file, and write its object to the file."""
@@ -94,29 +122,30 @@ class Report:
             self.failures.append(record)
         else:
             self._num_written += 1
+            self._num_larger += _is_larger(record)
             self._bytes[0] += record["input_bytes"]
             self._bytes[1] += record["bytes"]
             self._rates += [record["bits_per_pixel"]] if "bits_per_pixel" in record else []
             self._qualities += [record["psnr"]] if record.get("psnr") is not None else []
             if "shortfall" in record:
                 self.shortfalls.append(record)
-        keep_record(record, self._file)
+        self._file.write(record)
 
     def show(self, record: Record) -> None:
-        """Tell of a finished file on stdout and stderr, as far as that is wanted."""
-        if self._as_json:
-            print_record(record)
-        if self._lines:
-            click.echo(_failure(record) if "error" in record else summary(record), err=True)
+        """Tell of a finished file on stdout and stderr, as far as that is wanted; of failures there is a list later."""
+        self._print(record)
+        if self._lines and "error" not in record:
+            say(summary(record))
 
     def totals(self) -> dict[str, Any]:
         """Sums and means over the files so far."""
         seconds = time.perf_counter() - self._started
         return {
-            "files": self._num_files,
+            "files": self._scope.files,
             "written": self._num_written,
             "failures": len(self.failures),
-            "skipped": self._num_skipped,
+            "skipped": self._scope.skipped,
+            "other_types": self._scope.others,
             "input_bytes": self._bytes[0],
             "bytes": self._bytes[1],
             "mean_bits_per_pixel": _mean(self._rates),
@@ -125,45 +154,52 @@ class Report:
             "images_per_second": round(self._num_written / seconds, 4),
         }
 
-    def finish(self, *, quiet: bool) -> None:
+    def finish(self) -> None:
         """Print the totals, and on stderr whatever failed or fell short."""
         totals = self.totals()
-        keep_record({"totals": totals}, self._file)
-        if self._as_json:
-            print_record({"totals": totals})
-        if not (quiet or self._as_json):
-            click.echo(_totals_line(totals), err=True)
-        _print_table(f"{len(self.failures)} of {self._num_files} files failed:", self.failures, "error")
-        _print_table(f"{len(self.shortfalls)} files are not as good as asked for:", self.shortfalls, "shortfall")
+        self._file.write({"totals": totals})
+        self._print({"totals": totals})
+        if self._talks:
+            say(self._totals_line(totals) if self._scope.files else self._scope.sentence())
+        _print_table(f"{len(self.failures)} of {counted(self._scope.files, 'file')} failed:", self.failures, "error")
+        short = f"{counted(len(self.shortfalls), 'file')} {'is' if len(self.shortfalls) == 1 else 'are'}"
+        _print_table(f"{short} not as good as asked for:", self.shortfalls, "shortfall")
+
+    def _totals_line(self, totals: Record) -> str:
+        parts = [f"{totals['written']:,} of {counted(totals['files'], 'file')} written"]
+        parts += self._scope.skips()
+        parts.append(f"{totals['input_bytes']:,} -> {totals['bytes']:,} bytes")
+        if self._num_larger:
+            parts.append(f"{counted(self._num_larger, 'file')} larger than the input")
+        if totals["mean_bits_per_pixel"] is not None:
+            parts.append(f"mean {totals['mean_bits_per_pixel']:.4f} bpp")
+        if totals["mean_psnr"] is not None:
+            parts.append(f"mean {totals['mean_psnr']:.2f} dB")
+        parts.append(f"{totals['seconds']:.1f} s, {totals['images_per_second']:.3g} images/s")
+        return ", ".join(parts)
+
+    def _print(self, record: Record) -> None:
+        if not self._as_json or self.trouble is not None:
+            return
+        try:
+            emit_record(record)
+        except FileError as error:
+            self.trouble = str(error)
 
 
-def _failure(record: Record) -> str:
-    """One line about a file that was not written, which most errors name themselves."""
-    sentence: str = record["error"]
-    return sentence if quoted(record["input"]) in sentence else f"{shown(record['input'])}: {sentence}"
+def _is_larger(record: Record) -> bool:
+    """Whether compression has made a file larger; what is decompressed always is."""
+    return "num_gaussians" in record and record["bytes"] > record["input_bytes"]
 
 
 def _mean(values: list[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _totals_line(totals: Record) -> str:
-    parts = [f"{totals['written']:,} of {totals['files']:,} files written"]
-    if totals["skipped"]:
-        parts.append(f"{totals['skipped']:,} skipped")
-    parts.append(f"{totals['input_bytes']:,} -> {totals['bytes']:,} bytes")
-    if totals["mean_bits_per_pixel"] is not None:
-        parts.append(f"mean {totals['mean_bits_per_pixel']:.4f} bpp")
-    if totals["mean_psnr"] is not None:
-        parts.append(f"mean {totals['mean_psnr']:.2f} dB")
-    parts.append(f"{totals['seconds']:.1f} s, {totals['images_per_second']:.3g} images/s")
-    return ", ".join(parts)
-
-
 def _print_table(title: str, records: list[Record], reason: str) -> None:
     if not records:
         return
-    click.echo(title, err=True)
+    say(title)
     column = max(len(shown(record["input"])) for record in records) + 2
     for record in records:
-        click.echo(f"  {shown(record['input']):{column}}{record[reason]}", err=True)
+        say(f"  {shown(record['input']):{column}}{record[reason]}")

@@ -20,12 +20,19 @@ from taichi_gs.format.limits import Limits
 from taichi_gs.pictures.picture import Picture
 
 if TYPE_CHECKING:
+    from PIL import Image
     from typing_extensions import Unpack
 
 Source = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, BinaryIO]
 """What a file is read from: its path, its bytes, or an open file."""
 
 _TEXT = "the open file is read as text: open it in binary mode"
+
+
+class _Options(EncodeOptions, total=False):
+    """For type checkers: what decides how a picture is encoded, and `max_pixels`, which decides whether it is taken."""
+
+    max_pixels: int | None
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class Progress:
 
 
 def encode(
-    image: Picture | ArrayLike | Source,
+    image: Picture | Image.Image | ArrayLike | Source,
     *,
     preset: Preset = "default",
     device: Device = "auto",
@@ -49,7 +56,7 @@ def encode(
     first_frame: bool = False,
     keep_metadata: bool = False,
     srgb: bool = False,
-    **options: Unpack[EncodeOptions],
+    **options: Unpack[_Options],
 ) -> bytes:
     """Return the .tgs file of a picture.
 
@@ -135,7 +142,9 @@ def imread(path: files.Path, **options: Any) -> NDArray[np.uint8]:
     return decode(path, **options)
 
 
-def imwrite(path: files.Path, image: Picture | ArrayLike | Source, *, overwrite: bool = True, **options: Any) -> None:
+def imwrite(
+    path: files.Path, image: Picture | Image.Image | ArrayLike | Source, *, overwrite: bool = True, **options: Any
+) -> None:
     """Write a picture as a .tgs file, whole or not at all; options and errors are those of `encode`, and FileError.
 
     Where a PSNR is out of reach nothing is written; the QualityError has the best file.
@@ -158,7 +167,7 @@ def info(source: Source, *, limits: Limits | None = None) -> FileInfo:
 
 
 def _picture_of(
-    image: Picture | ArrayLike | Source, first_frame: bool, keep_metadata: bool, max_pixels: int
+    image: Picture | Image.Image | ArrayLike | Source, first_frame: bool, keep_metadata: bool, max_pixels: int
 ) -> Picture:
     """The picture that `encode` was given in any of the ways it takes."""
     from taichi_gs.pictures.convert import as_planes, check_size
@@ -175,7 +184,7 @@ def _picture_of(
         return picture_from_bytes(_file_bytes(image), **taken)
     if _is_pillow(image):
         return picture_from_pillow(cast(Any, image), **taken)
-    return Picture(as_planes(image, max_pixels))
+    return Picture(as_planes(cast(Any, image), max_pixels))
 
 
 def _is_pillow(image: Any) -> bool:

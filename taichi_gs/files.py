@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from typing import Literal, TextIO, Union
 
 from taichi_gs.errors import FileError
@@ -96,7 +97,7 @@ def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
     name, which is flushed too. Nothing is left behind when that fails or is interrupted; a process that is killed may
     leave the temporary file. Without `overwrite`, a file that appears under the name in the meantime is not lost; where
     there are no hard links, a new file may be there, empty, for an instant before it is whole. A symbolic link is
-    followed.
+    followed, and a file that is replaced leaves its permissions to the new one.
 
     Raises:
         FileError: if the file cannot be written, or exists and `overwrite` is false.
@@ -107,6 +108,7 @@ def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
     try:
         # Not tempfile: its files are private to the user, and an output has the permissions of any new file.
         with open(temporary, "xb") as file:
+            _keep_permissions(target, temporary)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -122,6 +124,14 @@ def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+
+
+def _keep_permissions(old: str, new: str) -> None:
+    """Give a new file the permissions of an old one, if there is one, before anything is in it to be read."""
+    with contextlib.suppress(FileNotFoundError):
+        permissions = stat.S_IMODE(os.stat(old).st_mode) & 0o777
+        if permissions != stat.S_IMODE(os.stat(new).st_mode):
+            os.chmod(new, permissions)
 
 
 def _flush_names(folder: str) -> None:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.weak import WeakTensorKeyDictionary
 
 READING = {
     "_local_scalar_dense",
@@ -25,8 +27,12 @@ READING = {
 }
 """Operations that read a value, have a result whose size depends on values, or bring values from the host."""
 
-MOVING = {"cpu", "cuda", "tolist"}
-"""Methods that move a tensor to another device; on a CPU they are no operations."""
+FACTORIES = {"arange", "empty", "full", "linspace", "ones", "rand", "randint", "randn", "randperm", "zeros"}
+"""Functions that make a tensor on the host where no device is named; those that read a list or an array do more, see
+"lift_fresh"."""
+
+READING_METHODS = {"cpu", "tolist"}
+"""Methods that bring a tensor to the host; on a CPU they are no operations."""
 
 
 class Operations:
@@ -34,8 +40,9 @@ class Operations:
 
     Attributes:
         names: of all operations.
-        waiting: the names of those that make the host wait for the device, in the order in which they came. A copy
-            counts wherever it goes, because on a CPU all copies are from the CPU to the CPU.
+        waiting: the names of those that make the host wait for the device, in the order in which they came. Where the
+            device is the CPU, copies to it are seen by where a tensor began: on the host if it was made there, or
+            follows from such tensors, since this was entered; else on the device.
     """
 
     def __init__(self) -> None:
@@ -59,18 +66,30 @@ class Operations:
 
 
 class _Calls(TorchFunctionMode):
-    """Sees what Python calls, and so the copies between devices."""
+    """Sees what Python calls, and so the copies between the host and a device."""
 
     def __init__(self, operations: Operations) -> None:
         super().__init__()
         self._operations = operations
+        self._on_host = WeakTensorKeyDictionary()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None) -> Any:
         name, kwargs = getattr(func, "__name__", ""), kwargs or {}
-        places = (*args[1:], *kwargs.values())
-        if name in MOVING or (name == "to" and any(isinstance(x, str | torch.device | Tensor) for x in places)):
+        places = [x for x in (*args[1:], *kwargs.values()) if isinstance(x, str | torch.device | Tensor)]
+        from_host = any(x in self._on_host for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor))
+        leaves_host = from_host and (name == "cuda" or (name == "to" and bool(places)))
+        comes_to_host = name in READING_METHODS or (
+            name == "to" and any(x == "cpu" for x in places if isinstance(x, str))
+        )
+        if leaves_host or (comes_to_host and not from_host):
             self._operations.waiting.append(name)
-        return func(*args, **kwargs)
+        result = func(*args, **kwargs)
+        if isinstance(result, Tensor):
+            if leaves_host:
+                self._on_host.pop(result, None)  # on a CPU it is the same tensor
+            elif from_host or (name in FACTORIES and kwargs.get("device") is None):
+                self._on_host[result] = True
+        return result
 
 
 class _Dispatches(TorchDispatchMode):

@@ -1,4 +1,4 @@
-"""Projection for the decoder: what `kernels/project.py` computes, without its gradient, by NumPy.
+"""Projection for the decoder: what `kernels/projection.py` computes, without its gradient, by NumPy.
 
 A kernel would have to be compiled or loaded at each start of a process, which takes a hundred times as long as this.
 Intermediate values are float64, so that machines whose exponential functions differ in the last bit still agree, but

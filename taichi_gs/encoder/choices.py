@@ -20,6 +20,19 @@ LossName = Literal["l2", "l1-ssim"]
 Density = Literal["prune", "gradient"]
 """How the Gaussians come to be as many as they should; see `fit/unconstrained.py`."""
 
+MAX_BUDGET = 1_000_000
+"""The most Gaussians that the encoder is asked for."""
+
+MIN_BYTES = 120
+"""No limit below this can be met: it is the size of a file with a handful of Gaussians."""
+
+MAX_K = 4096
+"""The most codewords of a codebook."""
+
+MIN_STEPS, MAX_STEPS = 10, 10_000_000
+
+MAX_RESTARTS = 1000
+
 
 class EncodeOptions(TypedDict, total=False):
     """The options of `encode` over its preset's, for type checkers: the fields of `presets.EncoderConfig`, and `k`.

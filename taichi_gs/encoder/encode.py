@@ -16,7 +16,7 @@ from taichi_gs.errors import ImageError, OptionError, QualityError
 from taichi_gs.fit import device as fit_device
 from taichi_gs.format.bitstream import serialize
 from taichi_gs.format.chunks import ALPHA_TAG, METADATA_TAGS, pack_chunks
-from taichi_gs.format.limits import MAX_SIDE
+from taichi_gs.format.limits import MAX_SIDE, Limits
 from taichi_gs.format.varint import MAX_VARINT_BYTES
 from taichi_gs.pictures.convert import as_planes, is_opaque
 from taichi_gs.pictures.picture import Picture
@@ -26,7 +26,7 @@ def encode_picture(picture: Picture, config: EncoderConfig, device: str, listene
     """Return the .tgs file of a picture.
 
     Args:
-        picture: what to encode; alpha that is opaque everywhere is dropped.
+        picture: what to encode, of any number of pixels; alpha that is opaque everywhere is dropped.
         config: what is asked for.
         device: "auto", "cpu" or "cuda".
         listener: is told of every step.
@@ -37,8 +37,9 @@ def encode_picture(picture: Picture, config: EncoderConfig, device: str, listene
         DeviceError: if the device is not available.
         QualityError: if no file has the PSNR that is asked for; it has the best one.
     """
-    colors, alpha = _split(as_planes(picture.pixels))
+    colors, alpha = _split(as_planes(picture.pixels, max_pixels=None))
     metadata = {tag: content for field, tag in METADATA_TAGS.items() if (content := getattr(picture, field))}
+    _check_chunks(metadata)
     max_bytes = _max_bytes(config, colors.shape[0] * colors.shape[1])
     room = _room_beside(metadata, max_bytes, has_alpha=alpha is not None)
     fitter = Fitter(fit_device.start(device), listener)
@@ -48,7 +49,9 @@ def encode_picture(picture: Picture, config: EncoderConfig, device: str, listene
         data = serialize(result.quantized, metadata)
     else:
         result = AlphaCoding().run(fitter, colors, alpha, config, room)
-        data = serialize(result.colors, {**metadata, ALPHA_TAG: serialize(result.alpha)})
+        chunks = {**metadata, ALPHA_TAG: serialize(result.alpha)}
+        _check_chunks(chunks)
+        data = serialize(result.colors, chunks)
     if result.shortfall is not None:
         raise QualityError(result.shortfall, data)
     return data
@@ -62,6 +65,15 @@ def _split(planes: Planes) -> tuple[Planes, Planes | None]:
         return planes, None
     colors, alpha = planes[:, :, :-1], planes[:, :, -1]
     return colors, None if is_opaque(alpha) else alpha
+
+
+def _check_chunks(chunks: Mapping[bytes, bytes]) -> None:
+    """Raise ImageError if a decoder with the default limits would refuse a file with these chunks."""
+    most = Limits().max_chunk_bytes
+    size = sum(map(len, chunks.values()))
+    size = size if size > most else max(size, len(pack_chunks(chunks)))
+    if size > most:
+        raise ImageError(f"the picture has {size:,} bytes of profile and metadata, more than the limit of {most:,}")
 
 
 def _max_bytes(config: EncoderConfig, num_pixels: int) -> int | None:

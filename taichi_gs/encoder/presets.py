@@ -13,17 +13,23 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from taichi_gs import files
-from taichi_gs.encoder.choices import Density, LossName, Preset
-from taichi_gs.encoder.rate_model import MAX_BUDGET, MIN_BYTES, RateModel
+from taichi_gs.encoder.choices import (
+    MAX_BUDGET,
+    MAX_K,
+    MAX_RESTARTS,
+    MAX_STEPS,
+    MIN_BYTES,
+    MIN_STEPS,
+    Density,
+    LossName,
+    Preset,
+)
+from taichi_gs.encoder.rate_model import RateModel
 from taichi_gs.errors import OptionError
 from taichi_gs.model.blending import Blending
 
 if TYPE_CHECKING:
     from taichi_gs.fit.fit import Hyperparameters
-
-MAX_K = 4096
-
-MIN_STEPS = 10
 
 GOALS = ("num_gaussians", "bits_per_pixel", "num_bytes", "psnr")
 """The options that decide how large the file is. One of them can be given."""
@@ -113,8 +119,8 @@ def configure(preset: Preset, options: Mapping[str, Any]) -> EncoderConfig:
 
 def _check(config: EncoderConfig) -> None:
     ranges = {
-        "steps": (MIN_STEPS, 10_000_000),
-        "restarts": (1, 1000),
+        "steps": (MIN_STEPS, MAX_STEPS),
+        "restarts": (1, MAX_RESTARTS),
         "num_gaussians": (1, MAX_BUDGET),
         "num_bytes": (MIN_BYTES, files.MAX_FILE_BYTES),
         "covariance_k": (1, MAX_K),

@@ -5,13 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from taichi_gs.encoder.choices import MAX_BUDGET as MAX_BUDGET
+from taichi_gs.encoder.choices import MIN_BYTES as MIN_BYTES
 from taichi_gs.model.quantized import COLOR_CHANNELS, COVARIANCE_CHANNELS
-
-MAX_BUDGET = 1_000_000
-"""The most Gaussians that the encoder is asked for."""
-
-MIN_BYTES = 120
-"""No limit below this can be met: it is the size of a file with a handful of Gaussians."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from taichi_gs.fit.parameters import Parameters
 from taichi_gs.model.blending import Blending
+from taichi_gs.model.quantized import COLOR_CHANNELS
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,11 @@ class Initialization:
         zeros = torch.zeros_like(deviations)
         red, green, blue = picture[:, rows, columns]
         y, co, cg = (red + 2.0 * green + blue) / 4.0, (red - blue) / 2.0, (2.0 * green - red - blue) / 4.0
+        codes = torch.stack([y, co, cg, torch.full_like(y, self.amplitude_code)], dim=1)
         return Parameters(
             means=means,
             log_covariances=torch.stack([2.0 * deviations.log(), zeros, zeros], dim=1),
-            color_codes=torch.stack([y, co, cg, torch.full_like(y, self.amplitude_code)], dim=1),
+            color_codes=functional.pad(codes, (0, COLOR_CHANNELS - codes.shape[1])),
             background=picture.mean(dim=(1, 2)),
             blending=blending,
         ).leaves()

@@ -16,7 +16,7 @@ from torch import Tensor
 from taichi_gs.fit.render import Splats
 from taichi_gs.model.blending import Blending
 from taichi_gs.model.dequantize import amplitudes_of, rgb_from_ycocg
-from taichi_gs.model.quantized import AMPLITUDE_CHANNEL, MAX_AMPLITUDE_CODE, MAX_COLOR_CODE
+from taichi_gs.model.quantized import AMPLITUDE_CHANNEL, color_bounds
 
 ROWS = ("means", "log_covariances", "color_codes")
 """The tensors of `Parameters` that have one row a Gaussian."""
@@ -183,11 +183,8 @@ class Bounds:
         log_covariances = tensors["log_covariances"].detach()
         log_covariances[:, 0].clamp_(self.min_log_area, self.max_log_area)
         log_covariances[:, 1:].clamp_(-self.max_anisotropy, self.max_anisotropy)
-        codes, bound = tensors["color_codes"].detach(), MAX_COLOR_CODE - self.code_margin
-        codes.clamp_(-bound, bound)
-        if blending == "normalized":
-            bound = MAX_AMPLITUDE_CODE - self.code_margin
-            codes[:, AMPLITUDE_CHANNEL].clamp_(-bound, bound)
+        for codes, bound in zip(tensors["color_codes"].detach().unbind(dim=1), color_bounds(blending), strict=True):
+            codes.clamp_(self.code_margin - bound, bound - self.code_margin)
 
 
 def area_order(log_covariances: Tensor) -> Tensor:

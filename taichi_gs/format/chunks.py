@@ -20,8 +20,10 @@ _METADATA = frozenset(METADATA_TAGS.values())
 ALPHA_TAG = b"ALPH"
 """The chunk with the alpha plane, a gray .tgs file within the file."""
 
-KNOWN_TAGS = {1: _METADATA, 2: _METADATA | {ALPHA_TAG}}
-"""The tags of chunks in each version. Others are ignored if they begin with a lower-case letter, else refused."""
+SINCE = {**dict.fromkeys(_METADATA, 1), ALPHA_TAG: 2}
+"""The tags of chunks, with the version since which they are known.
+
+Others are ignored if they begin with a lower-case letter, else refused."""
 
 
 MAX_CHUNKS = 1000
@@ -74,7 +76,7 @@ def unpack_chunks(cursor: ByteCursor, version: int, max_bytes: int) -> dict[byte
 
 
 def _check_tag(tag: bytes, version: int) -> None:
-    if tag not in KNOWN_TAGS[version] and not tag[:1].islower():
+    if version < SINCE.get(tag, version + 1) and not tag[:1].islower():
         raise BitstreamError(f"The file has the metadata {tag!r}, which only a newer version understands.")
 
 

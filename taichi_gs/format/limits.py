@@ -12,15 +12,11 @@ from dataclasses import dataclass
 from taichi_gs.errors import BitstreamError, LimitError
 from taichi_gs.model.blending import Blending
 from taichi_gs.model.quantized import (
-    AMPLITUDE_CHANNEL,
-    COLOR_CHANNELS,
-    COVARIANCE_CHANNELS,
-    MAX_AMPLITUDE_CODE,
     MAX_ANISOTROPY_CODE,
     MAX_BITS,
-    MAX_COLOR_CODE,
     MAX_LOG_AREA_CODE,
     UniformQuantizer,
+    color_bounds,
 )
 
 MAX_SIDE = 65535
@@ -84,9 +80,7 @@ FORMAT_LIMITS = Limits(
 
 def check_ranges(quantizers: Sequence[UniformQuantizer], blending: Blending) -> None:
     """Raise BitstreamError if a quantiser, of the channels of both codebooks in turn, is impossible or too wide."""
-    bounds = [MAX_LOG_AREA_CODE, *[MAX_ANISOTROPY_CODE] * 2, *[MAX_COLOR_CODE] * COLOR_CHANNELS]
-    if blending == "normalized":
-        bounds[COVARIANCE_CHANNELS + AMPLITUDE_CHANNEL] = MAX_AMPLITUDE_CODE
+    bounds = [MAX_LOG_AREA_CODE, *[MAX_ANISOTROPY_CODE] * 2, *color_bounds(blending)]
     for channel, (quantizer, bound) in enumerate(zip(quantizers, bounds, strict=True)):
         if quantizer.bits > MAX_BITS:
             raise BitstreamError(

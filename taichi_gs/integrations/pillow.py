@@ -14,10 +14,11 @@ from PIL import Image, ImageFile
 
 from taichi_gs import codec, files
 from taichi_gs.decoder.decode import TgsFile
-from taichi_gs.errors import BitstreamError, TgsError
+from taichi_gs.errors import BitstreamError, OptionError, TgsError
 from taichi_gs.format.bitstream import SIGNATURE
 from taichi_gs.format.limits import FORMAT_LIMITS, Limits
-from taichi_gs.pictures.picture import EXIF_PREFIX, pillow_info
+from taichi_gs.pictures.exif import EXIF_PREFIX
+from taichi_gs.pictures.picture import pillow_info
 from taichi_gs.pictures.read import picture_from_pillow
 
 FORMAT, SUFFIX = "TGS", ".tgs"
@@ -85,11 +86,21 @@ def _accept(prefix: bytes) -> bool:
 
 def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
     options = dict(image.encoderinfo)
-    picture = picture_from_pillow(image, keep_metadata=bool(options.pop("keep_metadata", False)))
+    taken = {"max_pixels": options["max_pixels"]} if "max_pixels" in options else {}
+    picture = picture_from_pillow(image, keep_metadata=bool(options.pop("keep_metadata", False)), **taken)
     # What Pillow's other formats take beside the picture's own.
     given = {name: options.pop(name) for name in ("icc_profile", "exif", "xmp") if name in options}
-    exif = given.get("exif")
-    if exif:
-        block = exif.tobytes() if isinstance(exif, Image.Exif) else exif
-        given["exif"] = block.removeprefix(EXIF_PREFIX)
+    if given.get("exif"):
+        given["exif"] = _block_of(given["exif"])
     file.write(codec.encode(replace(picture, **given), **options))
+
+
+def _block_of(exif: Any) -> bytes:
+    """The Exif block, without its prefix, that the option `exif` stands for."""
+    try:
+        block = exif.tobytes() if isinstance(exif, Image.Exif) else exif
+    except Exception as error:  # of a tag that is not of its type Pillow raises one thing or another
+        raise OptionError(f"the option exif is no Exif block that can be written ({error})") from error
+    if not isinstance(block, bytes):
+        raise OptionError(f"the option exif is no Exif block but {type(block).__name__}")
+    return block.removeprefix(EXIF_PREFIX)

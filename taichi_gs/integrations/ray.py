@@ -27,11 +27,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taichi_gs.codec import decode_picture, encode, info
+from taichi_gs.encoder.choices import Device
 from taichi_gs.errors import DeviceError, OptionError, QualityError
 from taichi_gs.files import quoted
 from taichi_gs.format.limits import FORMAT_LIMITS
 from taichi_gs.integrations.storage import Storage
-from taichi_gs.pictures.convert import as_srgb
+from taichi_gs.pictures.convert import MAX_PIXELS, as_srgb
 from taichi_gs.pictures.metrics import bits_per_pixel, comparable_pixels, psnr
 from taichi_gs.pictures.read import picture_from_bytes
 from taichi_gs.pictures.suffixes import READ_SUFFIXES
@@ -86,7 +87,7 @@ class _Worker(ABC):
     def __init__(
         self,
         *,
-        device: str = "auto",
+        device: Device = "auto",
         threads: int | None = None,
         skip_existing: bool = True,
         storage: Storage | None = None,
@@ -147,7 +148,11 @@ class Compress(_Worker):
     def _convert(self, data: bytes, path: str, output: str) -> tuple[bytes, dict[str, Any]]:
 
         picture = picture_from_bytes(
-            data, name=quoted(path), first_frame=self.first_frame, keep_metadata=self.keep_metadata
+            data,
+            name=quoted(path),
+            first_frame=self.first_frame,
+            keep_metadata=self.keep_metadata,
+            max_pixels=self.options.get("max_pixels") or MAX_PIXELS,
         )
         shortfall = ""
         try:
@@ -204,7 +209,7 @@ def list_files(
         storage_options: of the filesystem, see fsspec.
 
     Raises:
-        OptionError: if two files would have the same output.
+        OptionError: if two files would have the same output, or one an output that is not below `destination`.
         OSError: if the folder cannot be read.
     """
     filesystem, root = fsspec.core.url_to_fs(source, **(storage_options or {}))
@@ -218,6 +223,9 @@ def list_files(
         stem, extension = posixpath.splitext(posixpath.relpath(path, root))
         if extension.lower() not in worker.input_suffixes:
             continue
+        if ".." in [*path.removeprefix(root).split("/"), *stem.split("/")]:
+            # An object store takes that for a name like others.
+            raise OptionError(f"{path!r} has '..' in its name: its output would be outside {destination!r}")
         output = f"{destination}/{stem}{worker.output_suffix if suffix is None else suffix}"
         row = {"path": filesystem.unstrip_protocol(path), "output": output}
         # On some filesystems names that differ in their case are the same.

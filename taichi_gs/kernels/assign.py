@@ -10,7 +10,7 @@ LANES = 16
 
 @functools.cache
 def make_assign(dtype, num_channels, form):
-    """The kernel from samples and codewords to the index of the cheapest codeword and its cost; see `codebook.py`.
+    """The kernel from samples and codewords to the index of the cheapest codeword and its cost; see `fit/kmeans.py`.
 
     vectors and weights are [N, D] with D = `num_channels`, codewords [K, D], prices [K], indices [N] int32 and costs
     [N]. Of equally cheap codewords the first is taken. `form` is "cpu" or "gpu", where a thread has one sample.

@@ -19,7 +19,7 @@ COVARIANCE_CHANNELS = 3
 """Channels of a covariance codeword: the matrix logarithm (m, u, v), see `gaussians.py`."""
 
 COLOR_CHANNELS = 4
-"""Channels of a colour codeword: Y, Co, Cg and the amplitude code, see `quantize.amplitudes_of`."""
+"""Channels of a colour codeword: Y, Co, Cg and the amplitude code, see `dequantize.amplitudes_of`."""
 
 CHROMA_CHANNELS = (1, 2)
 """Co and Cg among them, which a gray picture has not."""
@@ -44,6 +44,14 @@ AMPLITUDE_UNIT = 4.0
 
 MAX_AMPLITUDE_CODE = 2.0
 """Bound on the amplitude codes of normalised blending, so that no weight drowns all others in float32."""
+
+
+def color_bounds(blending: Blending) -> list[float]:
+    """The bounds on the magnitude of each channel of a color codeword."""
+    bounds = [MAX_COLOR_CODE] * COLOR_CHANNELS
+    if blending == "normalized":
+        bounds[AMPLITUDE_CHANNEL] = MAX_AMPLITUDE_CODE
+    return bounds
 
 
 @dataclass(frozen=True)

@@ -18,18 +18,21 @@ FloatImage = NDArray[np.float32]
 ByteImage = NDArray[np.uint8]
 
 MAX_PIXELS = 89_478_485
-"""The largest picture that is read or encoded, the limit that Pillow warns at."""
+"""The largest picture that is read or encoded if nobody says otherwise, the limit that Pillow warns at."""
 
 
-def as_planes(image: ArrayLike) -> FloatImage:
+def as_planes(image: ArrayLike, max_pixels: int | None = MAX_PIXELS) -> FloatImage:
     """Convert an array to [H, W, C] float32, 0 to 1, with C from 1 to 4: gray, gray and alpha, RGB or RGBA.
 
     Args:
-        image: [H, W] or [H, W, C]; uint8, uint16, bool, or float from 0 to 1.
+        image: [H, W] or [H, W, C]; uint8, uint16, bool, or float from 0 to 1, of either byte order.
+        max_pixels: the limit, if there is one.
 
     Raises:
-        ImageError: if it is anything else, is empty, or has more than `MAX_PIXELS` pixels.
+        ImageError: if it is anything else, is empty, or has more pixels than the limit.
     """
+    if image is None:
+        raise ImageError("there is no image: it is None, which OpenCV's imread returns for a file that it cannot read")
     try:
         pixels = np.asarray(image)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -38,7 +41,7 @@ def as_planes(image: ArrayLike) -> FloatImage:
         pixels = pixels[:, :, None]
     if pixels.ndim != 3 or not 1 <= pixels.shape[2] <= 4:
         raise ImageError(f"an image has the shape [height, width] or [height, width, 1 to 4], not {pixels.shape}")
-    check_size(pixels.shape[0], pixels.shape[1], "the image")
+    check_size(pixels.shape[0], pixels.shape[1], "the image", max_pixels)
     return _to_unit_range(pixels)
 
 
@@ -61,7 +64,7 @@ def as_srgb(picture: Picture, name: str = "the picture") -> Picture:
     """Convert a picture that has an ICC profile to sRGB, uint8, of the same mode; `name` stands for it in the log."""
     if picture.icc_profile is None:
         return picture
-    pixels = as_byte_image(as_planes(picture.pixels))
+    pixels = as_byte_image(as_planes(picture.pixels, max_pixels=None))
     is_gray = pixels.shape[2] < 3
     colors = Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if is_gray else pixels[:, :, :3]))
     planes = [np.asarray(icc.to_srgb(colors, picture.icc_profile, name))[:, :, : 1 if is_gray else 3]]
@@ -82,24 +85,24 @@ def as_byte_image(image: FloatImage) -> ByteImage:
     return levels.astype(np.uint8)
 
 
-def check_size(height: int, width: int, name: str) -> None:
-    """Raise ImageError if a picture, which `name` stands for, has no pixels or more than MAX_PIXELS."""
+def check_size(height: int, width: int, name: str, max_pixels: int | None = MAX_PIXELS) -> None:
+    """Raise ImageError if a picture, which `name` stands for, has no pixels or more than a limit, if there is one."""
     if height == 0 or width == 0:
         raise ImageError(f"{name} has no pixels")
-    if height * width > MAX_PIXELS:
-        raise ImageError(f"{name} has {height * width:,} pixels, more than the limit of {MAX_PIXELS:,}")
+    if max_pixels is not None and height * width > max_pixels:
+        raise ImageError(f"{name} has {height * width:,} pixels, more than the limit of {max_pixels:,}")
 
 
 def _to_unit_range(pixels: NDArray[Any]) -> FloatImage:
     """Scale the whole range of the dtype to 0..1."""
     if pixels.dtype == bool:
         return pixels.astype(np.float32)
-    if pixels.dtype in (np.uint8, np.uint16):
+    if pixels.dtype.kind == "u" and pixels.dtype.itemsize <= 2:
         return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
     if not np.issubdtype(pixels.dtype, np.floating):
         raise ImageError(f"pixels are uint8, uint16, bool or floats from 0 to 1, not {pixels.dtype}")
     low, high = float(pixels.min()), float(pixels.max())
-    tolerance = 1e-5  # what rounding in float16 and float32 arithmetic leaves of an exact 0 or 1
+    tolerance = 1e-3  # a quarter of a level of 8 bits: what float16 and resampling leave of an exact 0 or 1
     if not (low >= -tolerance and high <= 1 + tolerance):  # false for NaN, too
         raise ImageError(f"floating-point pixels go from 0 to 1, and these from {low:g} to {high:g}")
     clipped: NDArray[Any] = np.clip(pixels, 0, 1)

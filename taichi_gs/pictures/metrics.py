@@ -26,7 +26,7 @@ def comparable_pixels(first: Picture, second: Picture) -> tuple[NDArray[np.uint8
     from taichi_gs.pictures.convert import as_byte_image, as_planes
     from taichi_gs.pictures.picture import comparable_rgb
 
-    pair = [as_byte_image(as_planes(picture.pixels)) for picture in (first, second)]
+    pair = [as_byte_image(as_planes(picture.pixels, max_pixels=None)) for picture in (first, second)]
     has_alpha = any(planes.shape[2] in (2, 4) and planes[:, :, -1].min() < 255 for planes in pair)
     for index, planes in enumerate(pair):
         if planes.shape[2] in (2, 4) and not has_alpha:

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from taichi_gs.pictures.exif import EXIF_PREFIX, descriptive, upright_xmp
+
 if TYPE_CHECKING:
     from PIL import Image
-
-EXIF_PREFIX = b"Exif\0\0"
-"""What comes before the TIFF header of an Exif block in a JPEG, and in Pillow."""
 
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 """What pixels are by their number of channels, as Pillow names it."""
@@ -26,10 +25,10 @@ class Picture:
 
     Attributes:
         pixels: [H, W] gray, [H, W, 2] gray and alpha, [H, W, 3] RGB or [H, W, 4] RGBA; uint8, or what
-            `images.as_planes` takes. Alpha is straight, not premultiplied.
+            `convert.as_planes` takes. Alpha is straight, not premultiplied.
         icc_profile: of the gray or RGB; None means sRGB.
-        exif: an Exif block that begins with its TIFF header, without an orientation.
-        xmp: an XMP packet.
+        exif: an Exif block that begins with its TIFF header. The pixels are upright, whatever orientation it states.
+        xmp: an XMP packet, of which the same is true.
     """
 
     pixels: NDArray[Any]
@@ -59,8 +58,12 @@ class Picture:
 
 
 def pillow_info(icc_profile: bytes | None, exif: bytes | None, xmp: bytes | None) -> dict[str, bytes]:
-    """What `info` of a picture of Pillow's has, for the metadata of a `Picture`."""
-    known = {"icc_profile": icc_profile, "exif": exif and EXIF_PREFIX + exif, "xmp": xmp}
+    """What `info` of a picture of Pillow's has, for the metadata of a `Picture`: of Exif what describes the picture.
+
+    Neither Exif nor XMP states an orientation, by which the upright picture would be turned.
+    """
+    block = descriptive(exif)
+    known = {"icc_profile": icc_profile, "exif": block and EXIF_PREFIX + block, "xmp": xmp and upright_xmp(xmp)}
     return {name: content for name, content in known.items() if content}
 
 

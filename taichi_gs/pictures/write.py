@@ -12,12 +12,15 @@ import zlib
 from typing import Any
 
 import numpy as np
-from PIL import Image, PngImagePlugin
+from PIL import Image, PngImagePlugin, features
 
 from taichi_gs.errors import ImageError
 from taichi_gs.files import Path, quoted, write_atomic
+from taichi_gs.pictures import pnm
 from taichi_gs.pictures.convert import ByteImage, as_srgb
-from taichi_gs.pictures.picture import EXIF_PREFIX, Picture
+from taichi_gs.pictures.exif import add_to_tiff, descriptive, upright_xmp
+from taichi_gs.pictures.picture import Picture, pillow_info
+from taichi_gs.pictures.suffixes import WRITE_SUFFIXES
 
 _WRITE_OPTIONS: dict[str, dict[str, Any]] = {
     # Of the filtered rows of a smooth picture, runs are nearly all that zlib finds, in a quarter of the time.
@@ -28,11 +31,16 @@ _WRITE_OPTIONS: dict[str, dict[str, Any]] = {
     ".tif": {"format": "TIFF", "compression": "tiff_deflate"},
     ".tiff": {"format": "TIFF", "compression": "tiff_deflate"},
     ".bmp": {"format": "BMP"},
+    ".avif": {"format": "AVIF", "quality": 95, "subsampling": "4:4:4"},
+    ".ppm": {"format": "PPM"},
+    ".pgm": {"format": "PGM"},
+    ".pam": {"format": "PAM"},
 }
-_WITHOUT_ALPHA = {"JPEG", "BMP"}
+_WITHOUT_ALPHA = {"JPEG", "BMP", "PPM", "PGM"}
+_WITHOUT_PROFILE = {"BMP", "PPM", "PGM", "PAM"}
+_PNM = {"PPM", "PGM", "PAM"}
 
 _XMP_OF_PNG = "XML:com.adobe.xmp"
-_TIFF_XMP = 700
 
 
 def check_image_suffix(path: Path) -> str:
@@ -42,15 +50,16 @@ def check_image_suffix(path: Path) -> str:
         ImageError: if it does not name a format that can be written.
     """
     suffix = os.path.splitext(os.fspath(path))[1].lower()
-    if suffix not in _WRITE_OPTIONS:
-        raise ImageError(f"cannot tell a picture format from the name {quoted(path)}; use {', '.join(_WRITE_OPTIONS)}")
+    if suffix not in WRITE_SUFFIXES:
+        raise ImageError(f"cannot tell a picture format from the name {quoted(path)}; use {', '.join(WRITE_SUFFIXES)}")
     return suffix
 
 
 def write_image(path: Path, image: ByteImage | Picture, *, overwrite: bool) -> None:
-    """Write 8-bit pixels of any mode in the format that the suffix names; WebP is lossless, JPEG has quality 95.
+    """Write 8-bit pixels of any mode in the format that the suffix names.
 
-    Profile and metadata of a `Picture` are written too; BMP, which holds neither, gets sRGB.
+    JPEG and AVIF have quality 95, and the others keep every pixel. Profile and metadata of a `Picture` are written too,
+    of Exif what describes the picture; BMP, PPM, PGM and PAM, which hold none, get sRGB.
 
     Raises:
         ImageError: if the suffix or the pixels do not fit, or the format cannot hold such a picture.
@@ -63,24 +72,39 @@ def write_image(path: Path, image: ByteImage | Picture, *, overwrite: bool) -> N
 def image_to_bytes(image: ByteImage | Picture, suffix: str) -> bytes:
     """Return the file that `write_image` writes; `suffix` is one that `check_image_suffix` returns."""
     picture = image if isinstance(image, Picture) else Picture(image)
-    pixels, options = picture.pixels, _WRITE_OPTIONS[suffix]
+    pixels, format = picture.pixels, _WRITE_OPTIONS[suffix]["format"]
     if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and 2 <= pixels.shape[2] <= 4)):
         raise ImageError(f"an 8-bit picture was expected, not {pixels.dtype} of shape {pixels.shape}")
-    if options["format"] in _WITHOUT_ALPHA and picture.mode.endswith("A"):
-        raise ImageError(f"{options['format']} cannot hold transparency; use .png, .webp or .tiff")
-    if options["format"] == "BMP":
+    if format in _WITHOUT_ALPHA and picture.mode.endswith("A"):
+        raise ImageError(f"{format} cannot hold transparency; use .png, .webp or .tiff")
+    if format == "PGM" and picture.mode != "L":
+        raise ImageError("PGM cannot hold colors; use .ppm")
+    if format in _WITHOUT_PROFILE:
         picture = as_srgb(picture, "the picture")
-    buffer = io.BytesIO()
+    if format in _PNM:
+        gray_as_rgb = format == "PPM" and picture.mode == "L"
+        return pnm.to_bytes(np.dstack([picture.pixels] * 3) if gray_as_rgb else picture.pixels, suffix)
+    data = _written_by_pillow(picture, suffix)
+    if format == "TIFF":
+        return add_to_tiff(data, descriptive(picture.exif), picture.xmp and upright_xmp(picture.xmp))
+    return data
+
+
+def _written_by_pillow(picture: Picture, suffix: str) -> bytes:
+    options, buffer = _WRITE_OPTIONS[suffix], io.BytesIO()
+    if options["format"] == "AVIF" and not features.check("avif"):
+        raise ImageError("Pillow cannot write AVIF here; use .png, .webp or .tiff")
     try:
         with warnings.catch_warnings():
             # Of odd metadata: what is in there is for those to judge who read them.
             warnings.simplefilter("ignore", UserWarning)
-            picture.to_pillow().save(buffer, **options, **_info_options(picture, options["format"]))
+            image = Image.fromarray(picture.pixels)
+            image.save(buffer, **options, **_info_options(picture, options["format"]))
     except MemoryError:
         raise
     except Exception as error:
         # Of metadata that they cannot write, Pillow's encoders raise RuntimeError, SyntaxError, struct.error and more.
-        height, width = pixels.shape[:2]
+        height, width = picture.pixels.shape[:2]
         raise ImageError(f"cannot write {width}x{height} pixels as {suffix} ({error})") from error
     return buffer.getvalue()
 
@@ -89,18 +113,9 @@ def _info_options(picture: Picture, format: str) -> dict[str, Any]:
     """How Pillow is told to write the profile and the metadata of a picture, and no others."""
     options: dict[str, Any] = {"icc_profile": picture.icc_profile}
     if format == "TIFF":
-        # Its tags are those of an Exif block, and XMP is one of them.
-        options["exif"] = Image.Exif()
-        options["exif"].load(EXIF_PREFIX + picture.exif if picture.exif else b"")
-        if picture.xmp:
-            options["exif"][_TIFF_XMP] = picture.xmp
-        return options
-    if picture.exif:
-        options["exif"] = EXIF_PREFIX + picture.exif
-    if picture.xmp:
-        if format == "PNG":
-            options["pnginfo"] = PngImagePlugin.PngInfo()
-            options["pnginfo"].add_itxt(_XMP_OF_PNG, picture.xmp.decode("utf-8", "replace"))
-        else:
-            options["xmp"] = picture.xmp
-    return options
+        return options  # whose other metadata `add_to_tiff` writes
+    info = pillow_info(None, picture.exif, picture.xmp)
+    if "xmp" in info and format == "PNG":
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        options["pnginfo"].add_itxt(_XMP_OF_PNG, info.pop("xmp").decode("utf-8", "replace"))
+    return {**options, **info}

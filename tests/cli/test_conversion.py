@@ -40,7 +40,8 @@ def test_end_to_end(photo_folder: Path, picture: NDArray[np.uint8]) -> None:
     assert all(name.replace("_", " ") in readable for name in contents)
 
     result = run("decompress", "photo.tgs", "-o", "back.png")
-    assert (result.exit_code, result.output) == (0, "")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.startswith("photo.tgs -> back.png: ")
     decoded = np.asarray(Image.open("back.png"))
     np.testing.assert_array_equal(decoded, taichi_gs.decode(Path("photo.tgs").read_bytes()))
 
@@ -70,7 +71,7 @@ def test_first_frame_and_metadata(photo_folder: Path, picture: NDArray[np.uint8]
     exif[0x010E] = "holiday"
     frames = [Image.fromarray(picture), Image.fromarray(255 - picture)]
     frames[0].save("frames.png", save_all=True, append_images=frames[1:], exif=exif)
-    assert "first_frame" in error_of(run("compress", "frames.png", *FEW))
+    assert "add --first-frame" in error_of(run("compress", "frames.png", *FEW))
     result = run("compress", "frames.png", *FEW, "--first-frame", "-q")
     assert (result.exit_code, result.output) == (0, "")
     first = json.loads(run("compare", "photo.png", "frames.tgs", "--json").stdout)["psnr"]
@@ -116,4 +117,6 @@ def test_options_reach_the_encoder(photo_folder: Path, monkeypatch: pytest.Monke
 
 def test_suffixes_are_those_of_what_can_be_read() -> None:
     registered = Image.registered_extensions()
-    assert {registered[suffix] for suffix in READ_SUFFIXES} == {"PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF"}
+    others = {".avif", ".heic", ".heif", ".hif", ".jxl", ".pam"}  # what Pillow here may know or not
+    formats = {registered[suffix] for suffix in READ_SUFFIXES - others}
+    assert formats == {"PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM"}

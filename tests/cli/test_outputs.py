@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from command_line import FEW, error_of, run
 
+from cli.conversion import Converted
+
 
 def test_existing_outputs_need_force(photo_folder: Path, encoded: bytes) -> None:
     Path("photo.tgs").write_bytes(b"mine")
@@ -24,10 +26,9 @@ def test_existing_outputs_need_force(photo_folder: Path, encoded: bytes) -> None
 @pytest.mark.parametrize(
     ("output", "sentence"),
     [
-        ("photo.png", "the output 'photo.png' is the input itself"),
-        ("./photo.png", "the output './photo.png' is the input itself"),
+        ("photo.png", "'photo.png' is the name of a picture, and compress writes .tgs files"),
+        ("other.JPG", "'other.JPG' is the name of a picture, and compress writes .tgs files"),
         ("missing/a.tgs", "cannot write 'missing/a.tgs': there is no folder"),
-        (".", "cannot write '.': it is a directory"),
         (os.devnull, f"cannot write {os.devnull!r}: it is not a regular file"),
     ],
 )
@@ -41,7 +42,63 @@ def test_outputs_are_checked_before_the_work(
     assert os.listdir(photo_folder) == ["photo.png"]
 
 
-@pytest.mark.parametrize("name", ["a", "a.gif", "a.tgs"])
+def test_the_input_is_not_replaced(photo_folder: Path) -> None:
+    os.rename("photo.png", "photo")
+    for output in ("photo", "./photo"):
+        sentence = f"the output {output!r} is the input itself; choose another with -o or --output-dir"
+        assert error_of(run("compress", "photo", "-o", output, "--force")) == sentence
+    assert os.listdir(photo_folder) == ["photo"]
+
+
+@pytest.mark.parametrize("output", ["new/", "new/deeper/", "old"])
+def test_an_output_that_is_a_folder(photo_folder: Path, encoded: bytes, output: str) -> None:
+    Path("old").mkdir()
+    Path("a.tgs").write_bytes(encoded)
+    Path("b.tgs").write_bytes(encoded)
+    assert run("decompress", "a.tgs", "-o", output).exit_code == 0
+    assert os.listdir(output) == ["a.png"]
+    assert run("decompress", "a.tgs", "b.tgs", "-o", output, "--skip-existing").exit_code == 0
+    assert sorted(os.listdir(output)) == ["a.png", "b.png"]
+    both = run("decompress", "a.tgs", "-o", output, "--output-dir", "other")
+    assert (both.exit_code, "both name a folder" in both.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("option", ["--output", "--output-dir", "--report", "--files-from"])
+def test_empty_names(photo_folder: Path, option: str) -> None:
+    result = run("compress", "photo.png", option, "")
+    assert result.exit_code == 2
+    assert f"Error: {option} is empty; it needs a name." in result.stderr
+    assert os.listdir(photo_folder) == ["photo.png"]
+
+
+def test_pictures_are_not_called_tgs(photo_folder: Path, encoded: bytes) -> None:
+    Path("a.tgs").write_bytes(encoded)
+    refused = error_of(run("decompress", "a.tgs", "--format", "png", "-o", "b.tgs"))
+    assert refused.startswith("'b.tgs' is the name of a .tgs file, and decompress writes pictures")
+
+
+def test_a_kept_suffix(photo_folder: Path, monkeypatch: pytest.MonkeyPatch, encoded: bytes) -> None:
+    monkeypatch.setattr("taichi_gs.codec.encode", lambda image, **options: encoded)
+    assert run("compress", "photo.png", "--keep-suffix").exit_code == 0
+    assert run("decompress", "photo.png.tgs").exit_code == 0
+    assert sorted(os.listdir(photo_folder)) == ["photo.png", "photo.png.png", "photo.png.tgs"]
+
+
+def test_a_file_larger_than_the_input_is_mentioned(
+    photo_folder: Path, monkeypatch: pytest.MonkeyPatch, encoded: bytes
+) -> None:
+    size = os.path.getsize("photo.png")
+    for length, larger in ((size + 1, True), (len(encoded), False)):
+        fact = {"num_gaussians": 1}
+        monkeypatch.setattr("cli.conversion.Compression._encode", lambda *_, n=length: Converted(bytes(n), size, fact))
+        line = run("compress", "photo.png", "--force").stderr
+        assert ("bytes, larger than the input" in line) is larger
+        assert line.endswith(", 1 Gaussian\n")
+        totals = run("compress", "photo.png", "--force", "--output-dir", "out").stderr.splitlines()[-1]
+        assert ("1 file larger than the input" in totals) is larger
+
+
+@pytest.mark.parametrize("name", ["a", "a.gif"])
 def test_decompress_needs_a_picture_suffix(
     photo_folder: Path, monkeypatch: pytest.MonkeyPatch, encoded: bytes, name: str
 ) -> None:

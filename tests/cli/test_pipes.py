@@ -133,7 +133,8 @@ def test_one_file_is_skipped_if_it_is_there(folder: Path) -> None:
     (folder / "photo.png").write_text("mine")
     for arguments in (["--skip-existing"], ["-o", "photo.png", "--skip-existing"]):
         result = run("decompress", "photo.tgs", *arguments)
-        assert (result.exit_code, result.output) == (0, "")
+        assert (result.exit_code, result.output) == (0, "nothing to do: photo.png exists\n")
+        assert run("decompress", "photo.tgs", *arguments, "-q").output == ""
     assert (folder / "photo.png").read_text() == "mine"
 
 

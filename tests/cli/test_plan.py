@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli.failures import Failure
 from cli.outputs import select_missing
-from cli.plan import Input, Item, argument, list_entry, make_plan, take_shard
+from cli.plan import Input, Item, Names, argument, list_entry, make_plan, take_shard
 from taichi_gs.errors import FileError
 from taichi_gs.pictures.suffixes import READ_SUFFIXES
 
@@ -27,9 +29,10 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def planned(*inputs: Input, output_dir: str | None = "out", recursive: bool = True) -> dict[str, str]:
     """Sources by output, with slashes."""
-    plan = make_plan(inputs, output_dir=output_dir, recursive=recursive, suffixes=READ_SUFFIXES, target_suffix=".tgs")
-    assert plan == sorted(plan)
-    return {Path(item.target).as_posix(): Path(item.source).as_posix() for item in plan}
+    plan = make_plan(inputs, Names(".tgs", output_dir), recursive=recursive, suffixes=READ_SUFFIXES)
+    assert not plan.unreadable
+    assert plan.items == sorted(plan.items)
+    return {Path(item.target).as_posix(): Path(item.source).as_posix() for item in plan.items}
 
 
 MIRRORED = {
@@ -149,14 +152,53 @@ def test_outputs_in_the_input_folder_are_no_inputs(tree: Path) -> None:
     assert set(planned(argument("in"), output_dir="in/out").values()) == set(MIRRORED.values())
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a user who is refused something")
-def test_folders_that_cannot_be_read(tree: Path) -> None:
-    (tree / "in" / "one").chmod(0)
-    try:
-        with pytest.raises(FileError, match="cannot read the folder 'in/one'"):
-            planned(argument("in"))
-    finally:
-        (tree / "in" / "one").chmod(0o700)
+def test_folders_that_cannot_be_read(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def refuse_one(path: str) -> Any:
+        if Path(path) == Path("in/one"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse_one)
+    plan = make_plan([argument("in")], Names(".tgs", "out"), recursive=True, suffixes=READ_SUFFIXES)
+    assert [Path(item.source).as_posix() for item in plan.items] == ["in/B.JPG", "in/a.png"]
+    name = os.path.join("in", "one")
+    assert plan.unreadable == {name: f"cannot read the folder {name!r}: permission denied"}
+
+
+def test_all_collisions_are_named(tree: Path) -> None:
+    for name in ("in/a.jpg", "in/a.gif", "in/one/a.webp"):
+        (tree / name).touch()
+    with pytest.raises(Failure) as caught:
+        planned(argument("in"))
+    first, *rest = str(caught.value).splitlines()
+    assert first.startswith("2 outputs would have several inputs; use --keep-suffix, rename files, or")
+    a, b = (os.path.join("in", name) for name in ("a", os.path.join("one", "a")))
+    targets = [os.path.join("out", "a.tgs"), os.path.join("out", "one", "a.tgs")]
+    assert rest == [
+        f"  {a + '.gif'!r}, {a + '.jpg'!r} and {a + '.png'!r} would all become {targets[0]!r}",
+        f"  {b + '.png'!r} and {b + '.webp'!r} would both become {targets[1]!r}",
+    ]
+
+
+def test_kept_suffixes_do_not_collide(tree: Path) -> None:
+    (tree / "in/a.jpg").touch()
+    plan = make_plan([argument("in")], Names(".tgs", "out", keep=True), recursive=True, suffixes=READ_SUFFIXES)
+    assert [Path(item.target).name for item in plan.items] == [
+        *("B.JPG.tgs", "a.jpg.tgs", "a.png.tgs", "a.png.tgs", "c.webp.tgs")
+    ]
+
+
+def test_what_is_left_alone_in_folders(tree: Path) -> None:
+    """Files of other types are counted; hidden files are not, nor are the other ends of the command's conversions."""
+    for name in ("in/one/x.svg", "in/x.jfif", "in/._a.jpg", "in/.DS_Store", "in/.hidden.png"):
+        (tree / name).touch()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo("in/pipe.png")
+    plan = make_plan([argument("in")], Names(".tgs", "out"), recursive=True, suffixes=READ_SUFFIXES)
+    assert {Path(item.source).name for item in plan.items} == {"a.png", "B.JPG", "c.webp", ".hidden.png"}
+    assert plan.num_others == 3
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 12])

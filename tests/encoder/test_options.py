@@ -129,8 +129,8 @@ def test_sizes_of_the_codebooks(
     )
     info = taichi_gs.info(data)
     assert info.num_gaussians == num_gaussians
-    assert most[0] * 2 // 3 <= info.covariance_codewords <= most[0]
-    assert most[1] * 2 // 3 <= info.color_codewords <= most[1]
+    assert most[0] * 2 // 3 <= info.covariance_k <= most[0]
+    assert most[1] * 2 // 3 <= info.color_k <= most[1]
 
 
 def test_options_reach_the_file(picture: Bytes) -> None:

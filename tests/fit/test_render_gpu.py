@@ -101,18 +101,20 @@ size = (83, 121)
 splats = random_splats(300, size)
 order = torch.arange(300).numpy()
 target, weights = torch.zeros(3, *size), pixel_weights(size).float()
-hashes = {}
-for blending, form in itertools.product(("alpha", "normalized"), ("cpu", "gpu")):
-    leaves = splats.leaves(torch.float32)
-    scene, renderer = drawable(leaves, order, blending), Renderer(form)
-    picture = renderer.render(scene, size)
-    picture.square().sum().backward()
-    arrays = [picture.detach(), *(t.grad.clone() for t in leaves)]
-    error = renderer.squared_error(scene, target, weights)
-    error.backward()
-    arrays += [error.detach(), *(t.grad for t in leaves), renderer.removal_errors(scene, target, weights)]
-    hashes[f"{blending} {form}"] = [hashlib.sha256(t.contiguous().numpy().tobytes()).hexdigest() for t in arrays]
-print(json.dumps({"threads": taichi.cfg.cpu_max_num_threads, "hashes": hashes}))
+def all_hashes():
+    hashes = {}
+    for blending, form in itertools.product(("alpha", "normalized"), ("cpu", "gpu")):
+        leaves = splats.leaves(torch.float32)
+        scene, renderer = drawable(leaves, order, blending), Renderer(form)
+        picture = renderer.render(scene, size)
+        picture.square().sum().backward()
+        arrays = [picture.detach(), *(t.grad.clone() for t in leaves)]
+        error = renderer.squared_error(scene, target, weights)
+        error.backward()
+        arrays += [error.detach(), *(t.grad for t in leaves), renderer.removal_errors(scene, target, weights)]
+        hashes[f"{blending} {form}"] = [hashlib.sha256(t.contiguous().numpy().tobytes()).hexdigest() for t in arrays]
+    return hashes
+print(json.dumps({"threads": taichi.cfg.cpu_max_num_threads, "hashes": runtime.call(all_hashes)}))
 """
 
 

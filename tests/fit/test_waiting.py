@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import pytest
 from operations import Operations
 from small_fits import config_of, noise
@@ -38,7 +36,7 @@ def test_most_steps_wait_for_nothing(blending: Blending, loss: str) -> None:
     # In the first step the host counts pairs and measures the PSNR, in the last one it measures again.
     assert waited[0]
     assert waited[-1]
-    print([i for i,w in enumerate(waited) if w], fewest_at_rest(waited)); assert fewest_at_rest(waited) >= 60
+    assert fewest_at_rest(waited) >= 6
 
 
 @pytest.mark.parametrize("blending", ["normalized", "alpha"])
@@ -46,4 +44,4 @@ def test_steps_that_find_lattices_wait(blending: Blending) -> None:
     """So the test above can fail: codewords are copied to the host wherever lattices follow them."""
     every_step = Hyperparameters(quantization_aware=QuantizationAware(lattices_every=1))
     waited = waiting_of(blending, "l2", every_step)
-    print([i for i,w in enumerate(waited) if w], fewest_at_rest(waited)); assert fewest_at_rest(waited) >= 60
+    assert fewest_at_rest(waited) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from picture_files import KINDS, close, kinds, png_file, saved, swapped_profile, turned, without_hidden_colors
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 import taichi_gs
 from taichi_gs import OptionError
 from taichi_gs.decoder import decode
 
 QUICK: dict[str, Any] = {"preset": "fast", "steps": 60, "num_gaussians": 100, "k": 30}
+
+TURNED_XMP = b"<rdf:Description tiff:Orientation='6'/>"
 
 Bytes = NDArray[np.uint8]
 
@@ -115,6 +118,24 @@ def test_metadata_through_pillow(picture: Bytes) -> None:
             assert copy.getexif()[271] == "a camera"
     with Image.open(io.BytesIO(given)) as image:
         assert image.info["icc_profile"] == swapped_profile()
+
+
+def test_exif_with_a_tag_of_another_type(picture: Bytes) -> None:
+    """A camera that is a fraction, and an orientation: Pillow raises AttributeError where it writes that."""
+    block = b"Exif\0\0II*\0" + struct.pack("<IHHHIIHHII", 8, 2, 271, 5, 1, 0, 274, 3, 1, 6) + bytes(4)
+    with Image.open(io.BytesIO(saved(Image.fromarray(picture), "jpeg", exif=block))) as photo:
+        data = saved(photo, "TGS", keep_metadata=True, **QUICK)
+        with pytest.raises(OptionError, match="the option exif is no Exif block"):
+            saved(Image.fromarray(picture), "TGS", exif=photo.getexif(), **QUICK)
+    assert taichi_gs.decode(data).shape == (32, 24, 3)
+    with pytest.raises(OptionError, match="the option exif is no Exif block"):
+        saved(Image.fromarray(picture), "TGS", exif=7, **QUICK)
+
+
+def test_what_states_an_orientation_is_opened_upright(picture: Bytes) -> None:
+    described = taichi_gs.Picture(picture, exif=turned(picture, 6).split(b"Exif\0\0")[1][:200], xmp=TURNED_XMP)
+    with Image.open(io.BytesIO(taichi_gs.encode(described, **QUICK))) as image:
+        assert ImageOps.exif_transpose(image).size == image.size == (32, 24)
 
 
 def test_16_bit_files_of_several_channels(picture: Bytes) -> None:

@@ -272,6 +272,31 @@ def test_one_output_for_two_files_is_refused(memory: MemoryFileSystem) -> None:
         list_files("memory://nothing", "memory://out")
 
 
+@pytest.mark.parametrize("name", ["/in/../x.png", "/in/a/../../../x.png", "/in/a/../x.png"])
+def test_names_that_lead_elsewhere_are_refused(memory: MemoryFileSystem, name: str) -> None:
+    """In object stores they are names like others, and the outputs are written where folders are."""
+    memory.pipe({"/in/b.png": b""})
+    memory.store[name] = memory.store["/in/b.png"]
+    with pytest.raises(OptionError, match=r"has '\.\.' in its name: its output would be outside 'memory:///out'"):
+        list_files("memory://in", "memory://out")
+
+
+def test_a_source_above_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("in", "work"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "in" / "a..b.png").write_bytes(b"")
+    monkeypatch.chdir(tmp_path / "work")
+    for source in ("../in", str(tmp_path / "work" / ".." / "in")):
+        assert [row["output"] for row in list_files(source, "out")] == [(tmp_path / "work/out/a..b.tgs").as_uri()]
+
+
+def test_the_limit_of_pixels_reaches_the_reader(picture: Bytes, tmp_path: Path) -> None:
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    columns = {"path": np.array([str(tmp_path / "a.png")]), "output": np.array([str(tmp_path / "a.tgs")])}
+    assert "more than the limit of 767" in Compress(max_pixels=767, **QUICK)(columns)["error"][0]
+    assert Compress(max_pixels=768, **QUICK)(columns)["status"][0] == "written"
+
+
 # Ray
 
 

@@ -41,7 +41,7 @@ def test_arrays(dtype: type, shape: tuple[int, ...]) -> None:
         (np.full((4, 4, 3), -0.5), "from -0.5"),
         (np.zeros((4, 4, 4), np.uint8), "transparent"),
         (np.broadcast_to(np.uint8(0), (10_000, 9_000)), "more than the limit"),
-        (None, "has the shape|not None"),
+        (None, "there is no image: it is None"),
         ([[1], [1, 2]], "has to be an array"),
     ],
 )
@@ -53,6 +53,23 @@ def test_arrays_that_are_no_image(array: Any, sentence: str) -> None:
 def test_float_overshoot_by_rounding_is_clipped() -> None:
     image = as_float_image(np.array([[1 + 1e-6, -1e-6]], np.float32))
     assert (image.min(), image.max()) == (0, 1)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_hair_beyond_white_is_white(dtype: type) -> None:
+    """The next number above 1 in half precision, and what is left over of it below 0."""
+    image = as_float_image(np.array([[1.000977, -0.0009]], dtype))
+    assert (image.min(), image.max()) == (0, 1)
+    with pytest.raises(ImageError, match="from 0 to 1"):
+        as_float_image(np.array([[1.003, 0]], dtype))
+
+
+@pytest.mark.parametrize("kind", ["u2", "f2", "f4", "f8"])
+def test_either_byte_order(kind: str) -> None:
+    values = np.array([[0, 1, 3]]) * (20_000 if kind == "u2" else 0.25)
+    images = [as_float_image(values.astype(order + kind)) for order in "<>"]
+    np.testing.assert_array_equal(*images)
+    assert images[0].max() > 0.7
 
 
 def test_as_byte_image_rounds_to_nearest() -> None:

@@ -13,6 +13,7 @@ from PIL import Image, PngImagePlugin
 
 from taichi_gs import Picture
 from taichi_gs.errors import ImageError
+from taichi_gs.pictures.exif import Block, Value, serialize
 from taichi_gs.pictures.read import image_from_bytes, picture_from_bytes, read_picture
 from taichi_gs.pictures.write import image_to_bytes, write_image
 
@@ -64,8 +65,7 @@ def test_orientations_that_mean_nothing_are_not_kept(picture: Bytes) -> None:
 def test_metadata_that_cannot_be_written(picture: Bytes, tmp_path: Path) -> None:
     for name, described in (
         ("a.jpg", Picture(picture, xmp=bytes(80_000))),
-        ("a.jpg", Picture(picture, exif=b"II*\0" + bytes(80_000))),
-        ("a.tiff", Picture(picture, exif=b"nonsense")),
+        ("a.jpg", Picture(picture, exif=serialize(Block({"exif": {37500: Value(7, bytes(80_000))}})))),
     ):
         with pytest.raises(ImageError, match="cannot write 32x24 pixels as"):
             write_image(tmp_path / name, described, overwrite=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import time
 import zlib
 
 import numpy as np
@@ -91,11 +92,27 @@ def test_the_first_frame_on_request(picture: Bytes, format: str) -> None:
     frames = [Image.fromarray(picture), Image.fromarray(255 - picture)]
     options = {"lossless": True} if format == "webp" else {}
     data = saved(frames[0], format, save_all=True, append_images=frames[1:], **options)
-    with pytest.raises(ImageError, match=r"holds 2 pictures or frames.*first_frame"):
+    with pytest.raises(ImageError, match=r"holds several pictures or frames.*first_frame"):
         picture_from_bytes(data)
     first = picture_from_bytes(data, first_frame=True)
     assert first.mode == "RGB"
     assert np.abs(first.pixels.astype(int) - picture).mean() < (10 if format == "gif" else 0.01)
+
+
+def test_a_tiff_of_many_pages_is_looked_at_twice_at_most() -> None:
+    """50,000 pages: to count them takes 19 seconds."""
+    page = saved(Image.new("L", (1, 1)), "tiff")
+    (start,) = struct.unpack_from("<I", page, 4)
+    size = 2 + 12 * struct.unpack_from("<H", page, start)[0]
+    entries, after = page[start : start + size], len(page) + len(page) % 2
+    pages = [entries + struct.pack("<I", after + (number + 1) * (size + 4)) for number in range(50_000)]
+    first = page[: start + size] + struct.pack("<I", after) + page[start + size + 4 :]
+    data = first.ljust(after, b"\0") + b"".join(pages) + entries + bytes(4)
+    begin = time.perf_counter()
+    with pytest.raises(ImageError, match="holds several pictures"):
+        picture_from_bytes(data)
+    assert picture_from_bytes(data, first_frame=True).pixels.shape == (1, 1)
+    assert time.perf_counter() - begin < 1
 
 
 def test_gif(picture: Bytes) -> None:

@@ -1,0 +1,85 @@
+"""Standard output for results, standard error for everything else. Either may be closed, or on a full disk."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import IO, Any
+
+import click
+
+from taichi_gs.errors import FileError
+
+
+def replace_closed_streams() -> None:
+    """Open something in the place of standard streams that are closed, so that no other file gets their numbers.
+
+    What stands for standard input and output refuses to be used, as it should; standard error takes all and keeps none.
+    """
+    for name, mode, flags in (("stdin", "r", os.O_WRONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY)):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, flags)
+            os.set_inheritable(descriptor, True)
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))
+
+
+def emit(text: str) -> None:
+    """Print a result on standard output.
+
+    Raises:
+        FileError: if that is not possible; BrokenPipeError if nobody reads it any more.
+    """
+    try:
+        click.echo(text)
+    except OSError as error:
+        raise refused(error) from error
+
+
+def emit_record(record: Mapping[str, Any]) -> None:
+    """Print one JSON object on standard output; errors as in `emit`."""
+    emit(json.dumps(record, allow_nan=False))
+
+
+def emit_bytes(data: bytes) -> None:
+    """Write bytes to standard output; errors as in `emit`."""
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise refused(error) from error
+
+
+def say(text: str) -> None:
+    """Print a line for people on standard error; where it cannot be printed, nobody can be told."""
+    try:
+        click.echo(text, err=True)
+    except OSError:
+        silence(sys.stderr)
+
+
+def refused(error: OSError) -> FileError | OSError:
+    """What to raise for an error of standard output, which is not used from now on."""
+    if isinstance(error, BrokenPipeError):
+        return error
+    silence(sys.stdout)
+    return FileError(f"cannot write to standard output: {reason_of(error)}")
+
+
+def silence(stream: IO[Any]) -> None:
+    """Let a stream lead nowhere: Python flushes it at its end, and would complain again."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def reason_of(error: OSError) -> str:
+    """The end of a sentence: what the system says."""
+    if error.errno == errno.EBADF:
+        return "it is closed"
+    message = error.strerror or str(error) or type(error).__name__
+    return message[0].lower() + message[1:]
