@@ -52,9 +52,9 @@ def compare(original: str, sources: tuple[str, ...], as_json: bool, limits: Limi
         other = _read_picture(source, limits)
         try:
             a, b = comparable_pixels(picture, other)
+            quality, similarity = psnr(a, b), ms_ssim(a, b)
         except ImageError as error:
             raise Failure(f"{name_of(source)}: {error}") from error
-        quality, similarity = psnr(a, b), ms_ssim(a, b)
         finite = quality if math.isfinite(quality) else None
         return {"original": original, "input": source, "psnr": finite, "ms_ssim": similarity}
 

@@ -97,12 +97,13 @@ def compress(
 
     INPUT is a PNG, JPEG, WebP, TIFF, BMP or GIF file, or - for standard input. Several pictures are compressed at the
     same time. The output is beside its input, or in the folder of --output-dir. With -r, tgs takes the pictures in
-    folders, and makes the same folders below --output-dir. It does not follow links to folders. Paths from --files-from
-    keep their folders below --output-dir.
+    folders, and makes the same folders below --output-dir. It does not follow links to folders, and counts the files of
+    other types. Paths from --files-from keep their folders below --output-dir. Two pictures whose names differ in the
+    suffix alone need --keep-suffix.
 
     tgs overwrites nothing without --force. It writes a file whole or not at all. After an interruption, the same
     command with --skip-existing does the rest. A bad picture does not stop the others. The failures are listed at the
-    end.
+    end. --dry-run lists what would be done.
 
     With --json, `psnr` is measured on the decoded file. It is null if the picture comes back exactly. A failure is an
     object with `error`. If there may be several files, the last object has the totals.

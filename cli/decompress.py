@@ -68,7 +68,7 @@ def decompress(files: FileOptions, format_name: str | None, device: Device, **op
 
     tgs overwrites nothing without --force. It writes a file whole or not at all. After an interruption, the same
     command with --skip-existing does the rest. A bad file does not stop the others. The failures are listed at the
-    end, and the exit status is 1.
+    end, and the exit status is 1. --dry-run lists what would be done.
 
     \b
     Examples:

@@ -61,7 +61,7 @@ def install() -> None:
 
 @desktop.command(cls=OneSentenceCommand)
 def uninstall() -> None:
-    """Remove what `tgs desktop install` has written, and nothing else."""
+    """Remove what install has written, and nothing else."""
     _check_system()
     targets = _targets()
     removed = [target for target in targets.values() if os.path.lexists(target) and not _is_foreign(target)]

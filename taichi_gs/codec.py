@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from taichi_gs import files
 from taichi_gs.decoder.decode import FileInfo, TgsFile
-from taichi_gs.encoder.choices import Device, EncodeOptions, Preset
+from taichi_gs.encoder.choices import Device, Preset
 from taichi_gs.errors import BitstreamError, FileError, OptionError
 from taichi_gs.format.limits import Limits
 from taichi_gs.pictures.picture import Picture
@@ -23,16 +23,12 @@ if TYPE_CHECKING:
     from PIL import Image
     from typing_extensions import Unpack
 
+    from taichi_gs.encoder.presets import EncodeOptions
+
 Source = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, BinaryIO]
 """What a file is read from: its path, its bytes, or an open file."""
 
 _TEXT = "the open file is read as text: open it in binary mode"
-
-
-class _Options(EncodeOptions, total=False):
-    """For type checkers: what decides how a picture is encoded, and `max_pixels`, which decides whether it is taken."""
-
-    max_pixels: int | None
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ def encode(
     first_frame: bool = False,
     keep_metadata: bool = False,
     srgb: bool = False,
-    **options: Unpack[_Options],
+    **options: Unpack[EncodeOptions],
 ) -> bytes:
     """Return the .tgs file of a picture.
 

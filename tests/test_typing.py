@@ -10,7 +10,7 @@ from conftest import ROOT
 from mypy import api
 
 from taichi_gs import EncoderConfig, OptionError, encode
-from taichi_gs.encoder.choices import EncodeOptions
+from taichi_gs.encoder.presets import EncodeOptions
 
 PROGRAM = """
 import numpy as np
@@ -31,7 +31,7 @@ def complaints(folder: Path, options: str) -> list[str]:
 
 
 def test_options_are_those_of_the_configuration() -> None:
-    assert EncodeOptions.__optional_keys__ == {field.name for field in fields(EncoderConfig)} | {"k"}
+    assert EncodeOptions.__optional_keys__ == {field.name for field in fields(EncoderConfig)} | {"k", "max_pixels"}
 
 
 def test_a_type_checker_sees_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import Literal
 
 from taichi_gs.kernels import Device as Device
-from taichi_gs.model.blending import Blending
-
-if TYPE_CHECKING:
-    from taichi_gs.encoder.rate_model import RateModel
-    from taichi_gs.fit.fit import Hyperparameters
 
 Preset = Literal["fast", "default", "best", "paper"]
 """How hard the encoder tries; see `presets.PRESETS`."""
@@ -32,30 +27,3 @@ MAX_K = 4096
 MIN_STEPS, MAX_STEPS = 10, 10_000_000
 
 MAX_RESTARTS = 1000
-
-
-class EncodeOptions(TypedDict, total=False):
-    """The options of `encode` over its preset's, for type checkers: the fields of `presets.EncoderConfig`, and `k`.
-
-    `k` stands for `covariance_k` and `color_k` where those are not given.
-    """
-
-    k: int | None
-    steps: int
-    restarts: int
-    blending: Blending
-    loss: LossName
-    density: Density
-    position_bits: int | None
-    covariance_bits: int | None
-    color_bits: int | None
-    amplitude_bits: int | None
-    num_gaussians: int | None
-    covariance_k: int | None
-    color_k: int | None
-    bits_per_pixel: float | None
-    num_bytes: int | None
-    psnr: float | None
-    seed: int
-    rate_model: RateModel
-    hyperparameters: Hyperparameters | None

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from numbers import Real
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypedDict, get_args
 
 import numpy as np
 
@@ -51,7 +51,8 @@ class EncoderConfig:
         position_bits: bits of either coordinate; None lets rate and distortion decide.
         covariance_bits, color_bits, amplitude_bits: bits of each such channel of the codewords; None likewise.
         num_gaussians: N; None follows from the rate that is asked for, or from the picture's size.
-        covariance_k, color_k: sizes of the two codebooks; None follows from N.
+        covariance_k, color_k: the most codewords of the two codebooks, and never more than one for four Gaussians, or
+            eight; None follows from N.
         bits_per_pixel, num_bytes: the file is kept at or below this rate or size, if given.
         psnr: in dB; the file is made as small as this quality allows, if given: that of the decoded file against the
             picture rounded to 8 bits. At most one of num_gaussians, bits_per_pixel, num_bytes and psnr can be given.
@@ -79,6 +80,35 @@ class EncoderConfig:
     seed: int = 0
     rate_model: RateModel = field(default_factory=RateModel)
     hyperparameters: Hyperparameters | None = None
+
+
+class EncodeOptions(TypedDict, total=False):
+    """The options of `encode`, for type checkers: the fields of EncoderConfig, `k` and `max_pixels`.
+
+    `k` stands for `covariance_k` and `color_k` where those are not given. `max_pixels` is the largest picture that is
+    taken.
+    """
+
+    k: int | None
+    steps: int
+    restarts: int
+    blending: Blending
+    loss: LossName
+    density: Density
+    position_bits: int | None
+    covariance_bits: int | None
+    color_bits: int | None
+    amplitude_bits: int | None
+    num_gaussians: int | None
+    covariance_k: int | None
+    color_k: int | None
+    bits_per_pixel: float | None
+    num_bytes: int | None
+    psnr: float | None
+    seed: int
+    rate_model: RateModel
+    hyperparameters: Hyperparameters | None
+    max_pixels: int | None
 
 
 PRESETS: Mapping[Preset, EncoderConfig] = MappingProxyType(

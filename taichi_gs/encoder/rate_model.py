@@ -15,8 +15,8 @@ class CodebookSizes:
     """What is asked of the codebooks.
 
     Attributes:
-        covariance_k: codewords of the covariance codebook; None follows from the number of Gaussians.
-        color_k: codewords of the color codebook; likewise.
+        covariance_k: the most codewords of the covariance codebook; None follows from the number of Gaussians.
+        color_k: the most codewords of the color codebook; likewise.
         scale: a factor on those that follow.
     """
 
@@ -81,8 +81,10 @@ class RateModel:
     def budget_for_count(self, num_gaussians: int, sizes: CodebookSizes) -> Budget:
         """The budget with a given number of Gaussians."""
         usual = (num_gaussians / self.gaussians_per_covariance, num_gaussians / self.gaussians_per_color)
+        # A codeword for fewer Gaussians than that costs more than it gains, even where so many are asked for.
+        most = max(round(num_gaussians / self.gaussians_per_covariance), self.min_codewords)
         covariance_k, color_k = (
-            min(self._usual_k(sizes.scale * own) if k is None else k, num_gaussians)
+            min(self._usual_k(sizes.scale * own) if k is None else min(k, most), num_gaussians)
             for k, own in zip((sizes.covariance_k, sizes.color_k), usual, strict=True)
         )
         return Budget(num_gaussians, covariance_k, color_k)

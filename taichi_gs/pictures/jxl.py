@@ -14,9 +14,7 @@ _MAX_BOXES = 1000
 
 def size_of(data: bytes) -> tuple[int, int] | None:
     """Return (height, width), as the picture is stored; None if they are not to be found."""
-    codestream = data[:_HEADER_BYTES] if data.startswith(CODESTREAM) else _first_codestream(data)
-    if len(codestream) < _HEADER_BYTES:
-        codestream = codestream.ljust(_HEADER_BYTES, b"\0")
+    codestream = data[:_HEADER_BYTES] if data.startswith(CODESTREAM) else _codestream_start(data)
     if not codestream.startswith(CODESTREAM):
         return None
     bits = _Bits(int.from_bytes(codestream[2:], "little"))
@@ -47,19 +45,20 @@ class _Bits:
         return 1 + self.take((9, 13, 18, 30)[self.take(2)])
 
 
-def _first_codestream(data: bytes) -> bytes:
-    """The beginning of the codestream in a container of boxes; nothing if there is none."""
-    position = 0
+def _codestream_start(data: bytes) -> bytes:
+    """The first bytes of the codestream in a container of boxes, which may be in parts; fewer if there are no more."""
+    position, start = 0, b""
     for _ in range(_MAX_BOXES):
         size, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
         head = 8
         if size == 1:
             size, head = int.from_bytes(data[position + 8 : position + 16], "big"), 16
+        end = position + size if size else len(data)
         if kind in (b"jxlc", b"jxlp"):
             # A part has its number before its bytes.
-            start = position + head + (4 if kind == b"jxlp" else 0)
-            return data[start : start + _HEADER_BYTES]
-        if size < head:
+            first = position + head + (4 if kind == b"jxlp" else 0)
+            start += data[first : min(end, first + _HEADER_BYTES)]
+        if len(start) >= _HEADER_BYTES or end < position + head or end >= len(data):
             break
-        position += size
-    return b""
+        position = end
+    return start[:_HEADER_BYTES]

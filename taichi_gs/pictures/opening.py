@@ -62,7 +62,10 @@ def open_picture(data: bytes, name: str, max_pixels: int) -> ImageFile.ImageFile
     format = _format_of(data)
     if format is None:
         raise ImageError(f"{name} is not a picture that can be read ({KNOWN})")
-    if format == "JXL" and (size := jxl.size_of(data)) is not None:
+    if format == "JXL":
+        size = jxl.size_of(data)
+        if size is None:
+            raise ImageError(f"{name} is damaged or truncated (a JPEG XL file that does not say how large it is)")
         check_size(*size, name, max_pixels)  # because the plugin decodes the pixels at once
     plugin = _PLUGINS[format]
     try:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from command_line import below, objects, run
+from command_line import below, error_of, objects, run
 from conftest import ROOT
 from PIL import Image
 
@@ -39,6 +42,9 @@ def test_folders_are_decoded_into_a_mirrored_tree(folder: Path) -> None:
     assert sum(" -> " in line and line.startswith("in") for line in lines) == 3
     assert lines[-2:] == ["1 of 4 files failed:", next(line for line in lines if line.startswith("  in/one/cut.tgs  "))]
     assert lines[-3].startswith("3 of 4 files written, ")
+    assert lines[0] == "4 files to do"
+    assert len(lines) == 7
+    assert sum("cut.tgs" in line for line in lines) == 1
 
 
 def test_objects_and_totals(folder: Path) -> None:
@@ -82,6 +88,7 @@ def test_going_on(folder: Path) -> None:
     assert again.exit_code == 0
     assert again.stdout == Path("report.jsonl").read_text().removeprefix(result.stdout)
     assert objects(again.stdout)[1]["skipped"] == 3
+    assert run(*arguments[:-2], "--skip-existing").stderr == "nothing to do: all 3 outputs exist\n"
 
     forced = run(*arguments, "--force", "--quiet")
     assert (forced.exit_code, forced.output) == (0, "")
@@ -105,6 +112,52 @@ def test_lists_and_shards(folder: Path) -> None:
         assert run(*arguments, input=listed).exit_code == 0
     absolute = (folder / "in/one/old_empty.bmp").relative_to(folder.anchor).as_posix()
     assert below(folder / "out") == sorted(["in/old_default.bmp", "in/one/two/old_default.bmp", absolute])
+
+
+def test_a_list_with_zero_bytes(folder: Path) -> None:
+    result = run("decompress", "--files-from", "-", input="in/old_default.tgs\0in/one/old_empty.tgs\0")
+    assert error_of(result) == "standard input holds a zero byte; a list has one path on each line"
+
+
+def test_a_folder_that_cannot_be_read_does_not_stop_the_rest(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def refuse_one(path: str) -> Any:
+        if Path(path) == Path("in/one/two"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    Path("in/one/notes.txt").touch()
+    monkeypatch.setattr(os, "scandir", refuse_one)
+    result = run("decompress", "in", "-r", "--output-dir", "out", "--jobs", "1", "--json", "--report", "report.jsonl")
+    monkeypatch.undo()
+    assert (result.exit_code, result.stdout) == (1, Path(folder / "report.jsonl").read_text())
+    records, totals = objects(result.stdout)
+    name = os.path.join("in", "one", "two")
+    assert records[0] == {"input": name, "error": f"cannot read the folder {name!r}: permission denied"}
+    assert below(folder / "out") == ["old_default.png", "one/old_empty.png"]
+    assert (totals["files"], totals["written"], totals["failures"], totals["other_types"]) == (4, 2, 2, 1)
+
+
+def test_a_dry_run_writes_nothing(folder: Path) -> None:
+    before = below(folder)
+    Path("out/one").mkdir(parents=True)
+    Path("out/one/old_empty.png").touch()
+    arguments = ["decompress", "in", "-r", "--output-dir", "out", "--skip-existing", "--dry-run", "--report", "no"]
+    result = run(*arguments)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        f"{os.path.join('in', name)}.tgs -> {os.path.join('out', name)}.png"
+        for name in ("old_default", os.path.join("one", "cut"), os.path.join("one", "two", "old_default"))
+    ]
+    assert result.stderr == "3 files to do, 1 skipped\n"
+    listed = [json.loads(line) for line in run(*arguments, "--json").stdout.splitlines()]
+    assert [f"{each['input']} -> {each['output']}" for each in listed] == result.stdout.splitlines()
+    single = run("decompress", "in/old_default.tgs", "--dry-run", "--report", "no")
+    assert (single.exit_code, single.stdout) == (0, "in/old_default.tgs -> in/old_default.png\n")
+    assert below(folder) == sorted([*before, "out/one/old_empty.png"])
+    refused = run("decompress", "in", "-r", "--output-dir", "out", "--dry-run")
+    assert "the output exists already" in error_of(refused)
 
 
 def test_outputs_beside_inputs(folder: Path) -> None:

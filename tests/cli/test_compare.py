@@ -14,6 +14,27 @@ def test_compare_equal_pictures(photo_folder: Path) -> None:
     assert "inf dB" in run("compare", "photo.png", "photo.png").stdout
 
 
+def test_compare_many(photo_folder: Path, encoded: bytes) -> None:
+    Path("photo.tgs").write_bytes(encoded)
+    Image.new("RGB", (3, 4)).save("small.png")
+    result = run("compare", "photo.png", "small.png", "photo.png", "no.png", "photo.tgs")
+    assert result.exit_code == 1
+    same, other = result.stdout.splitlines()
+    assert same == "'photo.png': inf dB, MS-SSIM 1.000000"
+    assert other.startswith("'photo.tgs': ")
+    wrong_size, missing = result.stderr.splitlines()
+    assert wrong_size.startswith("tgs: error: 'small.png': pictures of different sizes cannot be compared")
+    assert missing == "tgs: error: cannot read 'no.png': no such file or directory"
+    printed = run("compare", "photo.png", "no.png", "photo.tgs", "--json")
+    failure, found = map(json.loads, printed.stdout.splitlines())
+    assert failure == {"input": "no.png", "error": missing.removeprefix("tgs: error: ")}
+    assert (found["original"], found["input"]) == ("photo.png", "photo.tgs")
+    assert other == f"'photo.tgs': {found['psnr']:.4f} dB, MS-SSIM {found['ms_ssim']:.6f}"
+    no_original = run("compare", "no.png", "photo.png", "--json")
+    assert (no_original.exit_code, json.loads(no_original.stdout)) == (1, failure)
+    assert run("compare", "-", "-").exit_code == 2
+
+
 def test_compare_failures(photo_folder: Path) -> None:
     Image.new("RGB", (3, 4)).save("other.png")
     assert "different sizes cannot be compared: 32x24 and 3x4" in error_of(run("compare", "photo.png", "other.png"))

@@ -89,8 +89,8 @@ def test_a_file_larger_than_the_input_is_mentioned(
 ) -> None:
     size = os.path.getsize("photo.png")
     for length, larger in ((size + 1, True), (len(encoded), False)):
-        fact = {"num_gaussians": 1}
-        monkeypatch.setattr("cli.conversion.Compression._encode", lambda *_, n=length: Converted(bytes(n), size, fact))
+        converted = Converted(bytes(length), size, {"num_gaussians": 1})
+        monkeypatch.setattr("cli.conversion.Compression._encode", lambda *_, result=converted: result)
         line = run("compress", "photo.png", "--force").stderr
         assert ("bytes, larger than the input" in line) is larger
         assert line.endswith(", 1 Gaussian\n")

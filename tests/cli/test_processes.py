@@ -43,11 +43,12 @@ def test_a_reader_that_has_gone_is_no_traceback(photo_folder: Path, encoded: byt
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a terminal and signals")
 @pytest.mark.parametrize(
-    ("number", "status", "word"),
-    [(signal.SIGINT, 130, b"Interrupted"), (signal.SIGTERM, 143, b"Terminated"), (signal.SIGHUP, 129, b"Hung up")],
+    ("name", "status", "word"),
+    [("SIGINT", 130, b"Interrupted"), ("SIGTERM", 143, b"Terminated"), ("SIGHUP", 129, b"Hung up")],
 )
-def test_signals_leave_nothing(photo_folder: Path, number: signal.Signals, status: int, word: bytes) -> None:
+def test_signals_leave_nothing(photo_folder: Path, name: str, status: int, word: bytes) -> None:
     """Interrupt a run when its progress bar, which only a terminal sees, has begun to move."""
+    number = getattr(signal, name)
     master, terminal = os.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "cli", "compress", "photo.png", "--steps", "1000000", "--num-gaussians", "50"],
@@ -55,7 +56,7 @@ def test_signals_leave_nothing(photo_folder: Path, number: signal.Signals, statu
         stdout=subprocess.PIPE,
         stderr=terminal,
         # A parent in the background may have left the signal ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     os.close(terminal)
     try:
@@ -63,7 +64,7 @@ def test_signals_leave_nothing(photo_folder: Path, number: signal.Signals, statu
         while b"/1000000" not in seen:
             seen += os.read(master, 4096)
         assert b"photo.png" in seen
-        assert b"?" not in seen
+        assert b"/?" not in seen
         process.send_signal(number)
         rest = read_all(master)
         stdout, _ = process.communicate(timeout=60)

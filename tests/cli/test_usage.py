@@ -6,11 +6,16 @@ import os
 from pathlib import Path
 from typing import get_args
 
+import click
 import pytest
-from command_line import run
+from command_line import error_of, run
 
 import taichi_gs
 from cli import compress as compress_command
+from cli import decompress as decompress_command
+from cli.failures import OPTIONS, PLAIN_OPTIONS, sentence_of
+from taichi_gs.encoder.presets import configure
+from taichi_gs.errors import FileError, OptionError
 from taichi_gs.model.blending import Blending
 
 
@@ -68,4 +73,61 @@ def test_options_that_the_library_refuses_are_wrong_usage(photo_folder: Path, mo
     monkeypatch.setattr("taichi_gs.codec.encode", encode)
     result = run("compress", "photo.png")
     assert result.exit_code == 2
+    assert result.stderr.startswith("Usage: tgs compress ")
     assert "Error: k is too large" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("sentence", "said"),
+    [
+        ("'first_frame.gif' holds two: ask for first_frame", "'first_frame.gif' holds two: add --first-frame"),
+        ("covariance_k must be at most 9", "--covariance-k must be at most 9"),
+        ("scale must be a positive number", "--scale must be a positive number"),
+        ("num_bytes and psnr exclude each other", "--bytes and --psnr exclude each other"),
+        ("'it is' of another size than \"num_bytes\"", "'it is' of another size than \"num_bytes\""),
+    ],
+)
+def test_messages_of_the_library_have_the_options_of_the_command(sentence: str, said: str) -> None:
+    assert sentence_of(OptionError(sentence)) == said
+
+
+def test_goals_that_exclude_each_other(photo_folder: Path) -> None:
+    result = run("compress", "photo.png", "--bpp", "1", "--bytes", "900")
+    assert result.exit_code == 2
+    assert "Error: --bpp and --bytes exclude each other" in result.stderr
+
+
+def test_names_of_options_are_those_of_the_command() -> None:
+    known = {option for parameter in compress_command.params for option in parameter.opts}
+    known |= {option for parameter in decompress_command.params for option in parameter.opts}
+    assert {*OPTIONS.values(), *(f"--{name}" for name in PLAIN_OPTIONS)} <= known
+
+
+def test_bounds_in_the_help_are_the_real_ones() -> None:
+    """Of options with whole numbers, against what the library says of the first number beyond."""
+    checked = 0
+    for parameter in compress_command.params:
+        name, kind = parameter.name, parameter.type
+        if not isinstance(kind, click.IntRange) or name == "jobs":
+            continue
+        for least_or_most, beyond in ((kind.min, -1), (kind.max, 1)):
+            assert least_or_most is not None
+            assert name is not None
+            configure("fast", {name: least_or_most})
+            with pytest.raises(OptionError):
+                configure("fast", {name: least_or_most + beyond})
+            checked += 1
+    assert checked == 24
+
+
+@pytest.mark.parametrize("command", ["compress", "decompress", "info"])
+def test_a_file_that_may_not_be_read_is_no_wrong_usage(
+    photo_folder: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_, **options: False)
+    monkeypatch.setattr("cli.streams.read_bytes", refuse)
+    assert error_of(run(command, "photo.png")) == "cannot read 'photo.png': permission denied"
+
+
+def refuse(path: str) -> bytes:
+    raise FileError(f"cannot read {path!r}: permission denied")

@@ -1,0 +1,31 @@
+"""Many .tgs files described."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from command_line import run
+
+
+def test_info_of_many_files(photo_folder: Path, encoded: bytes) -> None:
+    for name in ("a.tgs", "b.tgs"):
+        Path(name).write_bytes(encoded)
+    result = run("info", "a.tgs", "photo.png", "no.tgs", "b.tgs")
+    assert result.exit_code == 1
+    first, second = result.stdout.split("\n\n")[:2]
+    assert first == run("info", "a.tgs").stdout.rstrip("\n")
+    assert second == run("info", "b.tgs").stdout.rstrip("\n")
+    not_tgs, missing = result.stderr.splitlines()
+    assert not_tgs.startswith("tgs: error: 'photo.png': ")
+    assert missing == "tgs: error: cannot read 'no.tgs': no such file or directory"
+
+
+def test_failures_are_objects(photo_folder: Path, encoded: bytes) -> None:
+    Path("a.tgs").write_bytes(encoded)
+    result = run("info", "no.tgs", "a.tgs", "--json")
+    assert result.exit_code == 1
+    failure, contents = map(json.loads, result.stdout.splitlines())
+    assert failure == {"input": "no.tgs", "error": "cannot read 'no.tgs': no such file or directory"}
+    assert contents["input"] == "a.tgs"
+    assert result.stderr == f"tgs: error: {failure['error']}\n"
