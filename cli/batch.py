@@ -24,7 +24,7 @@ from .progress import batch_progress
 from .records import check_report, open_report
 from .report import Report, Scope, print_plan
 from .signals import Terminated, undisturbed
-from .streams import name_of, read_input
+from .streams import PIPE, name_of, read_input
 
 
 def convert_batch(conversion: Conversion, files: FileOptions, device: Device) -> None:
@@ -44,7 +44,8 @@ def convert_batch(conversion: Conversion, files: FileOptions, device: Device) ->
         raise Failure(f"there is nothing to do: no {suffixes} file was found{others}")
     part = plan.items if files.shard is None else take_shard(plan.items, files.shard)
     items = select_missing(part, force=files.force, skip_existing=files.skip_existing)
-    check_report(files.report, [path for item in part for path in (item.source, item.target)])
+    lists = [] if files.files_from in (None, PIPE) else [files.files_from]
+    check_report(files.report, [*lists, *(path for item in part for path in (item.source, item.target))])
     scope = Scope(len(items) + len(plan.unreadable), len(part) - len(items), plan.num_others)
     if files.dry_run:
         print_plan(items, as_json=files.as_json)

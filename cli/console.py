@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 import click
@@ -59,6 +59,31 @@ def say(text: str) -> None:
         click.echo(text, err=True)
     except OSError:
         silence(sys.stderr)
+
+
+class Screen:
+    """Standard error for what draws on it, and should not notice when the terminal is closed."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+    def write(self, text: str) -> int:
+        """Draw."""
+        with self._undisturbed():
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Show what was drawn."""
+        with self._undisturbed():
+            sys.stderr.flush()
+
+    @contextlib.contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            silence(sys.stderr)
 
 
 def refused(error: OSError) -> FileError | OSError:

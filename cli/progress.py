@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from .console import Screen
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -82,7 +84,7 @@ def _bars(**options: Any) -> Bars:
         bars.TextColumn("{task.fields[steps]}"),
         bars.TimeRemainingColumn(),
     )
-    return bars.Progress(*columns, console=Console(stderr=True), transient=True, **options)
+    return bars.Progress(*columns, console=Console(file=cast(IO[str], Screen())), transient=True, **options)
 
 
 def _move(bars: Bars, task: TaskID, state: tuple[int, int]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cli.signals import Terminated, raise_terminated
+from cli.signals import SIGNALS, Terminated, raise_terminated
 from taichi_gs import files
 from taichi_gs.errors import FileError
 
@@ -170,16 +170,17 @@ def test_whatever_fails_leaves_the_folder_as_it_was(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_signals_leave_the_old_file_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"old")
     monkeypatch.setattr(os, "fsync", lambda descriptor: signal.raise_signal(number))
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(SIGNALS[-1], signal.SIG_DFL)
         raise_terminated()
         with pytest.raises((KeyboardInterrupt, Terminated)):
             files.write_atomic(path, b"data", overwrite=True)

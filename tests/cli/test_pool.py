@@ -39,7 +39,7 @@ def work(source: str, progress: Callable[[Progress], None]) -> tuple[str, int]:
         os.kill(os.getpid(), signal.SIGKILL)
     if source == "steps":
         time.sleep(0.11)
-        progress(Progress(3, 9))
+        progress(Progress(3, 9, 21.5))
         progress(Progress(4, 9, 21.5))  # too soon to be reported
     return source.upper(), os.getpid()
 

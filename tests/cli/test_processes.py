@@ -13,6 +13,8 @@ import pytest
 from command_line import FEW, Python
 from conftest import checkout_environment, read_all
 
+from cli.signals import SIGNALS, raise_terminated
+
 
 def test_a_real_process(photo_folder: Path, python: Python) -> None:
     result = python("-m", "cli", "compress", "photo.png", *FEW, "--json")
@@ -76,3 +78,43 @@ def test_signals_leave_nothing(photo_folder: Path, name: str, status: int, word:
     assert rest.rstrip().endswith(word)
     assert b"Traceback" not in rest
     assert os.listdir(photo_folder) == ["photo.png"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a terminal and signals")
+def test_a_terminal_that_is_closed(photo_folder: Path) -> None:
+    """The system sends SIGHUP to what ran in it, and what is drawn in it no longer succeeds."""
+    master, terminal = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli", "compress", "photo.png", "--steps", "1000000", "--num-gaussians", "50"],
+        env={**checkout_environment(), "TERM": "xterm"},
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    )
+    os.close(terminal)
+    try:
+        seen = b""
+        while b"/1000000" not in seen:
+            seen += os.read(master, 4096)
+        os.close(master)
+        process.send_signal(signal.SIGHUP)
+        process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 129
+    assert os.listdir(photo_folder) == ["photo.png"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs signals")
+def test_nohup_is_respected() -> None:
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        for handler in (signal.SIG_IGN, signal.SIG_DFL):
+            signal.signal(signal.SIGHUP, handler)
+            raise_terminated()
+            assert (signal.getsignal(signal.SIGHUP) is signal.SIG_IGN) is (handler is signal.SIG_IGN)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

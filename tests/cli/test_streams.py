@@ -143,6 +143,9 @@ def test_a_report_is_not_an_input_or_an_output(folder: Path) -> None:
     for report in ("in/a.tgs", "in/b.png"):
         result = run("decompress", "in/a.tgs", "in/b.tgs", "--force", "--report", report)
         assert "is an input or an output itself" in result.stderr
+    Path("list").write_text("in/a.tgs\n")
+    assert "itself" in run("decompress", "--files-from", "list", "--force", "--report", "list").stderr
+    os.remove("list")
     assert Path("in/a.tgs").read_bytes() == data
     assert "it is a directory" in run("decompress", "in/a.tgs", "--force", "--report", "in").stderr
     assert sorted(os.listdir(folder)) == ["in"]
