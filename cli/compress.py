@@ -19,6 +19,7 @@ from taichi_gs.encoder.choices import (
 )
 from taichi_gs.files import MAX_FILE_BYTES
 from taichi_gs.model.blending import Blending
+from taichi_gs.pictures.suffixes import MAX_PIXELS
 
 from .convert import convert_files
 from .failures import OneSentenceCommand
@@ -88,6 +89,13 @@ _bits = click.IntRange(1, 12)
 )
 @click.option("--keep-suffix", is_flag=True, help="Write photo.jpg.tgs for photo.jpg, instead of photo.tgs.")
 @click.option("--keep-metadata", is_flag=True, help="Keep EXIF and XMP. They may tell where a picture was taken.")
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    default=MAX_PIXELS,
+    show_default=True,
+    help="Refuse pictures with more pixels than this.",
+)
 @click.option("--srgb", is_flag=True, default=None, help="Convert to sRGB. This saves the bytes of an ICC profile.")
 @device_option
 def compress(
@@ -95,8 +103,8 @@ def compress(
 ) -> None:
     """Compress pictures into .tgs files.
 
-    INPUT is a PNG, JPEG, WebP, TIFF, BMP or GIF file, or - for standard input. Several pictures are compressed at the
-    same time. The output is beside its input, or in the folder of --output-dir. With -r, tgs takes the pictures in
+    INPUT is a picture file, or - for standard input; tgs doctor lists the formats. Several pictures are compressed at
+    the same time. The output is beside its input, or in the folder of --output-dir. With -r, tgs takes the pictures in
     folders, and makes the same folders below --output-dir. It does not follow links to folders, and counts the files of
     other types. Paths from --files-from keep their folders below --output-dir. Two pictures whose names differ in the
     suffix alone need --keep-suffix.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Optional, Protocol
 
 from taichi_gs.encoder.choices import Device, Preset
 from taichi_gs.files import read_bytes
-from taichi_gs.pictures.suffixes import READ_SUFFIXES
+from taichi_gs.pictures.suffixes import MAX_PIXELS, READ_SUFFIXES
 
 from .failures import Failure, naming
 from .streams import name_of
@@ -118,7 +118,14 @@ class Compression:
         from taichi_gs.pictures.convert import as_srgb
         from taichi_gs.pictures.read import picture_from_bytes
 
-        picture = picture_from_bytes(data, name=name, first_frame=self.first_frame, keep_metadata=self.keep_metadata)
+        max_pixels = self.options.get("max_pixels") or MAX_PIXELS
+        picture = picture_from_bytes(
+            data,
+            name=name,
+            first_frame=self.first_frame,
+            keep_metadata=self.keep_metadata,
+            max_pixels=max_pixels,
+        )
         chosen = {option: value for option, value in self.options.items() if value is not None}
         started = time.perf_counter()
         try:

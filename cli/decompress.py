@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from taichi_gs.encoder.choices import Device
+from taichi_gs.pictures.suffixes import WRITE_SUFFIXES
 
 from .convert import convert_files
 from .failures import OneSentenceCommand
 from .options import FileOptions, device_option, file_options, limits_option
 from .streams import PIPE
 
-FORMAT_NAMES = ("png", "tif", "bmp", "webp", "jpg")
+FORMAT_NAMES = tuple(suffix.removeprefix(".") for suffix in WRITE_SUFFIXES)
 
 
 def _parse_numbers(pattern: str, value: str | None, example: str) -> tuple[int, ...] | None:
@@ -58,7 +59,7 @@ def decompress(files: FileOptions, format_name: str | None, device: Device, **op
     below --output-dir. It does not follow links to folders. Paths from --files-from keep their folders below
     --output-dir.
 
-    The pictures are PNG, TIFF, BMP or WebP files, which are exact, or JPEG files of quality 95.
+    The pictures are PNG, TIFF, BMP, WebP, PPM, PGM or PAM files, which are exact, or JPEG or AVIF files of quality 95.
 
     Gaussians have no resolution. --scale and --size draw them at any size, and no pixels are resampled. --region draws
     one part, and takes time only for that part.

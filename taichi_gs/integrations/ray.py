@@ -32,10 +32,10 @@ from taichi_gs.errors import DeviceError, OptionError, QualityError
 from taichi_gs.files import quoted
 from taichi_gs.format.limits import FORMAT_LIMITS
 from taichi_gs.integrations.storage import Storage
-from taichi_gs.pictures.convert import MAX_PIXELS, as_srgb
+from taichi_gs.pictures.convert import as_srgb
 from taichi_gs.pictures.metrics import bits_per_pixel, comparable_pixels, psnr
 from taichi_gs.pictures.read import picture_from_bytes
-from taichi_gs.pictures.suffixes import READ_SUFFIXES
+from taichi_gs.pictures.suffixes import MAX_PIXELS, READ_SUFFIXES
 from taichi_gs.pictures.write import check_image_suffix, image_to_bytes
 
 if TYPE_CHECKING:

@@ -13,12 +13,10 @@ from taichi_gs.errors import ImageError
 from taichi_gs.model.levels import to_levels
 from taichi_gs.pictures import icc
 from taichi_gs.pictures.picture import Picture
+from taichi_gs.pictures.suffixes import MAX_PIXELS
 
 FloatImage = NDArray[np.float32]
 ByteImage = NDArray[np.uint8]
-
-MAX_PIXELS = 89_478_485
-"""The largest picture that is read or encoded if nobody says otherwise, the limit that Pillow warns at."""
 
 
 def as_planes(image: ArrayLike, max_pixels: int | None = MAX_PIXELS) -> FloatImage:

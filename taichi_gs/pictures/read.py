@@ -30,11 +30,12 @@ from PIL import Image
 from taichi_gs.errors import ImageError
 from taichi_gs.files import Path, quoted, read_bytes
 from taichi_gs.pictures import exif, icc, pnm
-from taichi_gs.pictures.convert import MAX_PIXELS, FloatImage, as_float_image, as_srgb, check_size
+from taichi_gs.pictures.convert import FloatImage, as_float_image, as_srgb, check_size
 from taichi_gs.pictures.exif_tags import ORIENTATION
 from taichi_gs.pictures.opening import open_picture
 from taichi_gs.pictures.picture import Picture
 from taichi_gs.pictures.samples import gray_16_bits, read_16_bits, scale_gray_key
+from taichi_gs.pictures.suffixes import MAX_PIXELS
 
 _GRAY_MODES = {"1", "L", "LA", "La"}
 _MODES = _GRAY_MODES | {"P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr"}

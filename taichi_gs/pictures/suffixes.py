@@ -1,4 +1,4 @@
-"""How files of pictures are called. Importing this costs nothing."""
+"""What is known of picture files before one is read: their suffixes and their size. Importing this costs nothing."""
 
 from __future__ import annotations
 
@@ -13,3 +13,6 @@ READ_SUFFIXES = frozenset(
 
 WRITE_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".webp", ".jpg", ".jpeg", ".avif", ".ppm", ".pgm", ".pam")
 """Of the pictures that `write.py` writes."""
+
+MAX_PIXELS = 89_478_485
+"""The largest picture that is read or encoded if nobody says otherwise, the limit that Pillow warns at."""

@@ -106,6 +106,7 @@ def test_options_reach_the_encoder(photo_folder: Path, monkeypatch: pytest.Monke
     assert seen == {
         "shape": (24, 32, 3),
         "preset": "default",
+        "max_pixels": 89_478_485,
         "device": "cpu",
         "progress": None,
         "bits_per_pixel": 0.5,

@@ -12,8 +12,8 @@ from picture_files import SAVE_OPTIONS, png_chunk, png_file, random_samples, sav
 from PIL import Image
 
 from taichi_gs.errors import FileError, ImageError
-from taichi_gs.pictures.convert import MAX_PIXELS
 from taichi_gs.pictures.read import image_from_bytes, picture_from_bytes, read_image
+from taichi_gs.pictures.suffixes import MAX_PIXELS
 
 Bytes = NDArray[np.uint8]
 
