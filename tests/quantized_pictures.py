@@ -17,11 +17,10 @@ def quantized_picture(
     num_gaussians: int = 50,
     num_codewords: int = 8,
     bits: int = 6,
-    image_size: tuple[int, int] = (24, 32),
     grid_size: tuple[int, int] = (48, 64),
     blending: Blending = "alpha",
-    subdivision: int = 0,
     seed: int = 0,
+    **fields: Any,
 ) -> QuantizedGaussians:
     """Return a picture whose Gaussians and codewords are in no particular order, some codewords unused or equal."""
     generator = np.random.default_rng(seed)
@@ -37,13 +36,13 @@ def quantized_picture(
     # Of m up to 32, of other channels no more than 8 at any number of bits.
     step = min(0.125, 2.0 ** (3 - bits))
     amplitude_range = (-1.0, 2.0 ** (1 - bits)) if blending == "normalized" else (-4.0, step)
+    usual: dict[str, Any] = {"image_size": (24, 32), "subdivision": 0}
     picture = QuantizedGaussians(
-        image_size=image_size,
+        **{**usual, **fields},
         background=generator.integers(0, 256, 3).astype(np.uint8),
         blending=blending,
         grid_size=grid_size,
         cells=generator.integers(0, grid_size, (num_gaussians, 2)),
-        subdivision=subdivision,
         offsets=np.zeros((num_gaussians, 2), dtype=np.int64),
         covariance_codebook=codebook([-1.0, -4.0, -4.0], [0.125, step, step]),
         covariance_indices=generator.integers(0, num_codewords, num_gaussians),

@@ -201,6 +201,11 @@ def position(symbols: dict[str, Any], gaussian: int) -> tuple[float, float]:
 
 def decode_symbols(data: bytes) -> dict[str, Any]:
     """Return the integers of a .tgs file by name, and the dequantised values [K, channels] of either codebook."""
+    return decode_payload(decode_header(data), data)
+
+
+def decode_header(data: bytes) -> dict[str, Any]:
+    """Return what stands before and after the payload, by name, and as `payload` where that is."""
     body, checksum = data[:-4], struct.unpack("<I", data[-4:])[0]
     assert body[:8] == b"\x89TGS\r\n\x1a\n", "not a .tgs file"
     version, flags = body[8:10]
@@ -241,22 +246,25 @@ def decode_symbols(data: bytes) -> dict[str, Any]:
     bounds = (32, 8, 8, 16, 16, 16, 2 if flags & 2 else 16)
     for (bits, minimum, step), bound in zip(channels, bounds, strict=True):
         assert bits <= 12, "bits"
-        assert np.isfinite(step), "steps"
-        assert step > 0 or bits == 0, "steps"
+        assert np.isfinite(step) and (step > 0 or bits == 0), "steps"  # noqa: PT018
         assert max(abs(minimum), abs(minimum + step * ((1 << bits) - 1))) <= bound, "ranges"
     payload_length = varint() if flags & 1 else len(body) - position
     end = position + payload_length
     assert end <= len(body), "the payload's length"
     assert n <= min(1 << 24, 4096 + 64 * payload_length), "too many Gaussians"
-    coder = RangeDecoder(body[position:end])
-
     symbols: dict[str, Any] = {"image_size": (height, width), "grid_size": (rows, columns), "background": background}
     symbols |= {"blending": "normalized" if flags & 2 else "alpha", "subdivision": subdivision, "is_gray": is_gray}
-    symbols["tail"] = decode_tail(body[end:], version)
+    symbols |= {"version": version, "num_gaussians": n, "num_codewords": codewords, "channels": channels}
+    return symbols | {"payload": slice(position, end), "tail": decode_tail(body[end:], version)}
+
+
+def decode_payload(symbols: dict[str, Any], data: bytes) -> dict[str, Any]:
+    """Add the integers of the payload, and the values that they stand for, to what the header holds."""
+    coder, version, channels = RangeDecoder(data[symbols["payload"]]), symbols["version"], symbols["channels"]
+    n, (rows, columns) = symbols["num_gaussians"], symbols["grid_size"]
     planes_of = []
-    for k, own in zip(codewords, (channels[:3], channels[3:]), strict=True):
+    for k, own in zip(symbols["num_codewords"], (channels[:3], channels[3:]), strict=True):
         planes_of += [(k, 1, 1 << bits) for bits, _, _ in own] + [(n, 1, k)]
-    is_sorted = [index in (0, 4) for index in range(len(planes_of))]
     decoded = []
     if version == 1:
         (symbols["cells"],) = decode_points(coder, (n, rows, columns))
@@ -265,15 +273,13 @@ def decode_symbols(data: bytes) -> dict[str, Any]:
     for index, plane in enumerate(planes_of):
         points = decode_points(coder, plane)[0] if version == 1 else multisets[index]
         multiset = [column for _, column in points]
-        decoded.append(multiset if is_sorted[index] else decode_order(coder, multiset, 16 if version == 1 else 8))
+        decoded.append(multiset if index in (0, 4) else decode_order(coder, multiset, 16 if version == 1 else 8))
     for name, own, (*planes, indices) in zip(
         ("covariance", "color"), (channels[:3], channels[3:]), (decoded[:4], decoded[4:]), strict=True
     ):
         symbols[f"{name}_symbols"] = np.array(planes, dtype=np.int64).T
-        exact = [
-            [Fraction(minimum) + Fraction(step) * symbol for symbol in plane]
-            for plane, (_, minimum, step) in zip(planes, own, strict=True)
-        ]
+        ranges = zip(planes, own, strict=True)
+        exact = [[Fraction(low) + Fraction(step) * symbol for symbol in plane] for plane, (_, low, step) in ranges]
         symbols[f"{name}_codewords"] = list(zip(*exact, strict=True))
         symbols[f"{name}_values"] = np.array(exact, dtype=np.float64).T
         symbols[f"{name}_indices"] = indices

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from taichi_gs.model.blending import Blending
 from taichi_gs.model.lattice import lattice_of_picture
 from taichi_gs.model.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 
@@ -53,29 +52,22 @@ def picture(
     covariances: Sequence[Sequence[int]],
     colors: Sequence[Sequence[int]],
     ranges: Sequence[Range] = ALPHA_BLENDED,
-    image_size: tuple[int, int] = (18, 21),
-    grid_size: tuple[int, int] = (9, 11),
     background: tuple[int, int, int] = (200, 120, 40),
-    blending: Blending = "alpha",
-    subdivision: int = 0,
-    is_gray: bool = False,
     seed: int = 0,
+    **fields: Any,
 ) -> QuantizedGaussians:
-    """Return a picture of N Gaussians: cells [N, 2], symbols [N, 3] and [N, 4], offsets by chance."""
+    """Return a picture of N Gaussians: cells [N, 2], symbols [N, 3] and [N, 4], offsets by chance, and `fields`."""
     quantizers = tuple(UniformQuantizer(*values) for values in ranges)
+    usual: dict[str, Any] = {"image_size": (18, 21), "grid_size": (9, 11), "blending": "alpha", "subdivision": 0}
     made = QuantizedGaussians(
-        image_size=image_size,
+        **{**usual, **fields},
         background=np.array(background, dtype=np.uint8),
-        blending=blending,
-        grid_size=grid_size,
         cells=integers(cells, 2),
-        subdivision=subdivision,
         offsets=np.zeros((len(cells), 2), dtype=np.int64),
         covariance_codebook=QuantizedCodebook(integers(covariances, 3), quantizers[:3]),
         covariance_indices=np.arange(len(cells)),
         color_codebook=QuantizedCodebook(integers(colors, 4), quantizers[3:]),
         color_indices=np.arange(len(cells)),
-        is_gray=is_gray,
     )
     dice = Dice(seed)
     offsets = [dice.tuple_below(levels) for levels in lattice_of_picture(made).levels.tolist()]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import constriction
 import numpy as np
@@ -41,26 +43,14 @@ def payload_of(*symbols: tuple[int, list[int]]) -> bytes:
     return words.astype("<u4").tobytes()
 
 
-def file_of(
-    *,
-    version: int = 2,
-    flags: int = 0,
-    size: tuple[int, int] = (3, 2),
-    num_gaussians: int = 0,
-    grid: tuple[int, int] = (5, 4),
-    subdivision: int | None = None,
-    codewords: tuple[int, int] | None = None,
-    background: bytes = b"\1\2\3",
-    bits: Sequence[int] = (),
-    ranges: Sequence[float] = NO_RANGES,
-    payload: bytes = b"",
-    tail: bytes | None = None,
-) -> bytes:
-    """Return a file with a valid checksum, by default a background of 3 x 2 pixels and nothing else.
+@dataclass(frozen=True)
+class RawFile:
+    """The fields of a file, by default a background of 3 x 2 pixels and nothing else.
 
-    Args:
+    Attributes:
         version, flags: as in the file; that there is a tail, a subdivision, or gray is flagged without being told.
         size, grid: width and height, columns and rows.
+        num_gaussians: N.
         subdivision: of the cells, if any.
         codewords: of either codebook; as many as `num_gaussians` allows, but one at most, if not given.
         background: three bytes, or one for gray.
@@ -69,14 +59,36 @@ def file_of(
         payload: the entropy-coded part.
         tail: chunks.
     """
-    flags |= HAS_TAIL if tail is not None else 0
-    flags |= IS_SUBDIVIDED if subdivision is not None else 0
-    flags |= IS_GRAY if len(background) == 1 else 0
-    codewords = codewords or (min(num_gaussians, 1),) * 2
-    numbers = (*size, num_gaussians, *grid, *([] if subdivision is None else [subdivision]), *codewords)
-    body = SIGNATURE + bytes([version, flags]) + b"".join(map(varint, numbers)) + background
-    body += struct.pack("<I", sum(value << 4 * channel for channel, value in enumerate(bits)))
-    body += struct.pack(f"<{len(ranges)}e", *ranges)
-    if tail is not None:
-        body += varint(len(payload))
-    return with_checksum(body + payload + (tail or b""))
+
+    version: int = 2
+    flags: int = 0
+    size: tuple[int, int] = (3, 2)
+    num_gaussians: int = 0
+    grid: tuple[int, int] = (5, 4)
+    subdivision: int | None = None
+    codewords: tuple[int, int] | None = None
+    background: bytes = b"\1\2\3"
+    bits: Sequence[int] = ()
+    ranges: Sequence[float] = NO_RANGES
+    payload: bytes = b""
+    tail: bytes | None = None
+
+    def to_bytes(self) -> bytes:
+        """Return the file, with a valid checksum."""
+        flags = self.flags | (HAS_TAIL if self.tail is not None else 0)
+        flags |= IS_SUBDIVIDED if self.subdivision is not None else 0
+        flags |= IS_GRAY if len(self.background) == 1 else 0
+        codewords = self.codewords or (min(self.num_gaussians, 1),) * 2
+        subdivision = [] if self.subdivision is None else [self.subdivision]
+        numbers = (*self.size, self.num_gaussians, *self.grid, *subdivision, *codewords)
+        body = SIGNATURE + bytes([self.version, flags]) + b"".join(map(varint, numbers)) + self.background
+        body += struct.pack("<I", sum(value << 4 * channel for channel, value in enumerate(self.bits)))
+        body += struct.pack(f"<{len(self.ranges)}e", *self.ranges)
+        if self.tail is not None:
+            body += varint(len(self.payload))
+        return with_checksum(body + self.payload + (self.tail or b""))
+
+
+def file_of(**fields: Any) -> bytes:
+    """Return the file with these fields of RawFile."""
+    return RawFile(**fields).to_bytes()
