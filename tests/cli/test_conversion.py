@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import taichi_gs
+from taichi_gs.decoder import decode
+from taichi_gs.format import bitstream
 from taichi_gs.pictures.suffixes import READ_SUFFIXES
 
 JSON_NAMES = "input output width height num_gaussians k bytes bits_per_pixel psnr seconds".split()
@@ -121,3 +123,18 @@ def test_suffixes_are_those_of_what_can_be_read() -> None:
     others = {".avif", ".heic", ".heif", ".hif", ".jxl", ".pam"}  # what Pillow here may know or not
     formats = {registered[suffix] for suffix in READ_SUFFIXES - others}
     assert formats == {"PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM"}
+
+
+def test_decompress_reads_a_header_once(photo_folder: Path, monkeypatch: pytest.MonkeyPatch, encoded: bytes) -> None:
+    calls = []
+
+    def parse_header(*arguments: Any) -> Any:
+        calls.append(arguments)
+        return original(*arguments)
+
+    original = bitstream.parse_header
+    for module in (bitstream, decode):
+        monkeypatch.setattr(module, "parse_header", parse_header)
+    Path("photo.tgs").write_bytes(encoded)
+    assert run("decompress", "photo.tgs", "-o", "back.png").exit_code == 0
+    assert len(calls) == 1

@@ -163,6 +163,19 @@ def test_what_is_returned_is_the_best_that_was_seen(psnr: float, luck: tuple[flo
             assert outcome.shortfall is not None
 
 
+@pytest.mark.parametrize("luck", [(0.0,), (0.0, -1.5, 1.5), (2.0, -2.0), (-1.0, 0.0, 3.0, -3.0)])
+@pytest.mark.parametrize("psnr", [26.0, 31.0, 36.0])
+def test_no_fit_is_larger_than_one_that_was_good_enough_or_smaller_than_one_that_was_not(
+    psnr: float, luck: tuple[float, ...]
+) -> None:
+    for at_one_bit in (28.0, 31.0, 34.0, 37.0, 40.0):
+        curve = Curve(at_one_bit, luck=luck)
+        search(curve, psnr)
+        for number, (size, result) in enumerate(zip(curve.sizes, curve.results, strict=True)):
+            later = curve.sizes[number + 1 :]
+            assert all(other < size if result.psnr >= psnr else other > size for other in later)
+
+
 def test_restarts_have_the_size_that_was_found() -> None:
     curve = Curve(at_one_bit=28.3 - 2.5 * math.log2(0.18), curvature=0.0, luck=(0.0, 0.4, -2.0, 0.1))
     search(curve, 28.0, num_restarts=4)
