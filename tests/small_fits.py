@@ -132,4 +132,4 @@ def fitted(
 ) -> QuantizedGaussians:
     """A whole fit to [H, W, 3]."""
     objective = make_objective(tensor_of(picture), config, renderer(), hyperparameters)
-    return fit(objective, config, progress, hyperparameters)
+    return runtime.call(fit, objective, config, progress, hyperparameters)

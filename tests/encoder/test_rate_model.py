@@ -126,10 +126,11 @@ def test_gaussians_that_are_close_together_are_expected_to_need_more_precise_pos
 
 @pytest.mark.parametrize("n", [1, 2, 7, 100, 5000])
 def test_codebooks_are_no_larger_than_the_picture(n: int) -> None:
+    """Whatever is asked for, a codeword has four Gaussians or more, if there are not fewer than 32."""
     usual = MODEL.budget_for_count(n, CodebookSizes())
     assert 1 <= usual.covariance_k <= n
     assert 1 <= usual.color_k <= n
-    assert MODEL.budget_for_count(n, CodebookSizes(300, 2)) == Budget(n, min(300, n), min(2, n))
+    assert MODEL.budget_for_count(n, CodebookSizes(300, 2)) == Budget(n, min(300, max(round(n / 4), 8), n), min(2, n))
 
 
 def test_codebooks_grow_with_the_number_of_gaussians() -> None:

@@ -22,7 +22,7 @@ def decompressed(folder: Path, data: bytes) -> NDArray[np.uint8]:
     """The picture that a process of its own writes, which is to have nothing to say."""
     (folder / "photo.tgs").write_bytes(data)
     result = subprocess.run(
-        [sys.executable, "-m", "cli", "decompress", "photo.tgs", "-o", "back.png", "--force"],
+        [sys.executable, "-m", "cli", "decompress", "photo.tgs", "-o", "back.png", "--force", "--quiet"],
         cwd=folder,
         env=checkout_environment(),
         capture_output=True,
