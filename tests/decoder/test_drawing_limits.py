@@ -16,7 +16,7 @@ from taichi_gs.model.quantized import QuantizedCodebook, QuantizedGaussians, Uni
 
 def covering(num_gaussians: int, image_size: tuple[int, int]) -> QuantizedGaussians:
     """Gaussians of which each is visible in every pixel, and which take next to no bytes."""
-    picture = quantized_picture(num_gaussians, 1, 0, image_size, (1, 1))
+    picture = quantized_picture(num_gaussians, 1, 0, (1, 1), image_size=image_size)
     quantizers = (UniformQuantizer(31.0, 0.0, 0), *[UniformQuantizer(0.0, 0.0, 0)] * 2)
     return replace(picture, covariance_codebook=QuantizedCodebook(np.zeros((1, 3), dtype=np.int64), quantizers))
 
