@@ -65,7 +65,7 @@ def encode(
             file, of a picture file.
         preset: a name in PRESETS.
         device: "auto", "cpu" or "cuda".
-        progress: called after every optimisation step.
+        progress: called after every optimisation step, in another thread; what it raises ends the encoding.
         first_frame: whether to take the first of several frames of a picture file.
         keep_metadata: whether to keep EXIF and XMP of a picture file or of Pillow's; those of a `Picture` are kept.
         srgb: whether to convert to sRGB instead of keeping an ICC profile, which costs some hundred bytes.
@@ -98,7 +98,7 @@ def encode(
 def decode(
     source: Source,
     *,
-    device: str = "auto",
+    device: Device = "auto",
     limits: Limits | None = None,
     scale: float | None = None,
     size: tuple[int, int] | None = None,

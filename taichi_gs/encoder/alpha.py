@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taichi_gs.decoder.draw import draw_integers
+from taichi_gs.encoder.choices import MIN_BYTES
 from taichi_gs.encoder.fitter import Fitter
 from taichi_gs.encoder.plane_fits import Outcome, Planes
 from taichi_gs.encoder.presets import EncoderConfig
-from taichi_gs.encoder.rate_model import MIN_BYTES
 from taichi_gs.format.bitstream import num_bytes_of
 from taichi_gs.model.quantized import QuantizedGaussians
 from taichi_gs.pictures.convert import as_byte_image

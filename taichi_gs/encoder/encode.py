@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from taichi_gs import files
 from taichi_gs.encoder.alpha import AlphaCoding, Layers
+from taichi_gs.encoder.choices import MIN_BYTES
 from taichi_gs.encoder.fitter import Fitter
 from taichi_gs.encoder.plane_fits import Outcome, Planes
 from taichi_gs.encoder.presets import EncoderConfig
-from taichi_gs.encoder.rate_model import MIN_BYTES
 from taichi_gs.encoder.restarts import ProgressListener
 from taichi_gs.errors import ImageError, OptionError, QualityError
 from taichi_gs.fit import device as fit_device

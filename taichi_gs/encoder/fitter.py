@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from taichi_gs import files
+from taichi_gs.encoder.choices import MAX_BUDGET, MIN_BYTES
 from taichi_gs.encoder.plane_fits import Outcome, PlaneFits, Planes
 from taichi_gs.encoder.presets import EncoderConfig
 from taichi_gs.encoder.quality_search import fit_to_psnr
-from taichi_gs.encoder.rate_model import MAX_BUDGET, MIN_BYTES, CodebookSizes
+from taichi_gs.encoder.rate_model import CodebookSizes
 from taichi_gs.encoder.restarts import ProgressListener, best_of
 from taichi_gs.kernels.runtime import Arch
 
@@ -35,8 +36,10 @@ class Fitter:
     def before(self, num_steps: int) -> Iterator[None]:
         """Let the fits in the block know that so many steps will come after them."""
         self._num_later = num_steps
-        yield
-        self._num_later = 0
+        try:
+            yield
+        finally:
+            self._num_later = 0
 
     def fit(
         self, planes: Planes, config: EncoderConfig, max_bytes: int | None = None, min_psnr: float | None = None

@@ -123,7 +123,7 @@ class PlaneFits:
     def measured(self, config: FitConfig, listener: StepListener) -> FitResult:
         """Fit once, and measure what a decoder makes of it."""
         quantized, objective = self._fit(config, listener)
-        pixels = comparable_rgb(draw_integers(quantized))
+        pixels = comparable_rgb(draw_integers(quantized, device=self._arch))
         quality = objective.decoded_quality(pixels)
         return FitResult(quantized, num_bytes_of(quantized), psnr(self._levels, pixels), quality)
 

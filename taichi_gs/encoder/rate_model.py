@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from taichi_gs.encoder.choices import MAX_BUDGET as MAX_BUDGET
-from taichi_gs.encoder.choices import MIN_BYTES as MIN_BYTES
+from taichi_gs.encoder.choices import MAX_BUDGET
 from taichi_gs.model.quantized import COLOR_CHANNELS, COVARIANCE_CHANNELS
 
 

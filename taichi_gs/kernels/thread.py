@@ -4,7 +4,6 @@ Taichi compiles a kernel when it is first launched, and fails if two threads do 
 that launches kernels round denormal numbers to zero. In here neither concerns the threads of the caller.
 """
 
-import contextlib
 import ctypes
 import os
 import queue
@@ -35,6 +34,7 @@ class TaichiThread:
     def __init__(self) -> None:
         self._calls: queue.SimpleQueue[_Call] = queue.SimpleQueue()
         self._current: _Call | None = None
+        self._guard = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="taichi", daemon=True)
         self._thread.start()
 
@@ -46,7 +46,8 @@ class TaichiThread:
     def call(self, function: Callable[..., _Result], /, *arguments: Any, **options: Any) -> _Result:
         """Run a function in the thread, and return what it returns or raise what it raises.
 
-        If the waiting thread is interrupted, by Ctrl-C for instance, the call ends first, as soon as it can.
+        If the waiting thread is interrupted, by Ctrl-C for instance, a call that is running ends first, as soon as it
+        can, and one that waits for its turn never begins.
         """
         if threading.current_thread() is self._thread:
             return function(*arguments, **options)
@@ -65,27 +66,45 @@ class TaichiThread:
         return result
 
     def _cancel(self, call: _Call) -> None:
-        call.function = _nothing
-        if self._current is call:
-            thread_id, error = ctypes.c_ulong(self._thread.ident or 0), ctypes.py_object(_Cancelled)
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(thread_id, error)
-        call.is_done.wait()
+        """End a call that is running, and wait until it has; let one that waits for its turn do nothing."""
+        with self._guard:
+            call.function = _nothing
+            is_running = self._current is call
+            if is_running:
+                self._set_error(ctypes.py_object(_Cancelled))
+        if is_running:
+            call.is_done.wait()
+
+    def _set_error(self, error: Any) -> None:
+        """Raise an error in the thread at its next step, or with None take one back that was not raised yet."""
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident or 0), error)
 
     def _run(self) -> None:
         while True:
-            # An interruption may come just after the call that it was meant for.
-            with contextlib.suppress(_Cancelled):
-                self._run_call(self._calls.get())
+            call = self._calls.get()
+            # A call is cancelled once at most, and only between here and the end of `_finish`.
+            try:
+                self._run_call(call)
+                self._finish(call)
+            except _Cancelled:
+                self._finish(call)
 
     def _run_call(self, call: _Call) -> None:
-        self._current = call
+        with self._guard:
+            self._current = call
         try:
             call.result = call.function()
+        except _Cancelled:
+            raise
         except BaseException as error:
             call.error = error
-        finally:
+
+    def _finish(self, call: _Call) -> None:
+        """Let nobody cancel the call any more: what came too late must not hit the next one."""
+        with self._guard:
             self._current = None
-            call.is_done.set()
+            self._set_error(None)
+        call.is_done.set()
 
 
 def _nothing() -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from small_fits import config_of, fitted, photograph
 
-from taichi_gs.encoder.rate_model import MIN_BYTES, Budget, CodebookSizes, RateModel
+from taichi_gs.encoder.choices import MIN_BYTES
+from taichi_gs.encoder.rate_model import Budget, CodebookSizes, RateModel
 from taichi_gs.format.bitstream import num_bytes_of
 
 MODEL = RateModel()

@@ -1,0 +1,76 @@
+"""The thread that kernels run in: calls take turns, and an interrupted one ends without harm to the next."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+import pytest
+
+from taichi_gs.kernels.thread import TaichiThread
+
+
+def interrupt_after(seconds: float) -> threading.Timer:
+    """Send Ctrl-C to the main thread, which waits for a call."""
+    timer = threading.Timer(seconds, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    return timer
+
+
+def steps(number: int) -> None:
+    for _ in range(number):
+        time.sleep(0.0002)
+
+
+def spin(started: threading.Event) -> None:
+    started.set()
+    while True:
+        time.sleep(0.001)
+
+
+def test_results_errors_and_calls_within_calls() -> None:
+    thread = TaichiThread()
+    assert thread.call(lambda: thread.call(threading.current_thread).name) == "taichi"
+    assert thread.call(divmod, 7, 2) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        thread.call(divmod, 7, 0)
+    assert not thread.is_busy
+
+
+def test_an_interrupted_call_ends() -> None:
+    thread, started = TaichiThread(), threading.Event()
+    interrupt_after(0.3)
+    with pytest.raises(KeyboardInterrupt):
+        thread.call(spin, started)
+    assert started.is_set()
+    assert thread.call(lambda: "next") == "next"
+
+
+def test_a_call_that_waits_for_its_turn_is_interrupted_at_once() -> None:
+    thread, started, calls = TaichiThread(), threading.Event(), []
+    end = threading.Event()
+    other = threading.Thread(target=lambda: thread.call(lambda: (started.set(), end.wait())))
+    other.start()
+    started.wait()
+    interrupt_after(0.3)
+    with pytest.raises(KeyboardInterrupt):
+        thread.call(calls.append, 1)
+    assert thread.is_busy
+    end.set()
+    other.join()
+    assert thread.call(len, calls) == 0
+
+
+def test_interruptions_at_any_moment_hit_no_other_call() -> None:
+    """Calls of about the time after which they are interrupted: before, in, and after their last steps."""
+    thread, interrupted = TaichiThread(), 0
+    for number in range(300):
+        timer = interrupt_after(0.002)
+        try:
+            thread.call(steps, number % 12)
+            timer.join()  # then the interruption has come
+        except KeyboardInterrupt:
+            interrupted += 1
+        assert thread.call(divmod, number, 7) == divmod(number, 7)
+    assert interrupted == 300
