@@ -55,7 +55,10 @@ def row_terms(b, c, l, dy):
 
 @functools.cache
 def make_lane_weight(dtype, blending):
-    """The Taichi function from a lane of a double row to a Gaussian's weight there: the arithmetic that all share.
+    """The Taichi function from a lane of a double row to a Gaussian's weight there.
+
+    Kernels that fit share it. `tile_forward.py` has the same arithmetic written out: Taichi goes through the source of
+    each function at each start of a process, and a decoder would start 30 ms later.
 
     The first HALF_WIDTH lanes are the upper row, the others the lower one. `x0` is the centre of the half's first
     column seen from the mean; `linear` and `constant` are the `row_terms` of the upper row.

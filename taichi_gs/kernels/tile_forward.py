@@ -9,15 +9,13 @@ import functools
 
 import taichi as ti
 
-from taichi_gs.kernels.blend import FIRST_STATES, NUM_PIXELS
+from taichi_gs.kernels.blend import FIRST_STATES, NUM_PIXELS, make_weight
 from taichi_gs.kernels.half_tiles import (
     BATCH,
     HALF_WIDTH,
     NUM_HALVES,
     first_pixel,
     make_find_rows,
-    make_lane_weight,
-    row_terms,
 )
 
 
@@ -29,7 +27,7 @@ def make_blend_tile(dtype, blending):
     the blending, the others as zeros. They become the tile's colours, the background included, and in `state` 1 / W or,
     in alpha blending, the transmittance behind all Gaussians.
     """
-    find_rows, lane_weight = make_find_rows(dtype, blending), make_lane_weight(dtype, blending)
+    find_rows, weight_of = make_find_rows(dtype, blending), make_weight(dtype, blending)
     normalized, first_state = blending == "normalized", FIRST_STATES[blending]
     # One more than there can be: a half that is not reached is written over by the next, or lies there.
     items = ti.types.vector(NUM_HALVES * BATCH + 1, ti.i32)
@@ -71,11 +69,14 @@ def make_blend_tile(dtype, blending):
                 for double_row in range(nums[item]):
                     y = start + 2 * double_row
                     first, dy, below = first_pixel(half, y), y0 + y, y0 + (y + 1)
-                    linear, constant = row_terms(b, c, l, dy)
-                    linear_below, constant_below = row_terms(b, c, l, below)
+                    linear, linear_below = b * dy, b * below
+                    constant, constant_below = l - (c * dy) * (c * dy), l - (c * below) * (c * below)
                     for k in range(2 * HALF_WIDTH):
                         j = first + k
-                        weight = lane_weight(a, x0, linear, linear_below, constant, constant_below, k)
+                        dx = x0 + (k & (HALF_WIDTH - 1))
+                        along = a * dx + ti.select(k < HALF_WIDTH, linear, linear_below)
+                        power = ti.select(k < HALF_WIDTH, constant, constant_below) - along * along
+                        weight = weight_of(power)
                         if ti.static(normalized):
                             state[j] += weight
                         else:
