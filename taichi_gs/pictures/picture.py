@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taichi_gs.pictures.exif import EXIF_PREFIX, descriptive, upright_xmp
-
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -62,8 +60,13 @@ def pillow_info(icc_profile: bytes | None, exif: bytes | None, xmp: bytes | None
 
     Neither Exif nor XMP states an orientation, by which the upright picture would be turned.
     """
-    block = descriptive(exif)
-    known = {"icc_profile": icc_profile, "exif": block and EXIF_PREFIX + block, "xmp": xmp and upright_xmp(xmp)}
+    known = {"icc_profile": icc_profile}
+    if exif or xmp:
+        # Here: most files have neither, and their decoder starts without the parser of Exif.
+        from taichi_gs.pictures.exif import EXIF_PREFIX, descriptive, upright_xmp
+
+        block = descriptive(exif)
+        known |= {"exif": block and EXIF_PREFIX + block, "xmp": xmp and upright_xmp(xmp)}
     return {name: content for name, content in known.items() if content}
 
 

@@ -18,7 +18,6 @@ from taichi_gs.errors import ImageError
 from taichi_gs.files import Path, quoted, write_atomic
 from taichi_gs.pictures import pnm
 from taichi_gs.pictures.convert import ByteImage, as_srgb
-from taichi_gs.pictures.exif import add_to_tiff, descriptive, upright_xmp
 from taichi_gs.pictures.picture import Picture, pillow_info
 from taichi_gs.pictures.suffixes import WRITE_SUFFIXES
 
@@ -86,6 +85,8 @@ def image_to_bytes(image: ByteImage | Picture, suffix: str) -> bytes:
         return pnm.to_bytes(np.dstack([picture.pixels] * 3) if gray_as_rgb else picture.pixels, suffix)
     data = _written_by_pillow(picture, suffix)
     if format == "TIFF":
+        from taichi_gs.pictures.exif import add_to_tiff, descriptive, upright_xmp  # which no other format needs
+
         return add_to_tiff(data, descriptive(picture.exif), picture.xmp and upright_xmp(picture.xmp))
     return data
 
