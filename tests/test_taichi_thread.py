@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -36,6 +38,21 @@ def test_results_errors_and_calls_within_calls() -> None:
     with pytest.raises(ZeroDivisionError):
         thread.call(divmod, 7, 0)
     assert not thread.is_busy
+
+
+def test_a_process_that_is_traced_goes_on(python: Callable[..., Any]) -> None:
+    """Debuggers and coverage trace. In Python 3.11 an error that is taken back from a thread would then hang it."""
+    program = """
+import threading
+from taichi_gs.kernels.thread import TaichiThread
+def trace(frame, event, argument):
+    return trace
+threading.settrace(trace)
+thread = TaichiThread()
+print([thread.call(divmod, number, 7) for number in (14, 22)])
+"""
+    done = python("-c", program)
+    assert done.stdout == "[(2, 0), (3, 1)]\n"
 
 
 def test_an_interrupted_call_ends() -> None:

@@ -71,18 +71,16 @@ class TaichiThread:
             call.function = _nothing
             is_running = self._current is call
             if is_running:
-                self._set_error(ctypes.py_object(_Cancelled))
+                thread = ctypes.c_ulong(self._thread.ident or 0)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(_Cancelled))
         if is_running:
             call.is_done.wait()
-
-    def _set_error(self, error: Any) -> None:
-        """Raise an error in the thread at its next step, or with None take one back that was not raised yet."""
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident or 0), error)
 
     def _run(self) -> None:
         while True:
             call = self._calls.get()
-            # A call is cancelled once at most, and only between here and the end of `_finish`.
+            # A call is cancelled once at most, and only until `_finish` says that it is over. Python raises the error
+            # where the next function begins: the last one in here is that which wakes the caller.
             try:
                 self._run_call(call)
                 self._finish(call)
@@ -100,10 +98,9 @@ class TaichiThread:
             call.error = error
 
     def _finish(self, call: _Call) -> None:
-        """Let nobody cancel the call any more: what came too late must not hit the next one."""
+        """Let nobody cancel the call any more, and wake its caller."""
         with self._guard:
             self._current = None
-            self._set_error(None)
         call.is_done.set()
 
 
