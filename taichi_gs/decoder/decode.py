@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from taichi_gs.format.bitstream import parse_header, parse_integers
+from taichi_gs.errors import LimitError
+from taichi_gs.format.bitstream import SIGNATURE, parse_header, parse_integers
 from taichi_gs.format.chunks import ALPHA_TAG, METADATA_TAGS
 from taichi_gs.format.header import Header
 from taichi_gs.format.limits import Limits
@@ -58,9 +60,19 @@ class TgsFile:
 
         Raises:
             BitstreamError, LimitError: see `bitstream.parse_header`.
+            LimitError: if it is larger than any file within the limits, or has too many Gaussians in all its layers.
         """
         self._data, self._limits = data, limits or Limits()
+        most = self._limits.file_bytes_allowed
+        if len(data) > most and data.startswith(SIGNATURE):
+            raise LimitError(f"The file has {len(data)} bytes, more than the {most} that all limits together allow.")
         self.header: Header = parse_header(data, self._limits)
+        num_gaussians = sum(header.num_gaussians for header in self._headers)
+        if num_gaussians > self._limits.max_gaussians:
+            raise LimitError(
+                f"The file has {num_gaussians} Gaussians in its picture and its alpha plane, more than the "
+                f"{self._limits.max_gaussians} allowed."
+            )
 
     @property
     def info(self) -> FileInfo:
@@ -116,14 +128,22 @@ class TgsFile:
         from taichi_gs.decoder.draw import draw_layers
         from taichi_gs.decoder.viewport import choose_viewport
 
-        headers = [self.header] if self.header.alpha is None else [self.header, self.header.alpha]
+        headers = self._headers
         viewport = choose_viewport(self.header.image_size, scale=scale, size=size, region=region, limits=self._limits)
         # Metadata must not pay for drawing: anything can be in there.
         num_bytes = sum(header.header_bytes + header.payload_bytes for header in headers)
-        height, width = self.header.image_size
-        max_pairs = self._limits.pairs_allowed(num_bytes, max(viewport.num_samples, height * width))
+        max_pairs = self._limits.pairs_allowed(
+            num_bytes,
+            sum(header.num_gaussians for header in headers),
+            max(viewport.num_whole_samples, math.prod(self.header.image_size)),
+            viewport.num_samples * len(headers),
+        )
         num_channels = [1 if header.is_gray else 3 for header in headers]
         return draw_layers(self._layers(), num_channels, viewport, device, max_pairs)
+
+    @property
+    def _headers(self) -> list[Header]:
+        return [self.header] if self.header.alpha is None else [self.header, self.header.alpha]
 
     def _layers(self) -> Iterator[Gaussians]:
         """The picture, and then its alpha plane if it has one, decoded one at a time."""

@@ -5,6 +5,7 @@ Blending is the only kernel: a process that decodes one file spends most of its 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -19,6 +20,9 @@ from taichi_gs.model.dequantize import dequantize_gaussians
 from taichi_gs.model.gaussians import FloatArray, Gaussians
 from taichi_gs.model.levels import to_levels
 from taichi_gs.model.quantized import QuantizedGaussians
+
+SAMPLES_AT_A_TIME = 1 << 17
+"""They are rounded while they lie in the processor's cache."""
 
 
 def draw_integers(
@@ -71,34 +75,62 @@ def _draw_layer(
 ) -> int:
     """Draw into `pixels` [height, width, C] and return the number of pairs of a Gaussian and a tile."""
     arch = runtime.start(device)
-    from taichi_gs.kernels.tiles import count_pairs
+    from taichi_gs.decoder.parts import Reach, divide
 
     projected = viewport.project(gaussians)
-    num_pairs = count_pairs(projected.means, projected.extents, projected.image_size)
-    if num_pairs > max_pairs:
-        raise LimitError(f"The file has {num_pairs} pairs of a Gaussian and a tile, more than the {max_pairs} allowed.")
-    for left, top, part in viewport.parts(projected):
-        planes = viewport.average(runtime.call(_blend, part, runtime.kernel_form(arch)))
-        height, width = planes.shape[1:]
-        for channel in range(pixels.shape[2]):
-            pixels[top : top + height, left : left + width, channel] = to_levels(planes[channel])
-    return num_pairs
+    reach = Reach.of(projected)
+    if reach.num_pairs > max_pairs:
+        raise LimitError(
+            f"The file has {reach.num_pairs} pairs of a Gaussian and a tile, more than the {max_pairs} allowed."
+        )
+    down, across = viewport.samples
+    room = np.empty(0, np.float32)
+    for left, top, part in divide(projected, reach, viewport.samples):
+        room = _enough(room, part)
+        planes = runtime.call(_blend, part, runtime.kernel_form(arch), room)
+        _store(pixels[top // down :, left // across :], planes, viewport)
+    return reach.num_pairs
 
 
-def _blend(projected: Projected, form: runtime.Form) -> FloatArray:
-    """The picture as planes [3, H, W], which may leave 0 to 1."""
+def _padded_shape(projected: Projected) -> tuple[int, int, int]:
+    """(planes, height, width) of what a kernel draws."""
+    from taichi_gs.kernels.blend import PLANES, TILE
+    from taichi_gs.kernels.tiles import num_tiles
+
+    rows, columns = num_tiles(projected.image_size)
+    return PLANES[projected.blending], rows * TILE, columns * TILE
+
+
+def _enough(room: FloatArray, projected: Projected) -> FloatArray:
+    """Return floats that are enough to draw a part, if possible those there are: new memory takes time."""
+    needed = math.prod(_padded_shape(projected))
+    return room if len(room) >= needed else np.empty(needed, np.float32)
+
+
+def _blend(projected: Projected, form: runtime.Form, room: FloatArray) -> FloatArray:
+    """The picture as planes [3, H, W], which may leave 0 to 1; they are part of `room`."""
     import taichi as ti
 
-    from taichi_gs.kernels.blend import PLANES, TILE
     from taichi_gs.kernels.dispatch import blend_kernels
-    from taichi_gs.kernels.tiles import list_tiles, num_tiles
+    from taichi_gs.kernels.tiles import list_tiles
 
     means, extents, image_size = projected.means, projected.extents, projected.image_size
     lists = list_tiles(means, extents, None, image_size)
-    rows, columns = num_tiles(image_size)
-    image = np.empty((PLANES[projected.blending], rows * TILE, columns * TILE), np.float32)
+    shape = _padded_shape(projected)
+    image = room[: math.prod(shape)].reshape(shape)
     splats = (means, projected.conics, extents, projected.colors)
     forward = blend_kernels(ti.f32, form, projected.blending).forward
     forward(*splats, projected.background, lists.tile_offsets, lists.tile_indices, image)
     height, width = image_size
     return image[:3, :height, :width]
+
+
+def _store(pixels: NDArray[np.uint8], planes: FloatArray, viewport: Viewport) -> None:
+    """Write the samples [3, H, W] of a part where `pixels` [height, width, C] begins."""
+    (down, across), (_, height, width) = viewport.samples, planes.shape
+    rows = max(1, SAMPLES_AT_A_TIME // (width * down))
+    for top in range(0, height // down, rows):
+        bottom = min(top + rows, height // down)
+        for channel in range(pixels.shape[2]):
+            levels = to_levels(viewport.average(planes[channel, top * down : bottom * down]))
+            pixels[top:bottom, : width // across, channel] = levels

@@ -7,12 +7,16 @@ for one value in many millions, on the float32 that comes out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from taichi_gs.model.blending import CUTOFFS, Blending
 from taichi_gs.model.gaussians import FloatArray, Gaussians
+
+GAUSSIANS_AT_A_TIME = 1 << 16
+"""Intermediate values take more memory than what comes out."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,8 @@ class Projected:
     """Gaussians as they are blended, front to back; see `gaussians.Gaussians` and, for conics, `kernels/blend.py`.
 
     Attributes:
-        means, extents: [N, 2] float32, (x, y) in pixels.
+        means: [N, 2], (x, y) in pixels; as exact as those of the Gaussians, and float32 where they can be drawn.
+        extents: [N, 2] float32, (x, y) in pixels.
         conics: [N, 4] float32.
         colors: [N, 3] float32, RGB.
         background: [3] float32, RGB.
@@ -28,7 +33,7 @@ class Projected:
         blending: "alpha" or "normalized".
     """
 
-    means: FloatArray
+    means: NDArray[np.floating]
     conics: FloatArray
     extents: FloatArray
     colors: FloatArray
@@ -40,16 +45,30 @@ class Projected:
         """Return what reaches a part of (height, width) whose top left pixel is (x, y), as a picture of its own."""
         if corner == (0, 0) and image_size == self.image_size:
             return self
-        start = np.array(corner, np.float32)
+        start = np.array(corner, np.float64)
         first, last = self.means - self.extents, self.means + self.extents
-        reaches = ((last >= start) & (first <= start + np.array(image_size[::-1], np.float32))).all(axis=1)
-        means, conics, extents, colors = (x[reaches] for x in (self.means, self.conics, self.extents, self.colors))
-        return Projected(means - start, conics, extents, colors, self.background, image_size, self.blending)
+        reaches = ((last >= start) & (first <= start + image_size[::-1])).all(axis=1)
+        return self.part(np.flatnonzero(reaches), corner, image_size)
+
+    def part(self, which: NDArray[np.integer], corner: tuple[int, int], image_size: tuple[int, int]) -> Projected:
+        """Return the Gaussians `which`, as a picture of (height, width) whose top left pixel was (x, y)."""
+        means, conics, extents, colors = (x[which] for x in (self.means, self.conics, self.extents, self.colors))
+        return Projected(means - corner, conics, extents, colors, self.background, image_size, self.blending)
+
+    def drawable(self) -> Projected:
+        """Return the same with means in single precision, as kernels take them."""
+        return replace(self, means=self.means.astype(np.float32))
 
 
 def project_gaussians(gaussians: Gaussians) -> Projected:
     """Project Gaussians, whose order is kept."""
-    conics, extents = project(gaussians.log_covariances, gaussians.amplitudes, gaussians.blending)
+    conics = np.empty((len(gaussians), 4), np.float32)
+    extents = np.empty((len(gaussians), 2), np.float32)
+    for start in range(0, len(gaussians), GAUSSIANS_AT_A_TIME):
+        some = slice(start, start + GAUSSIANS_AT_A_TIME)
+        conics[some], extents[some] = project(
+            gaussians.log_covariances[some], gaussians.amplitudes[some], gaussians.blending
+        )
     means, colors, background = gaussians.means, gaussians.colors, gaussians.background
     return Projected(means, conics, extents, colors, background, gaussians.image_size, gaussians.blending)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 
@@ -24,12 +24,7 @@ MAX_SAMPLES = 4
 """Along either side of a pixel; more of them change less than rounding to 8 bits does."""
 
 MAX_WHOLE_SIDE = 1 << 24
-"""Of a whole picture of which a region is drawn: up to here single precision counts its pixels."""
-
-SAMPLES_PER_PART, PAIRS_PER_PART = 1 << 21, 1 << 21
-"""A viewport is drawn in parts. The floats of a part need no more memory than those of a picture of this size, and its
-lists no more than those of so many pairs of a Gaussian and a tile. Pixels may depend on this in their last digits:
-means are rounded where a part begins."""
+"""Of a whole picture of which a region is drawn."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +46,11 @@ class Viewport:
         """Of the part that is drawn."""
         return math.prod(self.samples) * self.region[2] * self.region[3]
 
+    @property
+    def num_whole_samples(self) -> int:
+        """Of the whole picture."""
+        return math.prod(self.samples) * math.prod(self.image_size)
+
     def project(self, gaussians: Gaussians) -> Projected:
         """Project the Gaussians that reach the part that is drawn, as a picture of its samples."""
         down, across = self.samples
@@ -59,41 +59,15 @@ class Viewport:
         projected = project_gaussians(gaussians if sampled == gaussians.image_size else gaussians.resized(sampled))
         return projected.window((left * across, top * down), (height * down, width * across))
 
-    def parts(self, projected: Projected, corner: tuple[int, int] = (0, 0)) -> Iterator[tuple[int, int, Projected]]:
-        """Yield what `project` returns in parts that can be drawn: (left, top) in pixels of the region, and a picture.
-
-        It is halved again and again, by rows while there are several of tiles: so each Gaussian is looked at a few
-        times, and not once a part. `corner` (x, y), in samples, is where `projected` lies.
-        """
-        from taichi_gs.kernels.blend import TILE
-        from taichi_gs.kernels.tiles import count_pairs
-
-        (left, top), (height, width), (down, across) = corner, projected.image_size, self.samples
-        # Of whole tiles, and of whole pixels.
-        upper, lefter = (-(-side // unit) // 2 * unit for side, unit in ((height, TILE * down), (width, TILE * across)))
-        is_large = height * width > SAMPLES_PER_PART or (
-            count_pairs(projected.means, projected.extents, projected.image_size) > PAIRS_PER_PART
-        )
-        if is_large and upper:
-            yield from self.parts(projected.window((0, 0), (upper, width)), corner)
-            yield from self.parts(projected.window((0, upper), (height - upper, width)), (left, top + upper))
-        elif is_large and lefter:
-            yield from self.parts(projected.window((0, 0), (height, lefter)), corner)
-            yield from self.parts(projected.window((lefter, 0), (height, width - lefter)), (left + lefter, top))
-        else:
-            yield left // across, top // down, projected
-
-    def average(self, planes: FloatArray) -> FloatArray:
-        """Return the pixels [C, H, W] of samples [C, H * down, W * across], each as a screen would show it, 0 to 1."""
+    def average(self, plane: FloatArray) -> FloatArray:
+        """Return the pixels [H, W] of samples [H * down, W * across], each as a screen would show it, 0 to 1."""
         down, across = self.samples
         if self.samples == (1, 1):
-            return planes
-        channels, height, width = planes.shape
-        sums = planes.clip(0.0, 1.0).reshape(channels, height // down, down, width).sum(axis=2)
-        pixels: FloatArray = sums[:, :, ::across].copy()
-        # NumPy would take ten times as long to sum over a last axis as short as this.
-        for column in range(1, across):
-            pixels += sums[:, :, column::across]
+            return plane
+        plane = plane.clip(0.0, 1.0)
+        # NumPy would take ten times as long to sum over axes as short as these.
+        rows = _sum([plane[row::down] for row in range(down)])
+        pixels = _sum([rows[:, column::across] for column in range(across)])
         pixels /= np.float32(down * across)
         return pixels
 
@@ -132,8 +106,41 @@ def choose_viewport(
         raise LimitError(
             f"{columns}x{rows} pixels are more than the limit, {limits.max_pixels:,} and {limits.max_side:,} a side."
         )
-    samples = tuple(min(MAX_SAMPLES, -(-own // side)) for own, side in zip(image_size, (height, width), strict=True))
-    return Viewport((height, width), (left, top, columns, rows), (samples[0], samples[1]))
+    # A little more than pixels, because half of an odd side, for instance, is rounded up.
+    samples = _choose_samples(image_size, (height, width), columns * rows, limits.max_pixels * 9 // 8)
+    return Viewport((height, width), (left, top, columns, rows), samples)
+
+
+def _choose_samples(
+    image_size: tuple[int, int], drawn_size: tuple[int, int], num_pixels: int, max_samples: int
+) -> tuple[int, int]:
+    """Return the samples (down, across) of a pixel: as many as show everything, or as `max_samples` leave.
+
+    Args:
+        image_size: of the picture itself.
+        drawn_size: of the whole picture as it is drawn.
+        num_pixels: that are drawn of it.
+        max_samples: that may be drawn.
+    """
+    whole = math.prod(drawn_size)
+    if whole <= max_samples:  # as for the whole picture, for a region to look the same
+        num_pixels = whole
+    sides = list(zip(image_size, drawn_size, strict=True))
+    many, few = (
+        tuple(min(MAX_SAMPLES, max(1, count)) for count in counts)
+        for counts in ((-(-own // side) for own, side in sides), (own // side for own, side in sides))
+    )
+    for down, across in (many, few):
+        if down * across * num_pixels <= max_samples:
+            return down, across
+    return 1, 1
+
+
+def _sum(arrays: Sequence[FloatArray]) -> FloatArray:
+    total = arrays[0].copy()
+    for array in arrays[1:]:
+        total += array
+    return total
 
 
 def _scaled_size(image_size: tuple[int, int], scale: float | None, size: tuple[int, int] | None) -> tuple[int, int]:

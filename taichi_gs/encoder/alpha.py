@@ -65,8 +65,10 @@ class AlphaCoding:
     ) -> Layers:
         """Fit alpha [H, W], and then the colours [H, W, 1] or [H, W, 3] with the bytes that it leaves.
 
-        `max_bytes` is the limit for both together, if there is one.
+        `max_bytes` is the limit for both together, if there is one. Either has at most half of all Gaussians.
         """
+        model = config.rate_model
+        config = replace(config, rate_model=replace(model, max_gaussians=max(model.max_gaussians // 2, 1)))
         with fitter.before(config.steps * config.restarts):
             plane = self._fit_plane(fitter, alpha, config, max_bytes).quantized
         # What a plane that is not good enough means for the picture is seen in the end.

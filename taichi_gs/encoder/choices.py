@@ -15,8 +15,8 @@ LossName = Literal["l2", "l1-ssim"]
 Density = Literal["prune", "gradient"]
 """How the Gaussians come to be as many as they should; see `fit/unconstrained.py`."""
 
-MAX_BUDGET = 1_000_000
-"""The most Gaussians that the encoder is asked for."""
+MAX_BUDGET = 400_000
+"""The most Gaussians that the encoder is asked for: decoders accept as many by default."""
 
 MIN_BYTES = 120
 """No limit below this can be met: it is the size of a file with a handful of Gaussians."""

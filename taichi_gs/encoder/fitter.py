@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from taichi_gs import files
-from taichi_gs.encoder.choices import MAX_BUDGET, MIN_BYTES
+from taichi_gs.encoder.choices import MIN_BYTES
 from taichi_gs.encoder.plane_fits import Outcome, PlaneFits, Planes
 from taichi_gs.encoder.presets import EncoderConfig
 from taichi_gs.encoder.quality_search import fit_to_psnr
@@ -67,7 +67,7 @@ class Fitter:
 
 def _searched_sizes(config: EncoderConfig, num_pixels: int) -> tuple[int, int]:
     """The smallest and the largest file, in bytes, among which a quality is looked for."""
-    most = min(max(num_pixels // MIN_PIXELS_PER_GAUSSIAN, 1), MAX_BUDGET)
+    most = max(num_pixels // MIN_PIXELS_PER_GAUSSIAN, 1)
     largest = config.rate_model.budget_for_count(most, CodebookSizes(config.covariance_k, config.color_k))
     size = math.ceil(config.rate_model.expected_bytes(largest, num_pixels, config.position_bits))
     return MIN_BYTES, min(max(size, MIN_BYTES), files.MAX_FILE_BYTES)

@@ -43,6 +43,7 @@ class RateModel:
     many, and rounds more finely where they are too few.
 
     Attributes:
+        max_gaussians: the most of a picture, those of its alpha plane included.
         pixels_per_gaussian: without a limit: about 0.08 bits per pixel with codebooks of 64.
         gaussians_per_covariance, gaussians_per_color: for each codeword. Covariances differ more than colours do, and
             what rounds them shows more.
@@ -62,6 +63,7 @@ class RateModel:
             little use.
     """
 
+    max_gaussians: int = MAX_BUDGET
     pixels_per_gaussian: int = 312
     gaussians_per_covariance: float = 4.0
     gaussians_per_color: float = 12.5
@@ -78,7 +80,8 @@ class RateModel:
     spare_of_growth: float = 1.08
 
     def budget_for_count(self, num_gaussians: int, sizes: CodebookSizes) -> Budget:
-        """The budget with a given number of Gaussians."""
+        """The budget with a given number of Gaussians, or with as many as there may be."""
+        num_gaussians = min(num_gaussians, self.max_gaussians)
         usual = (num_gaussians / self.gaussians_per_covariance, num_gaussians / self.gaussians_per_color)
         # A codeword for fewer Gaussians than that costs more than it gains, even where so many are asked for.
         most = max(round(num_gaussians / self.gaussians_per_covariance), self.min_codewords)
@@ -92,7 +95,7 @@ class RateModel:
         self, num_bytes: int, num_pixels: int, sizes: CodebookSizes, position_bits: int | None, *, is_gray: bool
     ) -> Budget:
         """The largest budget whose file is expected to have at most `num_bytes`, with one Gaussian a pixel at most."""
-        low, high = 1, min(8 * num_bytes, num_pixels, MAX_BUDGET)  # one a pixel shows everything
+        low, high = 1, min(8 * num_bytes, num_pixels, self.max_gaussians)  # one a pixel shows everything
         while low < high:  # by bisection: the expected size grows with the number of Gaussians
             middle = (low + high + 1) // 2
             budget = self.budget_for_count(middle, sizes)

@@ -16,6 +16,7 @@ from taichi_gs.format.limits import (
     MAX_CODEWORDS,
     MAX_GAUSSIANS,
     Limits,
+    check_payload_bytes,
     check_ranges,
     check_sides,
 )
@@ -191,6 +192,7 @@ def check_header(header: Header, limits: Limits) -> None:
             raise LimitError(f"The file has {num_codewords} codewords, more than the {max_codewords} allowed.")
         if not min(1, num_gaussians) <= num_codewords <= num_gaussians:
             raise BitstreamError(f"The file is invalid: {num_codewords} codewords for {num_gaussians} Gaussians.")
+    check_payload_bytes(payload_bytes, num_gaussians, header.covariance_k + header.color_k)
     check_ranges((*header.covariance_quantizers, *header.color_quantizers), header.blending)
 
 

@@ -48,7 +48,7 @@ def list_tiles(
     if order is not None:
         ranked = order.astype(np.int32)
         means, extents = means.take(ranked, axis=0), extents.take(ranked, axis=0)
-    left, top, widths, heights = _reached(means, extents, image_size)
+    left, top, widths, heights = reached_tiles(means, extents, image_size)
     counts = widths * heights
     rank_offsets = _offsets(counts)
 
@@ -67,11 +67,11 @@ def list_tiles(
 
 def count_pairs(means: NDArray[np.floating], extents: NDArray[np.floating], image_size: tuple[int, int]) -> int:
     """Return the number of pairs that `list_tiles` would list; it may be more than memory would hold."""
-    _, _, widths, heights = _reached(means, extents, image_size)
+    _, _, widths, heights = reached_tiles(means, extents, image_size)
     return int(np.dot(widths.astype(np.float64), heights.astype(np.float64)))
 
 
-def _reached(
+def reached_tiles(
     means: NDArray[np.floating], extents: NDArray[np.floating], image_size: tuple[int, int]
 ) -> tuple[NDArray[np.int32], ...]:
     """Return (left, top, width, height), [N] int32 each, in tiles, of the rectangle that each Gaussian reaches.

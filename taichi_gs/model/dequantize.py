@@ -38,7 +38,10 @@ def amplitudes_of(codes: Array, blending: Blending) -> Array:
 
 
 def dequantize_gaussians(quantized: QuantizedGaussians, lattice: Lattice | None = None) -> Gaussians:
-    """The Gaussians that the integers stand for, front to back; `lattice` is theirs, if it is known already."""
+    """The Gaussians that the integers stand for, front to back; `lattice` is theirs, if it is known already.
+
+    Their means are float64, to be rounded when the pixel is known that they are counted from.
+    """
     lattice = lattice or lattice_of_picture(quantized)
     order = quantized.blending_order()
     covariances, codes = (
@@ -46,7 +49,7 @@ def dequantize_gaussians(quantized: QuantizedGaussians, lattice: Lattice | None 
         for codebook, indices in (quantized.covariances, quantized.colors)
     )
     return Gaussians(
-        means=lattice.positions(quantized.cells, quantized.offsets)[order],
+        means=lattice.exact_positions(quantized.cells, quantized.offsets)[order],
         log_covariances=covariances,
         colors=rgb_from_ycocg(codes[:, :AMPLITUDE_CHANNEL]),
         amplitudes=amplitudes_of(codes[:, AMPLITUDE_CHANNEL], quantized.blending),

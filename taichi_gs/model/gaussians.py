@@ -51,7 +51,7 @@ class Gaussians:
     """A picture as N Gaussians, front to back if that matters; see the module's text for the conventions.
 
     Attributes:
-        means: [N, 2] float32, (x, y) in pixels.
+        means: [N, 2] float32 or float64, (x, y) in pixels.
         log_covariances: [N, 3] float32, the matrix logarithm (m, u, v) of the covariance in square pixels.
         colors: [N, 3] float32, RGB.
         amplitudes: [N] float32, positive; opacities in (0, MAX_OPACITY] if the blending is "alpha".
@@ -63,7 +63,7 @@ class Gaussians:
         ValueError: if the shapes do not agree, or the blending is not one of the two.
     """
 
-    means: FloatArray
+    means: NDArray[np.floating]
     log_covariances: FloatArray
     colors: FloatArray
     amplitudes: FloatArray
@@ -113,7 +113,7 @@ class Gaussians:
         log_covariances = np.stack([m, u, v], axis=1)
         return replace(
             self,
-            means=means.astype(np.float32),
+            means=means.astype(self.means.dtype),
             log_covariances=log_covariances.astype(np.float32),
             image_size=image_size,
         )

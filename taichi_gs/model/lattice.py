@@ -78,13 +78,16 @@ class Lattice:
 
     def positions(self, cells: Array, offsets: Array) -> Array:
         """The means (x, y) [N, 2] float32, in pixels, at offsets [N, 2] in cells [N, 2], both (row, column)."""
+        return namespace(cells).astype(self.exact_positions(cells, offsets), namespace(cells).float32)
+
+    def exact_positions(self, cells: Array, offsets: Array) -> Array:
+        """Return `positions` before they are rounded, float64."""
         (height, width), (rows, columns) = self.image_size, self.grid_size
         doubled = 2 * self.levels[:, 1]
         x = _quotient(doubled * cells[:, 1] + 2 * offsets[:, 1] + 1, doubled)
         cell, spacing, starts = self._line(offsets[:, 1])
         y = _quotient(cell * cells[:, 0] + (starts + spacing * offsets[:, 0]) % cell, cell)
-        xp = namespace(cells)
-        return xp.astype(xp.stack([x * (width / columns), y * (height / rows)], axis=1), xp.float32)
+        return namespace(cells).stack([x * (width / columns), y * (height / rows)], axis=1)
 
     def steps(self) -> Array:
         """The vectors (x, y), in pixels, to the next line and to the next point on a line: [N, 2, 2] float32."""

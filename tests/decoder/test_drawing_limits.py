@@ -43,17 +43,39 @@ def test_what_a_small_file_may_ask_for() -> None:
     data = serialize(dear)
     assert len(data) < 100
     num_pairs, allowed = 4000 * 38 * 38, 2**22 + 64 * (len(data) - 4) + 600 * 600 // 8
+    assert allowed < num_pairs
     with pytest.raises(
         LimitError, match=f"has {num_pairs} pairs of a Gaussian and a tile, more than the {allowed} allowed"
     ):
         taichi_gs.decode(data)
     # More is allowed to who asks for more, but not to who asks for less.
     assert taichi_gs.decode(data, region=(300, 300, 256, 256)).shape == (256, 256, 3)
-    allowed += 3 * 600 * 600 // 8
+    allowed += 3 * 600 * 600 // 8  # in a region as well: where a whole can be drawn, so can its parts
+    with pytest.raises(LimitError, match=f"pairs .* than the {allowed} allowed"):
+        taichi_gs.decode(data, scale=2, region=(0, 0, 800, 800))
     with pytest.raises(LimitError, match=f"{4000 * 75 * 75} pairs .* than the {allowed} allowed"):
         taichi_gs.decode(data, scale=2)
     with pytest.raises(LimitError, match="pairs of a Gaussian and a tile"):
         taichi_gs.decode(serialize(covering(4000, (1, 1))), size=(1024, 1024))
+
+
+def test_a_region_has_what_the_whole_has() -> None:
+    """At one scale: all of the picture is drawn, and so is each part of it."""
+    data = serialize(covering(1089, (500, 500)))
+    assert taichi_gs.decode(data, scale=2).shape == (1000, 1000, 3)
+    # As many tiles, and fewer pixels.
+    assert taichi_gs.decode(data, scale=2, region=(3, 3, 993, 993)).shape == (993, 993, 3)
+
+
+def test_what_all_there_may_be_leaves_for_pairs() -> None:
+    limits = Limits()
+    most, pixels = limits.max_gaussians, limits.max_pixels
+    assert limits.pairs_allowed(10**9, most, pixels, 2 * pixels) == 5 * 2**19
+    assert limits.pairs_allowed(10**9, most - 100, pixels, 2 * pixels) == 5 * 2**19 + 1200
+    assert limits.pairs_allowed(10**9, most, pixels, 2 * pixels - 2800) == 5 * 2**19 + 100
+    # Whoever allows more of one allows more work, but never more than the size of the file.
+    assert Limits(max_gaussians=2 * most).pairs_allowed(10**9, most, pixels, 2 * pixels) == 5 * 2**19 + 12 * most
+    assert Limits(max_pixels=10**12).pairs_allowed(0, most, 80, 80) == 2**22 + 10
 
 
 def test_metadata_do_not_pay_for_drawing() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from quantized_pictures import gray_picture, quantized_picture
 
-from taichi_gs.decoder.viewport import SAMPLES_PER_PART
+from taichi_gs.decoder.parts import SAMPLES_PER_PART
 from taichi_gs.format.bitstream import serialize
 
 SMALL = (50, 70)

@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hostile_files import crowd
 from numpy.typing import NDArray
 from quantized_pictures import quantized_picture
 
 import taichi_gs
 from taichi_gs import LimitError, Limits, OptionError
-from taichi_gs.decoder import viewport
+from taichi_gs.decoder import parts
+from taichi_gs.decoder.parts import Reach, divide
+from taichi_gs.decoder.projection import Projected
 from taichi_gs.decoder.viewport import Viewport, choose_viewport
 from taichi_gs.format.bitstream import parse, serialize
 from taichi_gs.model.blending import Blending
@@ -31,6 +34,11 @@ def file_of(blending: Blending, **options: Any) -> bytes:
 
 def gaussians_of(data: bytes) -> Gaussians:
     return dequantize_gaussians(parse(data))
+
+
+def parts_of(viewport: Viewport, gaussians: Gaussians) -> list[tuple[int, int, Projected]]:
+    projected = viewport.project(gaussians)
+    return list(divide(projected, Reach.of(projected), viewport.samples))
 
 
 def colors_at(gaussians: Gaussians, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -131,28 +139,83 @@ def test_a_region_is_cut_out_of_the_whole(blending: Blending, scale: float) -> N
 def test_bands_have_no_seams(monkeypatch: pytest.MonkeyPatch, scale: float) -> None:
     data = file_of("normalized", image_size=(70, 90), num_gaussians=200)
     whole = taichi_gs.decode(data, scale=scale).astype(int)
-    monkeypatch.setattr(viewport, "SAMPLES_PER_PART", 90 * 8)
-    drawn = choose_viewport((70, 90), scale=scale)
-    assert len(list(drawn.parts(drawn.project(gaussians_of(data))))) > 2
+    monkeypatch.setattr(parts, "SAMPLES_PER_PART", 90 * 8)
+    assert len(parts_of(choose_viewport((70, 90), scale=scale), gaussians_of(data))) > 2
     assert np.abs(taichi_gs.decode(data, scale=scale) - whole).max() <= 1
-    monkeypatch.setattr(viewport, "SAMPLES_PER_PART", 1)
+    monkeypatch.setattr(parts, "SIDE_OF_PART", 16)
     assert np.abs(taichi_gs.decode(data, scale=scale) - whole).max() <= 1
 
 
 def test_many_pairs_are_drawn_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     data = serialize(quantized_picture(num_gaussians=300, image_size=(150, 90)))
     whole = taichi_gs.decode(data).astype(int)
-    monkeypatch.setattr(viewport, "PAIRS_PER_PART", 60)
-    drawn = choose_viewport((150, 90))
-    parts = list(drawn.parts(drawn.project(dequantize_gaussians(parse(data)))))
-    assert len(parts) > 10
+    monkeypatch.setattr(parts, "PAIRS_PER_PART", 60)
+    found = parts_of(choose_viewport((150, 90)), gaussians_of(data))
+    assert len(found) > 10
     covered = np.zeros((150, 90), dtype=int)
-    for left, top, part in parts:
+    for left, top, part in found:
         height, width = part.image_size
         assert (left % 16, top % 16) == (0, 0)
         covered[top : top + height, left : left + width] += 1
+        assert (height, width) <= (16, 16) or Reach.of(part).num_pairs <= 60
     assert (covered == 1).all()
     assert np.abs(taichi_gs.decode(data) - whole).max() <= 1
+
+
+@pytest.mark.parametrize(("size", "samples"), [((50, 30), (3, 3)), ((60, 40), (3, 3)), ((150, 30), (3, 1))])
+def test_parts_of_averaged_pictures_have_whole_pixels(
+    monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], samples: tuple[int, int]
+) -> None:
+    data = serialize(quantized_picture(num_gaussians=300, image_size=(90, 150)))
+    whole = taichi_gs.decode(data, size=size).astype(int)
+    monkeypatch.setattr(parts, "PAIRS_PER_PART", 200)
+    viewport = choose_viewport((90, 150), size=size)
+    assert viewport.samples == samples
+    found = parts_of(viewport, gaussians_of(data))
+    assert len(found) > 3
+    for left, top, part in found:
+        corners = (top, left), (top + part.image_size[0], left + part.image_size[1])
+        assert not (np.array(corners) % samples).any()
+    assert np.abs(taichi_gs.decode(data, size=size) - whole).max() <= 1
+
+
+def test_a_part_knows_few_gaussians_at_a_time() -> None:
+    """Thousands of Gaussians where four tiles meet are divided once, and not again and again."""
+    gaussians = gaussians_of(serialize(crowd(4000, 0, (64, 64))))
+    viewport = Viewport((64, 64), (0, 0, 64, 64))
+    projected = viewport.project(gaussians)
+    reach = Reach.of(projected)
+    assert reach.num_pairs == 4 * 4000
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "PAIRS_PER_PART", 1000)
+        sizes = [len(part.means) for _, _, part in divide(projected, reach, (1, 1))]
+    assert sorted(sizes) == [0] * (len(sizes) - 4) + [4000] * 4
+
+
+def test_pictures_far_from_the_corner_are_as_exact() -> None:
+    """The means of a part are counted from its corner, and rounded only then."""
+    size = (65535, 3)
+    picture = replace(quantized_picture(num_gaussians=400), image_size=size[::-1], grid_size=(1, 65535))
+    cells = np.stack([np.zeros(400, np.int64), np.arange(65135, 65535)], axis=1)
+    data = serialize(replace(picture, cells=cells))
+    gaussians = gaussians_of(data)
+    assert gaussians.means.dtype == np.float64
+    region = (65100, 0, 435, 3)
+    assert_near(taichi_gs.decode(data)[:, 65100:], pixels_at(gaussians, size, region))
+
+
+def test_many_samples_are_not_drawn_beyond_the_limit() -> None:
+    """What is a pixel smaller would have four samples a pixel; a smaller limit leaves one, in regions as well."""
+    for max_pixels, samples in ((32_100, (2, 2)), (32_000, (1, 1))):
+        limits = Limits(max_pixels=max_pixels)
+        assert choose_viewport((96, 96), size=(95, 95), limits=limits).samples == samples
+        assert choose_viewport((96, 96), size=(95, 95), region=(1, 1, 9, 9), limits=limits).samples == samples
+    limits = Limits(max_pixels=96 * 96)
+    assert choose_viewport((96, 96), size=(40, 40), limits=limits).samples == (2, 2)
+    # A whole that cannot be drawn leaves its regions what they need, and what they may have.
+    for width, samples in ((108, (3, 1)), (109, (1, 1))):
+        viewport = choose_viewport((96, 96), size=(100_000, 32), region=(5, 0, width, 32), limits=limits)
+        assert viewport.samples == samples
 
 
 @pytest.mark.parametrize("blending", BLENDINGS)
@@ -167,12 +230,12 @@ def test_only_gaussians_that_reach_the_region_are_drawn() -> None:
     data = file_of("normalized", image_size=(600, 800), num_gaussians=400)
     gaussians = gaussians_of(data)
     view = Viewport((600, 800), (10, 20, 30, 40))
-    [(_, _, band)] = view.parts(view.project(gaussians))
+    [(_, _, band)] = parts_of(view, gaussians)
     assert band.image_size == (40, 30)
     assert 0 < len(band.means) < 0.1 * len(gaussians)
     # Those that were left out are nowhere above their cut-off in there.
-    kept = {tuple(mean) for mean in band.means + np.float32([10, 20])}
-    left_out = [i for i, mean in enumerate(gaussians.means) if tuple(mean) not in kept]
+    kept = {tuple(mean) for mean in band.means}
+    left_out = [i for i, mean in enumerate(gaussians.means) if tuple(np.float32(mean - [10, 20])) not in kept]
     rows = ("means", "log_covariances", "colors", "amplitudes")
     alone = replace(gaussians, **{name: getattr(gaussians, name)[left_out] for name in rows})
     colors = colors_at(alone, np.arange(10, 40) + 0.5, np.arange(20, 60) + 0.5)

@@ -15,6 +15,7 @@ from small_fits import photograph
 from taichi_gs.encoder.alpha import AlphaCoding, Layers
 from taichi_gs.encoder.fitter import Fitter
 from taichi_gs.encoder.presets import EncoderConfig
+from taichi_gs.encoder.rate_model import RateModel
 from taichi_gs.format.bitstream import num_bytes_of, serialize
 from taichi_gs.kernels import runtime
 
@@ -58,6 +59,13 @@ def decoded_psnr(layers: Layers, alpha: Planes) -> float:
 
 
 # Shares
+
+
+def test_picture_and_alpha_plane_share_what_decoders_accept() -> None:
+    config = replace(CONFIG, rate_model=RateModel(max_gaussians=30))
+    for layers in (coded(AlphaCoding(), config), coded(AlphaCoding(hard_share=0.9), config, ellipse(99.0))):
+        assert 0 < len(layers.colors) <= 15
+        assert 0 < len(layers.alpha) <= 15
 
 
 def test_the_share_of_an_alpha_plane_by_hand() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from small_fits import config_of, fitted, photograph
 
+from taichi_gs import Limits
 from taichi_gs.encoder.choices import MIN_BYTES
 from taichi_gs.encoder.rate_model import Budget, CodebookSizes, RateModel
 from taichi_gs.format.bitstream import num_bytes_of
@@ -120,6 +121,14 @@ def test_gaussians_that_are_close_together_are_expected_to_need_more_precise_pos
     bits = np.diff(expected[:2])[0] * 8 / 1000
     assert -4 < bits < -1  # a step of half the length in either direction is a bit more
     assert MODEL.expected_bytes(budget, 10_000, 12) == MODEL.expected_bytes(budget, 1_000_000, 12)
+
+
+def test_no_budget_has_more_gaussians_than_a_picture_may_have() -> None:
+    """Whether they follow from bytes or from the size of the picture, decoders accept the file."""
+    pixels = 10**9
+    most = Limits().max_gaussians
+    assert MODEL.budget_for_count(pixels, CodebookSizes()).num_gaussians == most
+    assert budget_of(10**8, pixels, CodebookSizes()).num_gaussians == most
 
 
 # Codebooks

@@ -6,12 +6,16 @@ from dataclasses import replace
 
 import pytest
 from example_files import FILE_WITH_TAIL, file_of
-from quantized_pictures import quantized_picture
+from hostile_files import crowd
+from quantized_pictures import gray_picture, quantized_picture
 
-from taichi_gs import LimitError, Limits
-from taichi_gs.format.bitstream import parse, parse_header, serialize
+import taichi_gs
+from taichi_gs import BitstreamError, LimitError, Limits
+from taichi_gs.decoder.decode import TgsFile
+from taichi_gs.format.bitstream import SIGNATURE, parse, parse_header, serialize
 from taichi_gs.format.header import check_header
-from taichi_gs.format.limits import check_sides
+from taichi_gs.format.limits import FORMAT_LIMITS, check_sides
+from taichi_gs.model.quantized import QuantizedGaussians
 
 
 @pytest.mark.parametrize(
@@ -39,6 +43,49 @@ def test_a_small_payload_cannot_claim_many_gaussians() -> None:
         serialize(quantized_picture(num_gaussians=4097, num_codewords=1, bits=0, grid_size=(1, 1)))
 
 
+def test_a_payload_is_bounded_by_what_it_is_for() -> None:
+    header = parse_header(serialize(quantized_picture()))
+    allowed = 1024 + 16 * (50 + header.covariance_k + header.color_k)
+    check_header(replace(header, payload_bytes=allowed), Limits())
+    for num_bytes in (allowed + 1, 500_000_000):
+        with pytest.raises(LimitError, match=f"{num_bytes} bytes of payload, more than the {allowed} allowed"):
+            check_header(replace(header, payload_bytes=num_bytes), FORMAT_LIMITS)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        *(crowd(n, n // 2, (9, 9), grid_size=(65535, 65535), num_codewords=n) for n in (2, 40, 5000)),
+        crowd(60_000, 0, (9, 9), grid_size=(65535, 65535)),
+        quantized_picture(3000, 3000, 8, (65535, 65535), subdivision=65535),
+        quantized_picture(3000, 1, 0, (65535, 65535), subdivision=65535),
+    ],
+    ids=["two", "few", "as many codewords as Gaussians", "many", "with offsets", "offsets alone"],
+)
+def test_no_picture_needs_a_larger_payload(picture: QuantizedGaussians) -> None:
+    """Everything is random: cells of the largest grid, codewords of many bits, and offsets."""
+    header = parse_header(serialize(picture), FORMAT_LIMITS)
+    needed = 16 * (len(picture) + header.covariance_k + header.color_k)
+    assert header.payload_bytes < 0.9 * needed + 100
+
+
+def test_a_file_is_bounded_before_it_is_copied() -> None:
+    limits = Limits(max_gaussians=1000, max_codewords=100, max_chunk_bytes=5000)
+    assert limits.file_bytes_allowed == 2048 + 16_000 + 3200 + 5000
+    data = SIGNATURE + bytes(limits.file_bytes_allowed)
+    with pytest.raises(LimitError, match=f"The file has {len(data)} bytes, more than the 26248 that"):
+        TgsFile(data, limits)
+    with pytest.raises(BitstreamError, match="looks like a PNG"):
+        TgsFile(b"\x89PNG" + data, limits)
+
+
+def test_an_alpha_plane_has_gaussians_too() -> None:
+    data = serialize(quantized_picture(), {b"ALPH": serialize(gray_picture(image_size=(24, 32)))})
+    assert taichi_gs.decode(data, limits=Limits(max_gaussians=100)).shape == (24, 32, 4)
+    with pytest.raises(LimitError, match="100 Gaussians in its picture and its alpha plane, more than the 99"):
+        taichi_gs.info(data, limits=Limits(max_gaussians=99))
+
+
 def test_metadata_in_thousands_of_pieces() -> None:
     tags = [bytes([97 + i // 676, 97 + i // 26 % 26, 97 + i % 26, 0]) for i in range(1001)]
     picture = quantized_picture(num_gaussians=0)
@@ -58,4 +105,5 @@ def test_no_limit_goes_beyond_the_format() -> None:
 
 
 def test_no_more_pairs_than_lists_can_count() -> None:
-    assert Limits(max_pairs=10**18).pairs_allowed(0, 1) == Limits().pairs_allowed(10**12, 1) == 2**31 - 1
+    assert Limits(max_pairs=10**18).pairs_allowed(0, 0, 1, 1) == 2**31 - 1
+    assert Limits(max_pixels=10**15).pairs_allowed(10**12, 0, 1, 1) == 2**31 - 1
