@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 from collections.abc import Iterator
 from types import FrameType
 from typing import NoReturn
@@ -35,7 +36,10 @@ def raise_terminated() -> None:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Put off the signals to the end of the block; for the main thread, and for what takes no time."""
+    """Put off the signals to the end of the block, for what takes no time; they disturb the main thread alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     caught: list[int] = []
     before = {number: signal.getsignal(number) for number in SIGNALS}
     for number, handler in before.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,21 @@ def test_files_that_are_open_but_cannot_be_read(picture: Bytes, tmp_path: Path) 
         for file in (closed, written):
             with pytest.raises(FileError, match="the open file cannot be read"):
                 taichi_gs.encode(file)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("text", "the open file is read as text: open it in binary mode"),
+        (None, "the open file has no bytes to read but NoneType"),
+        (bytes(2**30 + 1), "the open file is larger than the limit of 1,073,741,824 bytes"),
+    ],
+    ids=["text", "nothing", "too many bytes"],
+)
+def test_objects_that_read_something_else(content: Any, sentence: str) -> None:
+    for work in (taichi_gs.encode, taichi_gs.decode, taichi_gs.info):
+        with pytest.raises(FileError, match=sentence):
+            work(SimpleNamespace(read=lambda size: content))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("target", [io.BytesIO(), None, 5, b"a.tgs"])

@@ -6,10 +6,11 @@ None of this shares code with the package. No `from __future__ import annotation
 from typing import NamedTuple
 
 import numpy as np
-import taichi as ti
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from taichi_gs.kernels.taichi import ti
 
 CUTOFFS = {"alpha": 1 / 255, "normalized": 1 / 64}
 SUBTRACTED = {"alpha": 0.0, "normalized": 1 / 64}

@@ -109,9 +109,8 @@ def _enough(room: FloatArray, projected: Projected) -> FloatArray:
 
 def _blend(projected: Projected, form: runtime.Form, room: FloatArray) -> FloatArray:
     """The picture as planes [3, H, W], which may leave 0 to 1; they are part of `room`."""
-    import taichi as ti
-
     from taichi_gs.kernels.dispatch import blend_kernels
+    from taichi_gs.kernels.taichi import ti
     from taichi_gs.kernels.tiles import list_tiles
 
     means, extents, image_size = projected.means, projected.extents, projected.image_size

@@ -2,7 +2,7 @@
 
 import functools
 
-import taichi as ti
+from taichi_gs.kernels.taichi import ti
 
 LANES = 16
 """Samples that a task on the CPU goes through all codewords with, side by side in vector registers."""

@@ -32,8 +32,7 @@ The gradients of a Gaussian are sums of v, v dx, v dy, v dx dx, v dx dy, v dy dy
 import functools
 import math
 
-import taichi as ti
-
+from taichi_gs.kernels.taichi import ti
 from taichi_gs.model.blending import BACKGROUND_WEIGHT, CUTOFFS
 
 TILE = 16

@@ -5,10 +5,9 @@ The loops are in `tile_forward.py` and `tile_backward.py`.
 
 import functools
 
-import taichi as ti
-
 from taichi_gs.kernels.blend import FIRST_STATES, NUM_GRADS, NUM_PIXELS, PLANES, TILE
 from taichi_gs.kernels.half_tiles import HALF_WIDTH, NUM_HALVES, first_pixel, pixel_at
+from taichi_gs.kernels.taichi import ti
 from taichi_gs.kernels.tile_backward import make_differentiate_tile
 from taichi_gs.kernels.tile_forward import make_blend_tile
 

@@ -14,8 +14,6 @@ is no GPU.
 
 import functools
 
-import taichi as ti
-
 from taichi_gs.kernels.blend import (
     FIRST_STATES,
     NUM_GRADS,
@@ -27,6 +25,7 @@ from taichi_gs.kernels.blend import (
     normalized_slope,
     store_gradients,
 )
+from taichi_gs.kernels.taichi import ti
 from taichi_gs.kernels.tiles import num_tiles
 
 NUM_COLUMN_SUMS = 6

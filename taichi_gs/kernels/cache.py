@@ -40,7 +40,7 @@ def seal_cache(folder: Path) -> None:
     """Remember what Taichi has written to the cache."""
     with contextlib.suppress(OSError):
         temporary = folder / f"{DIGEST}.{os.getpid()}"
-        temporary.write_text(_digest(folder / INDEX), encoding="ascii")
+        temporary.write_bytes(_digest(folder / INDEX))
         temporary.replace(folder / DIGEST)
 
 
@@ -50,14 +50,14 @@ def _is_intact(folder: Path) -> bool:
         return True
     for _ in range(10):
         with contextlib.suppress(OSError):
-            if (folder / DIGEST).read_text(encoding="ascii") == _digest(folder / INDEX):
+            if (folder / DIGEST).read_bytes() == _digest(folder / INDEX):
                 return True
         time.sleep(0.05)
     return False
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _digest(path: Path) -> bytes:
+    return hashlib.sha256(path.read_bytes()).hexdigest().encode()
 
 
 def _drop_stale_lock(path: Path) -> None:

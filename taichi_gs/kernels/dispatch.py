@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import taichi as ti
-
 from taichi_gs.kernels import blend_cpu, blend_gpu
 from taichi_gs.kernels.runtime import Form
+from taichi_gs.kernels.taichi import ti
 from taichi_gs.model.blending import Blending
 
 DTYPES = {"float32": ti.f32, "float64": ti.f64}

@@ -10,9 +10,8 @@ batch of Gaussians at once: a processor works on several of them at a time, and 
 import functools
 import math
 
-import taichi as ti
-
 from taichi_gs.kernels.blend import NUM_PIXELS, TILE, make_weight
+from taichi_gs.kernels.taichi import ti
 from taichi_gs.model.blending import CUTOFFS
 
 HALF_WIDTH = 8

@@ -6,8 +6,7 @@ Loop-free, so Taichi's own reverse-mode autodiff differentiates it (`kernel.grad
 import functools
 import math
 
-import taichi as ti
-
+from taichi_gs.kernels.taichi import ti
 from taichi_gs.model.blending import CUTOFFS
 
 LOG2E = 1.4426950408889634

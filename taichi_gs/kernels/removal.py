@@ -12,8 +12,6 @@ number for each of the tile's pairs. No atomics: the sums, taken elsewhere, are 
 
 import functools
 
-import taichi as ti
-
 from taichi_gs.kernels.blend import FIRST_STATES, NUM_PIXELS, TILE, make_weight
 from taichi_gs.kernels.half_tiles import (
     BATCH,
@@ -25,6 +23,7 @@ from taichi_gs.kernels.half_tiles import (
     pixel_at,
     row_terms,
 )
+from taichi_gs.kernels.taichi import ti
 
 OUTSIDE = 1e30
 """W of a pixel that only pads the image: no Gaussian changes anything there."""

@@ -4,15 +4,14 @@ import atexit
 import contextlib
 import ctypes
 import functools
-import inspect
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from taichi_gs.errors import DeviceError, OptionError
-from taichi_gs.kernels import QUIET, Device
+from taichi_gs.kernels import Device
 from taichi_gs.kernels.cache import open_cache, seal_cache
 from taichi_gs.kernels.thread import taichi_thread, was_forked_while_busy
 
@@ -23,16 +22,6 @@ Form = Literal["cpu", "gpu"]
 """How kernels are written: a task a tile with loops over vectors, or a thread a pixel."""
 
 _Result = TypeVar("_Result")
-
-# Whenever a module that is being imported defines a Taichi function, Taichi looks for the source of the import system's
-# own frame, for which `inspect` searches all modules, each time in vain. A third of the time to import Taichi is this,
-# and more where many modules are loaded. Entered in inspect's cache of file names, the frame is found at once.
-inspect.modulesbyfile.setdefault("<frozen importlib._bootstrap>", "importlib._bootstrap")
-
-if os.name == "posix" and "HOME" not in os.environ:
-    # Taichi would end the process. Services and some containers lack the variable, and users without a name a home.
-    _home = os.path.expanduser("~")
-    os.environ["HOME"] = _home if os.path.isabs(_home) else os.sep
 
 _FOLDER = os.path.dirname(__file__) + os.sep
 
@@ -74,9 +63,8 @@ def _initialize(device: str) -> Arch:
         return _arch
     if was_forked_while_busy():
         raise DeviceError("this process was forked while kernels were running: start processes with the method spawn")
-    import taichi as ti
+    from taichi_gs.kernels.taichi import QUIET, ti, without_variables
 
-    ti.set_logging_level(ti.ERROR)
     has_cuda = device != "cpu" and finds_cuda()
     if device == "cuda" and not has_cuda:
         raise DeviceError("no CUDA device was found")
@@ -92,9 +80,11 @@ def _initialize(device: str) -> Arch:
     }
     if cache is not None:
         options["offline_cache_file_path"] = str(cache)
+    # The variables by which a user's shell sets up Taichi override options, and some end the process.
+    others = [name for name in os.environ if name.startswith("TI_") and name not in QUIET]
     try:
         # ti.init prints the architecture whatever the log level.
-        with contextlib.redirect_stdout(io.StringIO()), _without_taichi_variables():
+        with contextlib.redirect_stdout(io.StringIO()), without_variables(others):
             ti.init(arch=ti.cuda if has_cuda else ti.cpu, **options)
     except RuntimeError as error:  # for want of address space, say
         raise DeviceError(f"Taichi cannot start: {' '.join(str(error).split()) or 'it does not say why'}") from error
@@ -112,18 +102,6 @@ def _thread_options() -> dict[str, int]:
     """How many threads Taichi may have, if a variable of the environment says so."""
     value = os.environ.get("TI_CPU_MAX_NUM_THREADS", "")
     return {"cpu_max_num_threads": int(value)} if value.isdecimal() and 0 < int(value) < 4096 else {}
-
-
-@contextlib.contextmanager
-def _without_taichi_variables() -> Iterator[None]:
-    """Hide the variables by which a user's shell sets up Taichi: they override options, and some end the process."""
-    hidden = {name: value for name, value in os.environ.items() if name.startswith("TI_") and name not in QUIET}
-    for name in hidden:
-        del os.environ[name]
-    try:
-        yield
-    finally:
-        os.environ.update(hidden)
 
 
 def _keep_program(ti: Any) -> None:
@@ -158,9 +136,8 @@ def _remember_sources() -> None:
 
 def finds_cuda() -> bool:
     """Tell whether Taichi finds CUDA, which it does in the thread that all kernels run in."""
-    import taichi as ti
+    from taichi_gs.kernels.taichi import ti
 
-    ti.set_logging_level(ti.ERROR)  # the search warns where there is none
     return bool(ti.lang.misc.is_arch_supported(ti.cuda))
 
 
@@ -177,7 +154,7 @@ def _forget_in_child() -> None:
     global _arch
     if _arch is not None:
         _arch = None
-        import taichi as ti
+        from taichi_gs.kernels.taichi import ti
 
         ti.lang.impl.get_runtime()._prog = None
 

@@ -7,8 +7,6 @@ the same in every run.
 
 import functools
 
-import taichi as ti
-
 from taichi_gs.kernels.blend import TILE, normalized_slope, store_gradients
 from taichi_gs.kernels.half_tiles import (
     BATCH,
@@ -19,6 +17,7 @@ from taichi_gs.kernels.half_tiles import (
     make_list_halves,
     row_terms,
 )
+from taichi_gs.kernels.taichi import ti
 
 
 @functools.cache

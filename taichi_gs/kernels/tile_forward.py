@@ -7,8 +7,6 @@ inside make it 2 to 6 times slower.
 
 import functools
 
-import taichi as ti
-
 from taichi_gs.kernels.blend import FIRST_STATES, NUM_PIXELS, make_weight
 from taichi_gs.kernels.half_tiles import (
     BATCH,
@@ -17,6 +15,7 @@ from taichi_gs.kernels.half_tiles import (
     first_pixel,
     make_find_rows,
 )
+from taichi_gs.kernels.taichi import ti
 
 
 @functools.cache

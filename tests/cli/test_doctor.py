@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 import taichi_gs
 from cli import tgs
 from taichi_gs.decoder.decode import TgsFile
+from taichi_gs.errors import DeviceError
+from taichi_gs.kernels import runtime
 
 
 def test_what_it_says() -> None:
@@ -35,3 +38,23 @@ def test_wrong_pixels_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     result = CliRunner().invoke(tgs, ["doctor"])
     assert (result.exit_code, result.stderr) == (1, "tgs: error: the self-test failed\n")
     assert "FAILED" in result.stdout
+
+
+def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No kernels can be kept, no device works, PyTorch is broken: each is a fact, and the rest is there."""
+
+    def fail() -> str:
+        raise DeviceError("Taichi cannot start")
+
+    monkeypatch.setattr(runtime, "start", fail)
+    monkeypatch.setitem(sys.modules, "taichi_gs.fit.device", None)
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, "/dev/null")
+    result = CliRunner().invoke(tgs, ["doctor", "--json"])
+    facts = json.loads(result.stdout)
+    assert facts["device"] == "none: Taichi cannot start"
+    assert facts["CUDA"] == "PyTorch cannot be imported"
+    assert facts["cache of kernels"] == "none: its folder cannot be written, and each process compiles its kernels"
+    assert "self-test" not in facts
+    assert facts["numpy"] == np.__version__
+    assert (result.exit_code, result.stderr) == (1, "tgs: error: the self-test failed\n")

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import taichi as ti
 import torch
 from kernel_inputs import BLENDINGS, projected
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -13,6 +12,7 @@ from twins import random_splats, render_densely, taichi_gradients
 from taichi_gs.fit import tile_tensors as tile_tensors
 from taichi_gs.kernels import blend, blend_gpu
 from taichi_gs.kernels.dispatch import DTYPES, blend_kernels
+from taichi_gs.kernels.taichi import ti
 from taichi_gs.kernels.tiles import list_tiles
 from taichi_gs.model.blending import Blending
 

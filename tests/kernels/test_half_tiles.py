@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-import taichi as ti
 from numpy.typing import NDArray
 
 from taichi_gs.kernels.blend import NUM_PIXELS, TILE
 from taichi_gs.kernels.half_tiles import HALF_WIDTH, NUM_HALVES, first_pixel, make_find_rows, pixel_at
+from taichi_gs.kernels.taichi import ti
 from taichi_gs.model.blending import CUTOFFS, Blending
 
 NUM_CASES = 20_000
