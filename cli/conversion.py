@@ -70,6 +70,9 @@ class Conversion(Protocol):
     def open(self, data: bytes, name: str) -> Opened:
         """Refuse at once what cannot be converted; `name` stands for the file in messages."""
 
+    def forecast(self, data: bytes) -> str | None:
+        """Return what is to be known before a conversion that takes long."""
+
 
 @dataclass(frozen=True)
 class FileConversion:
@@ -110,6 +113,12 @@ class Compression:
         if data.startswith(SIGNATURE):
             raise Failure(f"{name} is a .tgs file already; use tgs decompress to turn it into a picture")
         return functools.partial(self._encode, data, name)
+
+    def forecast(self, data: bytes) -> str | None:
+        """Return how long a large picture is expected to take."""
+        from .forecast import forecast
+
+        return forecast(data, self.preset, self.options, self.device)
 
     def _encode(self, data: bytes, name: str, progress: ShowProgress) -> Converted:
         """Encode a picture, and measure what came out."""
@@ -171,6 +180,10 @@ class Decompression:
         with naming(name):
             file = TgsFile(data, self.options.get("limits"))
         return functools.partial(self._decode, file, name)
+
+    def forecast(self, data: bytes) -> str | None:
+        """Return nothing: the limits of a decoder bound its time."""
+        return None
 
     def _decode(self, file: TgsFile, name: str, progress: ShowProgress) -> Converted:
         """Decode a file."""

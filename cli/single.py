@@ -56,8 +56,11 @@ def convert_single(conversion: Conversion, files: FileOptions) -> None:
 
 def _convert(conversion: Conversion, source: str, target: str, files: FileOptions) -> dict[str, Any]:
     """Convert a file and return its record."""
-    convert = conversion.open(read_input(source), name_of(source))
+    data = read_input(source)
+    convert = conversion.open(data, name_of(source))
     check_output(source, target, force=files.force)
+    if not files.quiet and (forecast := conversion.forecast(data)) is not None:
+        say(forecast)
     with progress_bar(os.path.basename(source), quiet=files.quiet) as progress:
         converted = convert(progress)
     write_output(target, converted.data, overwrite=files.force)

@@ -107,6 +107,15 @@ def picture_from_bytes(
     return _guarded(read, name)
 
 
+def size_of(data: bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int] | None:
+    """Return the (width, height) that the file of a picture announces, or None if it cannot be read."""
+    try:
+        with open_picture(data, "the picture", max_pixels) as image:
+            return image.size
+    except Exception:  # whatever a plugin of Pillow's makes of it
+        return None
+
+
 def picture_from_pillow(
     image: Image.Image, *, first_frame: bool = True, keep_metadata: bool = False, max_pixels: int = MAX_PIXELS
 ) -> Picture:
