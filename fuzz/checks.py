@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import re
 import sys
 import time
@@ -11,9 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageOps
 
 import taichi_gs
 from benchmarks.measuring import forget_peak, peak_mebibytes, process_status
+from taichi_gs.decoder.decode import TgsFile
+from taichi_gs.pictures.write import image_to_bytes
 
 GIBIBYTES_LEFT = 4
 """What a process may allocate beyond what it has at the start. More is a MemoryError and not the end of the machine."""
@@ -25,6 +30,13 @@ CAN_MEASURE_MEMORY = sys.platform == "linux"
 """Only Linux forgets the most memory that a process had, when it is told to."""
 
 DECODED = "decoded"
+
+
+LOSSLESS = (".png", ".tiff")
+"""Formats that keep metadata, and all pixels."""
+
+MOST_WRITTEN = 1 << 18
+"""Samples of a picture that is written, which takes longer than to decode it."""
 
 _CHANNELS = {"L": (), "LA": (2,), "RGB": (3,), "RGBA": (4,)}
 
@@ -90,11 +102,31 @@ def examine(data: bytes, decode: Decode = taichi_gs.decode, *, again: bool = Fal
         fault = _fault_of(data, pixels)
         if not fault and again and decode(data).tobytes() != pixels.tobytes():
             fault = "unstable: decoded twice, other pixels"
+        fault = fault or _fault_of_writing(data, pixels)
     return Outcome(name, sentence, seconds, mebibytes, fault)
 
 
-def bound_memory() -> None:
-    """Bound what this process may allocate from now on, where that is possible."""
+def _fault_of_writing(data: bytes, pixels: NDArray[np.uint8]) -> str:
+    """Write a picture with its metadata, if it has any, to formats that keep them, and read it again."""
+    metadata = TgsFile(data).metadata
+    if not any(metadata.values()) or pixels.size > MOST_WRITTEN:
+        return ""
+    for suffix in LOSSLESS:
+        try:
+            with Image.open(io.BytesIO(image_to_bytes(taichi_gs.Picture(pixels, **metadata), suffix))) as image:
+                same = np.array_equal(np.asarray(ImageOps.exif_transpose(image)), pixels)
+        except taichi_gs.TgsError as error:
+            return f"unwritten: {suffix}: {template(str(error))}"
+        except Exception as error:
+            return f"escaped while writing {suffix}: {type(error).__name__}: {template(str(error))}"
+        if not same:
+            return f"wrong: other pixels in a {suffix} file with metadata"
+    return ""
+
+
+def prepare_process() -> None:
+    """Bound what this process may allocate from now on, where that is possible, and let it say nothing of metadata."""
+    logging.getLogger("taichi_gs").setLevel(logging.ERROR)
     used = process_status("VmData")
     if used is None:
         return

@@ -8,6 +8,7 @@ from random import Random
 import numpy as np
 
 from fuzz.field_edits import EDGES
+from taichi_gs.format.limits import Limits
 from taichi_gs.model.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 
 
@@ -41,8 +42,9 @@ def _gather(random: Random, picture: QuantizedGaussians) -> QuantizedGaussians:
 
 
 def _multiply(random: Random, picture: QuantizedGaussians) -> QuantizedGaussians:
-    """Take fewer of the Gaussians, or some thousand times the same ones."""
-    count = random.choice((1, 2, len(picture) // 2, 2 * len(picture), 4096, random.randint(1, 6000)))
+    """Take fewer of the Gaussians, or some thousand times the same ones, or as many as there may be."""
+    most = Limits().max_gaussians + random.choice((0, 1)) if random.random() < 0.1 else random.randint(1, 6000)
+    count = random.choice((1, 2, len(picture) // 2, 2 * len(picture), 4096, most))
     taken = np.resize(np.arange(random.choice((1, len(picture)))), count)
     arrays = {
         name: getattr(picture, name)[taken] for name in ("cells", "offsets", "covariance_indices", "color_indices")

@@ -32,7 +32,7 @@ def main(argv: list[str]) -> None:
     os.environ["TI_CPU_MAX_NUM_THREADS"] = "1"
     with atheris.instrument_imports(include=["taichi_gs"], exclude=[f"taichi_gs.kernels.{name}" for name in KERNELS]):
         import taichi_gs
-        from fuzz.checks import bound_memory, examine
+        from fuzz.checks import examine, prepare_process
         from fuzz.mutate import CORPUS, read_seeds
         from fuzz.mutations import mutate
         from fuzz.parts import repaired
@@ -43,7 +43,7 @@ def main(argv: list[str]) -> None:
         # This imports the rest, and loads the kernels, whose time then counts for no input.
         for seed in seeds:
             decode(seed)
-    bound_memory()
+    prepare_process()
 
     def target(data: bytes) -> None:
         findings = examine(data, decode).findings()

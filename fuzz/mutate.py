@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.provenance import command_line, provenance, write_lines
-from fuzz.checks import CAN_MEASURE_MEMORY, DECODED, MAX_SECONDS, Decode, Outcome, bound_memory, examine
+from fuzz.checks import CAN_MEASURE_MEMORY, DECODED, MAX_SECONDS, Decode, Outcome, examine, prepare_process
 from fuzz.mutations import mutant
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -240,7 +240,7 @@ def _start() -> Decode:
 
     for name in ("drawn", "drawn_paper"):
         taichi_gs.decode(CORPUS / f"{name}.tgs")
-    bound_memory()
+    prepare_process()
     return taichi_gs.decode
 
 

@@ -16,6 +16,7 @@ from random import Random
 from typing import NamedTuple
 
 from fuzz.content_edits import edit_content
+from fuzz.exif_blocks import exif_block
 from fuzz.field_edits import edit_field
 from fuzz.parts import Parts, assemble, dissect, repaired
 from taichi_gs.errors import TgsError
@@ -176,6 +177,8 @@ def _new_chunk(random: Random, parts: Parts, seeds: Sequence[bytes]) -> tuple[by
             sides = {name: parts.numbers[name] for name in ("width", "height")}
             plane = replace(plane, flags=plane.flags & ~HAS_CHUNKS, numbers={**plane.numbers, **sides}, chunks=())
         return ALPHA_TAG, assemble(plane)
+    if random.random() < 0.4:
+        return b"EXIF", zlib.compress(exif_block(random))
     size = random.choice((0, 1, 100, 5000))
     content = random.choice((zlib.compress(bytes(size)), random.randbytes(size), _bomb(random.choice((23, 24, 26)))))
     return _tag(random), content

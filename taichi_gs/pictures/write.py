@@ -37,6 +37,9 @@ _WRITE_OPTIONS: dict[str, dict[str, Any]] = {
 }
 _WITHOUT_ALPHA = {"JPEG", "BMP", "PPM", "PGM"}
 _WITHOUT_PROFILE = {"BMP", "PPM", "PGM", "PAM"}
+_MAX_PROFILE_OF_PNG = PngImagePlugin.MAX_TEXT_CHUNK
+"""Pillow takes files with more for an attack."""
+
 _PNM = {"PPM", "PGM", "PAM"}
 
 _XMP_OF_PNG = "XML:com.adobe.xmp"
@@ -78,7 +81,7 @@ def image_to_bytes(image: ByteImage | Picture, suffix: str) -> bytes:
         raise ImageError(f"{format} cannot hold transparency; use .png, .webp or .tiff")
     if format == "PGM" and picture.mode != "L":
         raise ImageError("PGM cannot hold colors; use .ppm")
-    if format in _WITHOUT_PROFILE:
+    if format in _WITHOUT_PROFILE or (format == "PNG" and len(picture.icc_profile or b"") > _MAX_PROFILE_OF_PNG):
         picture = as_srgb(picture, "the picture")
     if format in _PNM:
         gray_as_rgb = format == "PPM" and picture.mode == "L"

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import subprocess
 import sys
 import time
 from pathlib import Path
+from random import Random
+from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -17,15 +21,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import taichi_gs
-from fuzz import decode_target
+from fuzz import checks, decode_target
 from fuzz import mutate as mutation_run
 from fuzz import run as guided_run
 from fuzz.checks import CAN_MEASURE_MEMORY, DECODED, MAX_MEBIBYTES, examine, template
+from fuzz.exif_blocks import exif_block
 from fuzz.mutate import CORPUS, Fault, read_seeds
 from fuzz.mutations import Mutant, mutant
 from fuzz.parts import assemble, dissect, repaired, with_checksum
 from taichi_gs.format.bitstream import SIGNATURE, parse_header
 from taichi_gs.format.chunks import ALPHA_TAG
+from taichi_gs.pictures import exif
+from taichi_gs.pictures.write import image_to_bytes
 
 SEED_FILES = sorted(CORPUS.glob("*.tgs"))
 SEEDS = read_seeds(CORPUS)
@@ -196,6 +203,30 @@ def decode_or_die(data: bytes) -> NDArray[np.uint8]:
 def test_faults_are_found(decode: mutation_run.Decode, finding: str) -> None:
     (found,) = examine(DRAWN, decode, again=True).findings(max_seconds=UNLIMITED)
     assert found.startswith(finding)
+
+
+@pytest.mark.parametrize(
+    ("written", "finding"),
+    [
+        (taichi_gs.ImageError("no"), "unwritten: .png"),
+        (struct.error("too large"), "escaped while writing .png: error: too large"),
+        (b"no picture", "escaped while writing .png: UnidentifiedImageError"),
+        (image_to_bytes(np.zeros((40, 56, 4), np.uint8), ".png"), "wrong: other pixels in a .png file"),
+    ],
+)
+def test_faults_of_writing_are_found(monkeypatch: pytest.MonkeyPatch, written: Any, finding: str) -> None:
+    monkeypatch.setattr(checks, "image_to_bytes", Mock(side_effect=[written]))
+    (found,) = examine((CORPUS / "alpha_metadata.tgs").read_bytes()).findings(max_seconds=UNLIMITED)
+    assert found.startswith(finding)
+
+
+def test_exif_blocks_are_of_many_kinds() -> None:
+    """Most say nothing that may be written, some do, and some are the tag that crashed a TIFF's writer."""
+    blocks = [exif_block(Random(number)) for number in range(500)]
+    assert sum(len(block) > 20 for block in blocks) > 300
+    kept = [exif.descriptive(block) for block in blocks]
+    assert 10 < sum(map(bool, kept)) < 250
+    assert any(struct.pack("<HH", 269, 4) in block for block in blocks)
 
 
 def test_decoding_what_is_damaged_is_found() -> None:

@@ -46,6 +46,17 @@ def test_profiles_are_kept(picture: Bytes, format: str, mode: str, tmp_path: Pat
     assert read_picture(tmp_path / f"a.{format}").icc_profile == profile
 
 
+def test_a_png_with_a_large_profile_can_be_read(tmp_path: Path) -> None:
+    """Pillow refuses it as an attack, so the picture is converted; other readers need not decompress it either."""
+    pixels = np.full((8, 8, 3), (200, 30, 60), np.uint8)
+    profile = swapped_profile()
+    large = (len(profile) + 2**20).to_bytes(4, "big") + profile[4:] + bytes(2**20)
+    write_image(tmp_path / "a.png", Picture(pixels, large), overwrite=False)
+    found = read_picture(tmp_path / "a.png")
+    assert np.abs(found.pixels.astype(int) - (30, 200, 60)).max() <= 6
+    assert found.icc_profile is None
+
+
 def test_bmp_gets_srgb(tmp_path: Path) -> None:
     pixels = np.full((4, 4, 3), (200, 30, 60), np.uint8)
     write_image(tmp_path / "a.bmp", Picture(pixels, swapped_profile()), overwrite=False)
