@@ -16,6 +16,7 @@ from taichi_gs.encoder.choices import (
     Device,
     LossName,
     Preset,
+    Tune,
 )
 from taichi_gs.files import MAX_FILE_BYTES
 from taichi_gs.model.blending import Blending
@@ -54,6 +55,11 @@ _bits = click.IntRange(1, 12)
     "--preset", type=click.Choice(get_args(Preset)), default="default", show_default=True, help="How hard to try."
 )
 @click.option("--loss", type=click.Choice(get_args(LossName)), help="What the fit minimises.  [default: the preset's]")
+@click.option(
+    "--tune",
+    type=click.Choice(get_args(Tune)),
+    help="Weigh errors by how visible they are, or all alike.  [default: the preset's]",
+)
 @click.option(
     "--blending", type=click.Choice(get_args(Blending)), help="How Gaussians become a picture.  [default: the preset's]"
 )

@@ -89,7 +89,8 @@ def twin_of(leaves: Sequence[Tensor], blending: Blending) -> twins.Splats:
 
 
 def config_of(num_gaussians: int = 40, k: int = 10, **options: Any) -> FitConfig:
-    defaults: dict[str, Any] = {"blending": "normalized", "loss": "l2", "density": "prune", "steps": 20, "seed": 0}
+    how: dict[str, Any] = {"blending": "normalized", "loss": "l2", "tune": "psnr", "density": "prune"}
+    defaults = how | {"steps": 20, "seed": 0}
     return FitConfig(num_gaussians=num_gaussians, covariance_k=k, color_k=k, **(defaults | options))
 
 

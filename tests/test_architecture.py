@@ -26,7 +26,7 @@ ROOMS: dict[str, str] = {
     "taichi_gs.integrations": "errors files model format pictures decoder encoder codec",
     "taichi_gs": "errors model format pictures decoder encoder codec integrations",
     "cli": "taichi_gs errors files model format pictures decoder encoder codec diagnosis",
-    "fuzz": "taichi_gs errors files model format decoder codec benchmarks",
+    "fuzz": "taichi_gs errors files model format pictures decoder codec benchmarks",
     "benchmarks": "taichi_gs errors files model format pictures kernels decoder fit encoder codec integrations cli",
 }
 """What may be imported, beside its own modules, by a folder or by a module on top of the package; see

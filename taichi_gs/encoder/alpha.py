@@ -88,7 +88,8 @@ class AlphaCoding:
 
     def _fit_plane(self, fitter: Fitter, alpha: Planes, config: EncoderConfig, max_bytes: int | None) -> Outcome:
         """Fit alpha [H, W] with its share of what there is."""
-        planes = alpha[:, :, None]
+        # Of alpha, errors show where the picture is busy too.
+        planes, config = alpha[:, :, None], replace(config, tune="psnr")
         if config.psnr is not None:
             return fitter.fit(planes, replace(config, psnr=config.psnr + self.alpha_margin, restarts=1))
         share, config = self.share(alpha), replace(config, restarts=1)

@@ -12,6 +12,9 @@ Preset = Literal["fast", "default", "best", "paper"]
 LossName = Literal["l2", "l1-ssim"]
 """What a fit minimises; see `fit/losses.py`."""
 
+Tune = Literal["visual", "psnr"]
+"""What a fit is tuned for; see `fit/tuning.py`."""
+
 Density = Literal["prune", "gradient"]
 """How the Gaussians come to be as many as they should; see `fit/unconstrained.py`."""
 

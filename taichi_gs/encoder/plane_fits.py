@@ -102,6 +102,7 @@ class PlaneFits:
             color_k=budget.color_k,
             blending=config.blending,
             loss=config.loss,
+            tune=config.tune,
             density=config.density,
             steps=config.steps,
             seed=config.seed + restart,

@@ -23,6 +23,7 @@ from taichi_gs.encoder.choices import (
     Density,
     LossName,
     Preset,
+    Tune,
 )
 from taichi_gs.encoder.rate_model import RateModel
 from taichi_gs.errors import OptionError
@@ -46,6 +47,7 @@ class EncoderConfig:
         restarts: fits from which the best file is kept.
         blending: "normalized", or "alpha" as in the paper.
         loss: "l2", or "l1-ssim" as in the paper.
+        tune: "visual" weighs errors by how visible they are; "psnr" weighs all alike.
         density: how the Gaussians come to be as many as they should: "prune" fits several times as many and keeps the
             best, "gradient" is the paper's clone and split.
         position_bits: bits of either coordinate; None lets rate and distortion decide.
@@ -66,6 +68,7 @@ class EncoderConfig:
     restarts: int = 1
     blending: Blending = "normalized"
     loss: LossName = "l2"
+    tune: Tune = "psnr"
     density: Density = "prune"
     position_bits: int | None = None
     covariance_bits: int | None = None
@@ -94,6 +97,7 @@ class EncodeOptions(TypedDict, total=False):
     restarts: int
     blending: Blending
     loss: LossName
+    tune: Tune
     density: Density
     position_bits: int | None
     covariance_bits: int | None
@@ -166,7 +170,7 @@ def _check(config: EncoderConfig) -> None:
         given = value is not None or name in ("steps", "restarts", "seed")
         if given and (isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high):
             raise OptionError(f"{name} must be a whole number from {low} to {high:,}, not {value!r}")
-    for name, known in (("loss", LossName), ("density", Density), ("blending", Blending)):
+    for name, known in (("loss", LossName), ("tune", Tune), ("density", Density), ("blending", Blending)):
         value = getattr(config, name)
         if value not in get_args(known):
             raise OptionError(f"unknown {name} {value!r}: choose {' or '.join(get_args(known))}")

@@ -75,7 +75,7 @@ class Clustering:
                 bit_weight = stage.weight_of_a_bit(squared_error, len(parameters))
             codebooks.follow(parameters, bit_weight, stage.generator)
             codebooks.attract(parameters, self.attraction(step / steps))
-            stage.listener(squared_error, objective.full)
+            stage.listener(drawn, squared_error, objective.full)
         return CodebookParameters(
             parameters.means, codebooks.codewords, codebooks.indices, parameters.background, config.blending
         ).leaves()

@@ -23,4 +23,4 @@ def train_step(stage: Stage, parameters: CodebookParameters, adam: Adam, drawn: 
     squared_error = stage.objective.backward(drawn, stage.objective.full)
     adam.step(parameters.tensors, factor)
     stage.constrain(parameters.tensors)
-    stage.listener(squared_error, stage.objective.full)
+    stage.listener(drawn, squared_error, stage.objective.full)

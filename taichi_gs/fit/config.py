@@ -18,6 +18,7 @@ class FitConfig:
         color_k: codewords of the color codebook; fewer may remain.
         blending: of the Gaussians, "alpha" or "normalized".
         loss: a name in `losses.LOSSES`.
+        tune: what the errors' weights are for, "psnr" or "visual", see `tuning.py`.
         density: how the Gaussians come to be N: "prune" or "gradient", see `unconstrained.py`.
         steps: optimisation steps, all stages together.
         seed: of every random choice.
@@ -34,6 +35,7 @@ class FitConfig:
     color_k: int
     blending: Blending
     loss: str
+    tune: str
     density: str
     steps: int
     seed: int

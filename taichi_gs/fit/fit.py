@@ -15,11 +15,12 @@ from taichi_gs.fit.codeword_training import train_codewords
 from taichi_gs.fit.config import FitConfig
 from taichi_gs.fit.lagrangian import Lagrangian
 from taichi_gs.fit.objective import Objective, ObjectiveSettings
-from taichi_gs.fit.parameters import Bounds
+from taichi_gs.fit.parameters import Bounds, Parameters
 from taichi_gs.fit.quantization_aware import QuantizationAware
 from taichi_gs.fit.render import Renderer
 from taichi_gs.fit.resolution import Resolution
 from taichi_gs.fit.stage import Stage
+from taichi_gs.fit.tuning import VisualWeights, weights_of
 from taichi_gs.fit.unconstrained import Unconstrained
 from taichi_gs.model.quantized import QuantizedGaussians
 
@@ -31,13 +32,14 @@ class Schedule:
     Attributes:
         unconstrained, clustering, codeword_training: shares of the steps, of the stages of these names; the last stage,
             quantisation-aware training, has the rest.
-        psnr_every: steps from one measurement of the PSNR to the next: on a GPU each one waits for all steps before.
+        psnr_every: steps from one measurement of the PSNR to the next: each one draws the picture, if errors have
+            weights, and on a GPU waits for all steps before.
     """
 
     unconstrained: float = 0.2
     clustering: float = 0.45
     codeword_training: float = 0.15
-    psnr_every: int = 10
+    psnr_every: int = 25
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Hyperparameters:
     """All choices of a fit that no user is asked for; each has the documentation of its class."""
 
     schedule: Schedule = field(default_factory=Schedule)
+    visual: VisualWeights = field(default_factory=VisualWeights)
     objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
     rates: LearningRates = field(default_factory=LearningRates)
     bounds: Bounds = field(default_factory=Bounds)
@@ -60,7 +63,8 @@ def make_objective(
     """Return what a fit to a picture [3, H, W], RGB from 0 to 1, on the renderer's device, is judged by."""
     chosen = hyperparameters or Hyperparameters()
     num_first = chosen.unconstrained.num_gaussians(config, picture[0].numel())
-    return Objective(picture, config.loss, num_first, renderer, settings=chosen.objective)
+    weights = weights_of(picture, config.tune, chosen.visual)
+    return Objective(picture, config.loss, num_first, renderer, weights, chosen.objective)
 
 
 def fit(
@@ -87,10 +91,10 @@ def _run_stages(
 ) -> QuantizedGaussians:
     schedule, done, psnr = chosen.schedule, 0, 0.0
 
-    def listen(squared_error: Tensor, resolution: Resolution) -> None:
+    def listen(drawn: Parameters, squared_error: Tensor, resolution: Resolution) -> None:
         nonlocal done, psnr
         if done % schedule.psnr_every == 0 or done == config.steps - 1:
-            psnr = objective.psnr(squared_error, resolution)
+            psnr = objective.psnr(drawn, squared_error, resolution)
         done += 1
         progress(done, psnr)
 

@@ -70,6 +70,7 @@ class Objective:
         self._settings = settings or ObjectiveSettings()
         self._loss, self._renderer, self._num_steps = LOSSES[loss], renderer, 0
         self.size: tuple[int, int] = (picture.shape[1], picture.shape[2])
+        self._is_weighted = weights is not None
         weights = torch.ones_like(picture[0]) if weights is None else weights
         self.full = Resolution(picture, weights, self.size, renderer)
         factor = self._coarse_factor(num_gaussians)
@@ -123,8 +124,11 @@ class Objective:
         splats = parameters.splats(self.size, self.size)
         return self._renderer.removal_errors(splats, self.full.picture, self.full.weights)
 
-    def psnr(self, squared_error: Tensor, resolution: Resolution) -> float:
-        """The peak signal-to-noise ratio in dB that a sum of squared errors makes."""
+    def psnr(self, parameters: Parameters, squared_error: Tensor, resolution: Resolution) -> float:
+        """The peak signal-to-noise ratio in dB of Gaussians; `squared_error` is the sum of their weighted errors."""
+        if self._is_weighted:
+            with torch.no_grad():
+                squared_error = (resolution.render(parameters) - resolution.picture).square().sum()
         return -10.0 * math.log10(max(float(squared_error) / resolution.picture.numel(), 1e-10))
 
     def decoded_quality(self, pixels: NDArray[np.uint8]) -> float:

@@ -13,15 +13,16 @@ from taichi_gs.fit.adam import LearningRates
 from taichi_gs.fit.config import FitConfig
 from taichi_gs.fit.lagrangian import Lagrangian
 from taichi_gs.fit.objective import Objective
-from taichi_gs.fit.parameters import Bounds
+from taichi_gs.fit.parameters import Bounds, Parameters
 from taichi_gs.fit.resolution import Resolution
 from taichi_gs.model.quantized import CHROMA_CHANNELS
 
 
 class Listener(Protocol):
-    """Is told after every step the sum of squared errors in it, a tensor, at the resolution that it was measured at."""
+    """Is told of every step."""
 
-    def __call__(self, squared_error: Tensor, resolution: Resolution) -> None: ...  # noqa: D102
+    def __call__(self, drawn: Parameters, squared_error: Tensor, resolution: Resolution) -> None:
+        """Hear what was compared with the picture, the sum of weighted squared errors, and at which resolution."""
 
 
 @dataclass(frozen=True)

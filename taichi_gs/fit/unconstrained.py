@@ -59,13 +59,14 @@ class Unconstrained:
         events = growth.events(steps) if growing else []
         activity, since = torch.zeros(first, device=picture.device), 0
         for step in range(steps):
-            squared_error = objective.backward(parameters.ordered(), objective.coarse)
+            drawn = parameters.ordered()
+            squared_error = objective.backward(drawn, objective.coarse)
             if growing and parameters.means.grad is not None:
                 activity += parameters.means.grad.norm(dim=1)
             since += 1
             adam.step(parameters.tensors, decay(step / steps, start=self.decay_start))
             stage.constrain(parameters.tensors)
-            stage.listener(squared_error, objective.coarse)
+            stage.listener(drawn, squared_error, objective.coarse)
             if step + 1 in events:
                 left = len(events) - events.index(step + 1)
                 portion = -(-(count - len(parameters)) // left)

@@ -73,10 +73,24 @@ def test_spacing_is_the_mean_distance() -> None:
 
 def test_psnr() -> None:
     """Of a picture that is wrong by 0.1, or by 0.01, everywhere; and of one without errors."""
-    objective = objective_of(torch.full_like(noise(64, 64), 0.5))
-    assert objective.psnr(torch.tensor(3 * 64 * 64 * 0.01), objective.full) == pytest.approx(20.0, abs=1e-4)
-    assert objective.psnr(torch.tensor(3 * 32 * 32 * 0.0001), objective.coarse) == pytest.approx(40.0, abs=1e-4)
-    assert objective.psnr(torch.tensor(0.0), objective.full) == pytest.approx(100.0)
+    objective, drawn = objective_of(torch.full_like(noise(64, 64), 0.5)), random_parameters(3, (64, 64))
+    for resolution, num_pixels, error, expected in (
+        (objective.full, 64 * 64, 0.1, 20.0),
+        (objective.coarse, 32 * 32, 0.01, 40.0),
+        (objective.full, 64 * 64, 0.0, 100.0),
+    ):
+        squared_error = torch.tensor(3 * num_pixels * error**2)
+        assert objective.psnr(drawn, squared_error, resolution) == pytest.approx(expected, abs=1e-4)
+
+
+def test_psnr_has_no_weights() -> None:
+    picture, drawn = noise(64, 64), random_parameters(9, (64, 64))
+    weighted = objective_of(picture, pixel_weights((64, 64)).float())
+    plain = objective_of(picture)
+    squared_error = plain.squared_error(drawn).detach()
+    assert float(weighted.squared_error(drawn).detach()) != pytest.approx(float(squared_error), rel=1e-3)
+    expected = plain.psnr(drawn, squared_error, plain.full)
+    assert weighted.psnr(drawn, torch.tensor(1.0), weighted.full) == pytest.approx(expected, abs=1e-3)
 
 
 def test_a_decoded_picture_is_never_better_than_8_bits() -> None:

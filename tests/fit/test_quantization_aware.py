@@ -15,7 +15,7 @@ from torch import Tensor
 
 from taichi_gs.fit.adam import Adam
 from taichi_gs.fit.codeword_training import train_codewords
-from taichi_gs.fit.parameters import CODED, CodebookParameters
+from taichi_gs.fit.parameters import CODED, CodebookParameters, Parameters
 from taichi_gs.fit.precision import Precision
 from taichi_gs.fit.prune import Pruning
 from taichi_gs.fit.quantization_aware import QuantizationAware
@@ -30,7 +30,7 @@ def state_before(train_steps: int = 0, **options: Any) -> tuple[Stage, CodebookP
     stage, coded, adam = clustered(config_of(**options), train_steps)
     errors: list[float] = []
 
-    def listen(squared_error: Tensor, resolution: Resolution) -> None:
+    def listen(drawn: Parameters, squared_error: Tensor, resolution: Resolution) -> None:
         assert resolution is stage.objective.full
         errors.append(float(squared_error))
 
@@ -93,7 +93,7 @@ def test_gaussians_go_while_there_are_steps_to_make_good_for_them() -> None:
         stage, coded, adam, _ = state_before(num_gaussians=60, k=20, max_bytes=250)
         seen = []
 
-        def listen(squared_error: Tensor, resolution: Resolution, adam: Adam = adam, seen: Any = seen) -> None:
+        def listen(*_: Any, adam: Adam = adam, seen: Any = seen) -> None:
             seen.append(len(adam.momentum("means")))
 
         settings = QuantizationAware(pruning=Pruning(size_checks=checks))

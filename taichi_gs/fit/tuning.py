@@ -1,0 +1,55 @@
+"""What a fit is tuned for: the weight of each pixel's squared error.
+
+People see an error where the picture is smooth, and hardly where it is busy. The measures that agree with them divide
+the squared error by the local variance in one way or another: SSIM by the variance and a constant, for instance (Wang
+et al. 2004).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+LUMA = (0.299, 0.587, 0.114)
+"""Of red, green and blue (ITU-R BT.601)."""
+
+
+@dataclass(frozen=True)
+class VisualWeights:
+    """Weights (2 v + c)^-e, where v is the variance of luma, in levels of 255, in a window around the pixel.
+
+    Attributes:
+        window: its sides, in pixels; odd.
+        constant: c, in squared levels: where the variance is far below, all weights are the same.
+        exponent: e.
+    """
+
+    window: int = 17
+    constant: float = 58.5
+    exponent: float = 0.35
+
+    def of(self, picture: Tensor) -> Tensor:
+        """Return the weights [H, W], 1 on average, of a picture [3, H, W], RGB from 0 to 1."""
+        red, green, blue = 255.0 * picture
+        luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+        # Of deviations from the mean: of the levels themselves, rounding would not leave much of a small variance.
+        deviation = luma - luma.mean()
+        variance = (self._mean(deviation.square()) - self._mean(deviation).square()).clamp(min=0.0)
+        weights = (2.0 * variance + self.constant).pow(-self.exponent)
+        return weights / weights.mean()
+
+    def _mean(self, plane: Tensor) -> Tensor:
+        """The mean [H, W] over the window's pixels that are in the picture."""
+        mean: Tensor = functional.avg_pool2d(
+            plane[None, None], self.window, 1, self.window // 2, count_include_pad=False
+        )[0, 0]
+        return mean
+
+
+def weights_of(picture: Tensor, tune: str, visual: VisualWeights) -> Tensor | None:
+    """Return the weights [H, W] of a tuning, "psnr" or "visual"; None if all are the same."""
+    with torch.no_grad():
+        return visual.of(picture) if tune == "visual" else None
