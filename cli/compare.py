@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 )
 @limits_option
 def compare(original: str, sources: tuple[str, ...], as_json: bool, limits: Limits | None) -> None:
-    """Measure PSNR and MS-SSIM of pictures against an original.
+    """Measure PSNR, MS-SSIM and SSIMULACRA 2 of pictures against an original.
 
+    SSIMULACRA 2 needs the extra metrics: pip install 'taichi-gs[metrics]'. Without it, --json has null for it.
     ORIGINAL and each FILE are pictures or .tgs files. One of them may be - for standard input. A bad FILE does not stop
     the others; then the exit status is 1.
 
@@ -47,23 +48,26 @@ def compare(original: str, sources: tuple[str, ...], as_json: bool, limits: Limi
         click.get_current_context().exit(EXIT_FAILED)
 
     def look(source: str) -> dict[str, Any]:
-        from taichi_gs.pictures.metrics import comparable_pixels, ms_ssim, psnr
+        from taichi_gs.pictures.metrics import comparable_pixels, ms_ssim, psnr, ssimulacra2
 
         other = _read_picture(source, limits)
         try:
             a, b = comparable_pixels(picture, other)
-            quality, similarity = psnr(a, b), ms_ssim(a, b)
+            quality, similarity, visible = psnr(a, b), ms_ssim(a, b), ssimulacra2(a, b)
         except ImageError as error:
             raise Failure(f"{name_of(source)}: {error}") from error
         finite = quality if math.isfinite(quality) else None
-        return {"original": original, "input": source, "psnr": finite, "ms_ssim": similarity}
+        return {"original": original, "input": source, "psnr": finite, "ms_ssim": similarity, "ssimulacra2": visible}
 
     def show(found: dict[str, Any]) -> None:
         quality = math.inf if found["psnr"] is None else found["psnr"]
+        facts = {"PSNR": f"{quality:.4f} dB", "MS-SSIM": f"{found['ms_ssim']:.6f}"}
+        if found["ssimulacra2"] is not None:
+            facts["SSIMULACRA 2"] = f"{found['ssimulacra2']:.2f}"
         if len(sources) == 1:
-            emit(f"psnr:    {quality:.4f} dB\nms-ssim: {found['ms_ssim']:.6f}")
+            emit("\n".join(f"{name + ':':14}{value}" for name, value in facts.items()))
         else:
-            emit(f"{name_of(found['input'])}: {quality:.4f} dB, MS-SSIM {found['ms_ssim']:.6f}")
+            emit(f"{name_of(found['input'])}: " + ", ".join(f"{name} {value}" for name, value in facts.items()))
 
     look_at_all(sources, look, show, as_json=as_json)
 

@@ -91,8 +91,8 @@ def test_interruptions_at_any_moment_hit_no_other_call() -> None:
     """Calls of about the time after which they are interrupted: before, in, and after their last steps."""
     thread, interrupted = TaichiThread(), 0
     for number in range(300):
-        timer = interrupt_after(0.002)
         try:
+            timer = interrupt_after(0.002)
             thread.call(steps, number % 12)
             timer.join()  # then the interruption has come
         except KeyboardInterrupt:

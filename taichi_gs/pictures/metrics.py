@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 MS_SSIM_MIN_SIDE = 161
 """Five scales, each half of the one before, with an 11-pixel window: no shorter side can be measured as it is."""
+
+
+SSIMULACRA2_MIN_SIDE = 8
+"""The package measures nothing of smaller pictures."""
 
 
 def comparable_pixels(first: Picture, second: Picture) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -69,6 +74,31 @@ def ms_ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
         for picture in (a, b)
     ]
     return float(measure(*tensors, data_range=255))
+
+
+def ssimulacra2(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float | None:
+    """Measure what people see of the difference between two pictures [H, W, 3] uint8, by SSIMULACRA 2.
+
+    100 is no difference, 90 hardly a visible one, 70 high quality, 50 medium, 30 low; it goes below 0. A side shorter
+    than 8 pixels is first continued to that length by mirroring. None if the package ssimulacra2 is not installed.
+
+    Raises:
+        ImageError: if they are not two 8-bit pictures of one size.
+    """
+    _check_pair(a, b)
+    try:
+        from ssimulacra2 import compute_ssimulacra2
+    except ImportError:
+        return None
+    from PIL import Image  # `tgs info` starts without it
+
+    files = []
+    for picture in (a, b):
+        padding = [(0, max(0, SSIMULACRA2_MIN_SIDE - side)) for side in picture.shape[:2]]
+        file = io.BytesIO()
+        Image.fromarray(np.pad(picture, [*padding, (0, 0)], mode="symmetric")).save(file, "BMP")
+        files.append(file)
+    return float(compute_ssimulacra2(*files))
 
 
 def bits_per_pixel(num_bytes: int, image_size: tuple[int, int]) -> float:

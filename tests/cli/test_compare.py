@@ -20,7 +20,7 @@ def test_compare_many(photo_folder: Path, encoded: bytes) -> None:
     result = run("compare", "photo.png", "small.png", "photo.png", "no.png", "photo.tgs")
     assert result.exit_code == 1
     same, other = result.stdout.splitlines()
-    assert same == "'photo.png': inf dB, MS-SSIM 1.000000"
+    assert same == "'photo.png': PSNR inf dB, MS-SSIM 1.000000, SSIMULACRA 2 100.00"
     assert other.startswith("'photo.tgs': ")
     wrong_size, missing = result.stderr.splitlines()
     assert wrong_size.startswith("tgs: error: 'small.png': pictures of different sizes cannot be compared")
@@ -29,7 +29,8 @@ def test_compare_many(photo_folder: Path, encoded: bytes) -> None:
     failure, found = map(json.loads, printed.stdout.splitlines())
     assert failure == {"input": "no.png", "error": missing.removeprefix("tgs: error: ")}
     assert (found["original"], found["input"]) == ("photo.png", "photo.tgs")
-    assert other == f"'photo.tgs': {found['psnr']:.4f} dB, MS-SSIM {found['ms_ssim']:.6f}"
+    similarity = f"MS-SSIM {found['ms_ssim']:.6f}, SSIMULACRA 2 {found['ssimulacra2']:.2f}"
+    assert other == f"'photo.tgs': PSNR {found['psnr']:.4f} dB, {similarity}"
     no_original = run("compare", "no.png", "photo.png", "--json")
     assert (no_original.exit_code, json.loads(no_original.stdout)) == (1, failure)
     assert run("compare", "-", "-").exit_code == 2

@@ -1,15 +1,16 @@
-"""How far two pictures are apart: PSNR and MS-SSIM by hand, and bits per pixel."""
+"""How far two pictures are apart: PSNR, MS-SSIM, SSIMULACRA 2 and bits per pixel."""
 
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from taichi_gs.errors import ImageError
-from taichi_gs.pictures.metrics import bits_per_pixel, ms_ssim, psnr
+from taichi_gs.pictures.metrics import bits_per_pixel, ms_ssim, psnr, ssimulacra2
 
 Picture = NDArray[np.uint8]
 
@@ -44,7 +45,23 @@ def test_ms_ssim_of_any_size(size: tuple[int, int]) -> None:
     assert 0 <= ms_ssim(a, 255 - a) <= ms_ssim(a, slightly) <= 1
 
 
-@pytest.mark.parametrize("measure", [psnr, ms_ssim])
+@pytest.mark.parametrize("size", [(1, 1), (9, 3), (24, 32), (64, 48)])
+def test_ssimulacra2_tells_more_from_less(size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    a = rng.integers(40, 216, (*size, 3)).astype(np.uint8)
+    noise = rng.integers(-1, 2, a.shape)
+    found = [ssimulacra2(a, (a + strength * noise).astype(np.uint8)) for strength in (0, 2, 10, 40)]
+    assert found[0] == pytest.approx(100)
+    assert sorted(found, reverse=True, key=lambda score: score or 0) == found
+    assert len(set(found)) == 4
+
+
+def test_ssimulacra2_may_be_missing(monkeypatch: pytest.MonkeyPatch, picture: Picture) -> None:
+    monkeypatch.setitem(sys.modules, "ssimulacra2", None)
+    assert ssimulacra2(picture, picture) is None
+
+
+@pytest.mark.parametrize("measure", [psnr, ms_ssim, ssimulacra2])
 def test_pictures_that_cannot_be_compared(measure: object, picture: Picture) -> None:
     assert callable(measure)
     with pytest.raises(ImageError, match="different sizes cannot be compared: 32x24 and 32x23"):
