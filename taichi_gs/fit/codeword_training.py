@@ -7,20 +7,29 @@ from __future__ import annotations
 
 from taichi_gs.fit.adam import Adam
 from taichi_gs.fit.parameters import CodebookParameters, Parameters
+from taichi_gs.fit.resolution import Resolution
 from taichi_gs.fit.stage import Stage
 
 
 def train_codewords(stage: Stage, parameters: CodebookParameters, steps: int) -> Adam:
     """Train parameters in place, and return what Adam remembers of them."""
     adam = Adam(parameters.tensors, stage.rates.by_name(stage.objective.spacing(len(parameters))))
-    for _ in range(steps):
-        train_step(stage, parameters, adam, parameters.expanded().ordered(), 1.0)
+    for step in range(steps):
+        resolution = stage.objective.resolution_of(step)
+        train_step(stage, parameters, adam, parameters.expanded().ordered(), resolution)
     return adam
 
 
-def train_step(stage: Stage, parameters: CodebookParameters, adam: Adam, drawn: Parameters, factor: float) -> None:
+def train_step(
+    stage: Stage,
+    parameters: CodebookParameters,
+    adam: Adam,
+    drawn: Parameters,
+    resolution: Resolution,
+    factor: float = 1.0,
+) -> None:
     """Take a step down the loss of what is drawn of the parameters, every learning rate multiplied by `factor`."""
-    squared_error = stage.objective.backward(drawn, stage.objective.full)
+    squared_error = stage.objective.backward(drawn, resolution)
     adam.step(parameters.tensors, factor)
     stage.constrain(parameters.tensors)
-    stage.listener(drawn, squared_error, stage.objective.full)
+    stage.listener(drawn, squared_error, resolution)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from taichi_gs.fit.quantization_aware import QuantizationAware
 from taichi_gs.fit.render import Renderer
 from taichi_gs.fit.resolution import Resolution
 from taichi_gs.fit.stage import Stage
-from taichi_gs.fit.tuning import VisualWeights, weights_of
+from taichi_gs.fit.tuning import TUNINGS, Tuning
 from taichi_gs.fit.unconstrained import Unconstrained
 from taichi_gs.model.quantized import QuantizedGaussians
 
@@ -32,22 +32,25 @@ class Schedule:
     Attributes:
         unconstrained, clustering, codeword_training: shares of the steps, of the stages of these names; the last stage,
             quantisation-aware training, has the rest.
-        psnr_every: steps from one measurement of the PSNR to the next: each one draws the picture, if errors have
-            weights, and on a GPU waits for all steps before.
+        psnr_every: steps from one measurement of the PSNR to the next: each one draws the picture, and on a GPU
+            waits for all steps before.
     """
 
     unconstrained: float = 0.2
     clustering: float = 0.45
     codeword_training: float = 0.15
-    psnr_every: int = 25
+    psnr_every: int = 50
 
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """All choices of a fit that no user is asked for; each has the documentation of its class."""
+    """All choices of a fit that no user is asked for; each has the documentation of its class.
+
+    `tuning` stands for that which the configuration names, if there is one.
+    """
 
     schedule: Schedule = field(default_factory=Schedule)
-    visual: VisualWeights = field(default_factory=VisualWeights)
+    tuning: Tuning | None = None
     objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
     rates: LearningRates = field(default_factory=LearningRates)
     bounds: Bounds = field(default_factory=Bounds)
@@ -63,8 +66,10 @@ def make_objective(
     """Return what a fit to a picture [3, H, W], RGB from 0 to 1, on the renderer's device, is judged by."""
     chosen = hyperparameters or Hyperparameters()
     num_first = chosen.unconstrained.num_gaussians(config, picture[0].numel())
-    weights = weights_of(picture, config.tune, chosen.visual)
-    return Objective(picture, config.loss, num_first, renderer, weights, chosen.objective)
+    tuning = chosen.tuning or TUNINGS[config.tune]
+    weights = None if tuning.weights is None else tuning.weights.of(picture)
+    settings = replace(chosen.objective, importance_of_half=tuning.importance_of_half)
+    return Objective(picture, config.loss, num_first, renderer, weights, settings)
 
 
 def fit(
@@ -94,7 +99,8 @@ def _run_stages(
     def listen(drawn: Parameters, squared_error: Tensor, resolution: Resolution) -> None:
         nonlocal done, psnr
         if done % schedule.psnr_every == 0 or done == config.steps - 1:
-            psnr = objective.psnr(drawn, squared_error, resolution)
+            # Half the picture has a higher PSNR, and would make the numbers go up and down.
+            psnr = objective.psnr(drawn, objective.coarse if resolution is objective.coarse else objective.full)
         done += 1
         progress(done, psnr)
 

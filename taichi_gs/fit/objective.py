@@ -26,6 +26,8 @@ class ObjectiveSettings:
         min_coarse_spacing: pixels between neighbouring Gaussians, on average, that the reduced resolution leaves: it
             shows all they can.
         min_coarse_side: of the reduced picture, in pixels.
+        importance_of_half: a factor on the loss of steps that look at half the picture; with 0, none do.
+        min_half_side: of half the picture, in pixels, for steps to look at it.
         num_probes: backward passes for a curvature; its relative deviation is about sqrt(2 / num_probes).
         curvature_floor: added to each curvature, in units of the channel's mean, so that vectors that hardly matter do
             not run away.
@@ -33,6 +35,8 @@ class ObjectiveSettings:
 
     min_coarse_spacing: float = 3.0
     min_coarse_side: int = 32
+    importance_of_half: float = 0.0
+    min_half_side: int = 32
     num_probes: int = 4
     curvature_floor: float = 0.1
 
@@ -46,6 +50,7 @@ class Objective:
     Attributes:
         full: the picture.
         coarse: the picture averaged over blocks of a power of two, for the first steps; may be `full`.
+        half: the picture averaged over blocks of two, which takes turns with `full` afterwards; may be `full`.
     """
 
     def __init__(
@@ -70,18 +75,23 @@ class Objective:
         self._settings = settings or ObjectiveSettings()
         self._loss, self._renderer, self._num_steps = LOSSES[loss], renderer, 0
         self.size: tuple[int, int] = (picture.shape[1], picture.shape[2])
-        self._is_weighted = weights is not None
         weights = torch.ones_like(picture[0]) if weights is None else weights
         self.full = Resolution(picture, weights, self.size, renderer)
-        factor = self._coarse_factor(num_gaussians)
-        self.coarse = self.full
-        if factor > 1:
-            coarse_size = (-(-self.size[0] // factor), -(-self.size[1] // factor))
-            coarse_picture, coarse_weights = (
-                functional.interpolate(planes[None], size=coarse_size, mode="area")[0]
-                for planes in (picture, weights[None])
-            )
-            self.coarse = Resolution(coarse_picture, coarse_weights[0], self.size, renderer)
+        self.coarse = self._reduced(self._coarse_factor(num_gaussians))
+        importance = self._settings.importance_of_half
+        takes_turns = importance > 0.0 and min(self.size) // 2 >= self._settings.min_half_side
+        self.half = self._reduced(2, importance) if takes_turns else self.full
+
+    def _reduced(self, factor: int, importance: float = 1.0) -> Resolution:
+        """The picture averaged over blocks."""
+        if factor == 1:
+            return self.full
+        size = (-(-self.size[0] // factor), -(-self.size[1] // factor))
+        picture, weights = (
+            functional.interpolate(planes[None], size=size, mode="area")[0]
+            for planes in (self.full.picture, self.full.weights[None])
+        )
+        return Resolution(picture, weights[0], self.size, self._renderer, importance)
 
     def _coarse_factor(self, num_gaussians: int) -> int:
         factor, settings = 1, self._settings
@@ -97,13 +107,21 @@ class Objective:
         """The mean distance between so many Gaussians, in pixels."""
         return math.sqrt(math.prod(self.size) / num_gaussians)
 
+    def resolution_of(self, step: int) -> Resolution:
+        """The resolution that a step looks at, once the Gaussians are about as many as they should be.
+
+        The full picture and half of it take turns. Errors that are as wide as a few pixels are what people see and what
+        MS-SSIM counts, and half the picture has a quarter of the pixels.
+        """
+        return self.half if step % 2 else self.full
+
     def backward(self, parameters: Parameters, resolution: Resolution) -> Tensor:
         """Add the loss's gradients to the leaves behind `parameters`: once in every step of a fit.
 
         Returns the sum of weighted squared errors over pixels and channels, detached, whatever the loss.
         """
         loss, squared_error = self._loss(parameters, resolution, self._num_steps)
-        torch.autograd.backward(loss)
+        torch.autograd.backward(loss if resolution.importance == 1.0 else resolution.importance * loss)
         self._num_steps += 1
         return squared_error.detach()
 
@@ -124,12 +142,11 @@ class Objective:
         splats = parameters.splats(self.size, self.size)
         return self._renderer.removal_errors(splats, self.full.picture, self.full.weights)
 
-    def psnr(self, parameters: Parameters, squared_error: Tensor, resolution: Resolution) -> float:
-        """The peak signal-to-noise ratio in dB of Gaussians; `squared_error` is the sum of their weighted errors."""
-        if self._is_weighted:
-            with torch.no_grad():
-                squared_error = (resolution.render(parameters) - resolution.picture).square().sum()
-        return -10.0 * math.log10(max(float(squared_error) / resolution.picture.numel(), 1e-10))
+    def psnr(self, parameters: Parameters, resolution: Resolution) -> float:
+        """The peak signal-to-noise ratio in dB of what is drawn at a resolution; all errors count alike."""
+        with torch.no_grad():
+            error = (resolution.render(parameters) - resolution.picture).square().mean(dtype=torch.float64)
+        return -10.0 * math.log10(max(float(error), 1e-10))
 
     def decoded_quality(self, pixels: NDArray[np.uint8]) -> float:
         """The PSNR in dB of decoded pixels [H, W, 3], each error times its weight: what files are ranked by."""

@@ -20,6 +20,7 @@ class Resolution:
         weights: [h, w], of each pixel's squared error.
         full_size: (H, W) of the full picture, in whose pixels parameters are.
         renderer: draws them.
+        importance: a factor on the loss of a step that looks at it.
         capacity: of the lists on a GPU, from step to step.
     """
 
@@ -27,6 +28,7 @@ class Resolution:
     weights: Tensor
     full_size: tuple[int, int]
     renderer: Renderer
+    importance: float = 1.0
     capacity: PairCapacity = field(default_factory=PairCapacity)
 
     @property

@@ -7,9 +7,9 @@ et al. 2004).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -27,12 +27,12 @@ class VisualWeights:
         exponent: e.
     """
 
-    window: int = 17
+    window: int = 33
     constant: float = 58.5
-    exponent: float = 0.35
+    exponent: float = 0.5
 
     def of(self, picture: Tensor) -> Tensor:
-        """Return the weights [H, W], 1 on average, of a picture [3, H, W], RGB from 0 to 1."""
+        """Return the weights [H, W], 1 on average, of a picture [3, H, W], RGB from 0 to 1, without gradients."""
         red, green, blue = 255.0 * picture
         luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
         # Of deviations from the mean: of the levels themselves, rounding would not leave much of a small variance.
@@ -49,7 +49,18 @@ class VisualWeights:
         return mean
 
 
-def weights_of(picture: Tensor, tune: str, visual: VisualWeights) -> Tensor | None:
-    """Return the weights [H, W] of a tuning, "psnr" or "visual"; None if all are the same."""
-    with torch.no_grad():
-        return visual.of(picture) if tune == "visual" else None
+@dataclass(frozen=True)
+class Tuning:
+    """What decides how errors count.
+
+    Attributes:
+        weights: of the pixels' squared errors; None counts all alike.
+        importance_of_half: a factor on the loss of every other step, which looks at the picture at half its resolution;
+            with 0, all steps look at all of it.
+    """
+
+    weights: VisualWeights | None = None
+    importance_of_half: float = 0.0
+
+
+TUNINGS: Mapping[str, Tuning] = {"psnr": Tuning(), "visual": Tuning(VisualWeights(), 2.0)}

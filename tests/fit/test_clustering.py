@@ -55,7 +55,7 @@ def run(
     """The result, and how many Gaussians there were in each step."""
     adam, counts = Adam(parameters.tensors, rates or SLOWLY), []
 
-    def count(squared_error: Tensor, resolution: Resolution) -> None:
+    def count(drawn: Parameters, squared_error: Tensor, resolution: Resolution) -> None:
         assert resolution.size == SIZE
         counts.append(len(adam.momentum("means")))
 

@@ -72,25 +72,37 @@ def test_spacing_is_the_mean_distance() -> None:
 
 
 def test_psnr() -> None:
-    """Of a picture that is wrong by 0.1, or by 0.01, everywhere; and of one without errors."""
-    objective, drawn = objective_of(torch.full_like(noise(64, 64), 0.5)), random_parameters(3, (64, 64))
-    for resolution, num_pixels, error, expected in (
-        (objective.full, 64 * 64, 0.1, 20.0),
-        (objective.coarse, 32 * 32, 0.01, 40.0),
-        (objective.full, 64 * 64, 0.0, 100.0),
+    """Of a background alone that is wrong by 0.1, or by 0.01, everywhere; and of one without errors."""
+    objective = objective_of(torch.full_like(noise(64, 64), 0.5), pixel_weights((64, 64)).float())
+    for resolution, color, expected in (
+        (objective.full, 0.6, 20.0),
+        (objective.coarse, 0.49, 40.0),
+        (objective.full, 0.5, 100.0),
     ):
-        squared_error = torch.tensor(3 * num_pixels * error**2)
-        assert objective.psnr(drawn, squared_error, resolution) == pytest.approx(expected, abs=1e-4)
+        drawn = random_parameters(0, (64, 64))
+        drawn.background.data.fill_(color)
+        assert objective.psnr(drawn, resolution) == pytest.approx(expected, abs=1e-3)
 
 
-def test_psnr_has_no_weights() -> None:
-    picture, drawn = noise(64, 64), random_parameters(9, (64, 64))
-    weighted = objective_of(picture, pixel_weights((64, 64)).float())
-    plain = objective_of(picture)
-    squared_error = plain.squared_error(drawn).detach()
-    assert float(weighted.squared_error(drawn).detach()) != pytest.approx(float(squared_error), rel=1e-3)
-    expected = plain.psnr(drawn, squared_error, plain.full)
-    assert weighted.psnr(drawn, torch.tensor(1.0), weighted.full) == pytest.approx(expected, abs=1e-3)
+def test_full_and_half_pictures_take_turns() -> None:
+    picture, weights = noise(64, 96), pixel_weights((64, 96)).float()
+    objective = Objective(picture, "l2", 10, renderer(), weights.to(picture), ObjectiveSettings(importance_of_half=3.0))
+    full, half = objective.resolution_of(8), objective.resolution_of(9)
+    assert full is objective.full
+    assert half.size == (32, 48)
+    torch.testing.assert_close(half.picture, picture.reshape(3, 32, 2, 48, 2).mean(dim=(2, 4)))
+    torch.testing.assert_close(half.weights.cpu(), weights.reshape(32, 2, 48, 2).mean(dim=(1, 3)))
+    parameters = random_parameters(6, (64, 96))
+    objective.backward(parameters, half)
+    (expected,) = torch.autograd.grad(half.squared_error(parameters), parameters.color_codes)
+    assert parameters.color_codes.grad is not None
+    torch.testing.assert_close(parameters.color_codes.grad, 3.0 * expected / half.picture.numel())
+
+
+@pytest.mark.parametrize(("size", "importance"), [((63, 96), 1.0), ((96, 40), 1.0), ((64, 96), 0.0)])
+def test_small_pictures_and_most_tunings_have_one_resolution(size: tuple[int, int], importance: float) -> None:
+    objective = Objective(noise(*size), "l2", 10, renderer(), settings=ObjectiveSettings(importance_of_half=importance))
+    assert objective.resolution_of(1) is objective.resolution_of(2) is objective.full
 
 
 def test_a_decoded_picture_is_never_better_than_8_bits() -> None:
@@ -188,7 +200,7 @@ def test_curvatures_estimate_the_diagonal_of_the_gauss_newton_matrix(
 
     settings, picture = ObjectiveSettings(num_probes=num_probes, curvature_floor=0.1), noise(*size)
     given = weights.to(picture) if weighted else None
-    objective = Objective(picture, "l2", 4, renderer(), given, settings)
+    objective = Objective(picture, "l2", 4, renderer(), given, settings=settings)
     found = objective.curvatures(parameters, torch.Generator().manual_seed(0), steps)
     assert list(found) == list(ROWS)
     for name, jacobian in zip(ROWS, (means, *others), strict=True):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
 from small_fits import noise, photograph, tensor_of
 
-from taichi_gs.fit.tuning import VisualWeights, weights_of
+from taichi_gs.encoder.choices import Tune
+from taichi_gs.fit.tuning import TUNINGS, VisualWeights
 
 
 @pytest.mark.parametrize("options", [{}, {"window": 5, "constant": 20.0, "exponent": 1.0}])
@@ -41,6 +42,7 @@ def test_small_and_flat_pictures_have_even_weights(size: tuple[int, int]) -> Non
     torch.testing.assert_close(weights, torch.ones(size))
 
 
-def test_only_one_tuning_has_weights() -> None:
-    assert weights_of(noise(8, 8), "psnr", VisualWeights()) is None
-    assert weights_of(noise(8, 8), "visual", VisualWeights()) is not None
+def test_tunings_are_those_that_options_name() -> None:
+    assert set(TUNINGS) == set(get_args(Tune))
+    assert TUNINGS["psnr"].weights is None
+    assert TUNINGS["visual"].weights is not None

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from taichi_gs.fit.clone_and_split import CloneAndSplit
 from taichi_gs.fit.fit import Hyperparameters
-from taichi_gs.fit.parameters import ROWS
+from taichi_gs.fit.parameters import ROWS, Parameters
 from taichi_gs.fit.resolution import Resolution
 from taichi_gs.fit.unconstrained import Unconstrained
 
@@ -35,7 +35,7 @@ def test_they_are_as_many_as_they_should_be(density: str, most: int, steps: int)
     settings = Unconstrained(overgrowth=2.0, min_pixels_per_gaussian=10)
     sizes: list[tuple[int, int]] = []
 
-    def listen(squared_error: Tensor, resolution: Resolution) -> None:
+    def listen(drawn: Parameters, squared_error: Tensor, resolution: Resolution) -> None:
         sizes.append(resolution.size)
 
     stage = stage_of(noise(24, 32), config_of(20, density=density), listen, Hyperparameters(unconstrained=settings))
@@ -61,7 +61,7 @@ def test_growth_begins_with_a_part(initial_fraction: float, fewest: int, most: i
 def test_the_picture_gets_better_at_the_reduced_resolution(density: str) -> None:
     history: list[float] = []
 
-    def listen(squared_error: Tensor, resolution: Resolution) -> None:
+    def listen(drawn: Parameters, squared_error: Tensor, resolution: Resolution) -> None:
         assert resolution is stage.objective.coarse
         history.append(float(squared_error))
 
