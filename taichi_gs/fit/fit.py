@@ -32,8 +32,8 @@ class Schedule:
     Attributes:
         unconstrained, clustering, codeword_training: shares of the steps, of the stages of these names; the last stage,
             quantisation-aware training, has the rest.
-        psnr_every: steps from one measurement of the PSNR to the next: each one draws the picture, and on a GPU
-            waits for all steps before.
+        psnr_every: steps from one measurement of the PSNR to the next: each one draws the picture, if errors have
+            weights, and on a GPU waits for all steps before.
     """
 
     unconstrained: float = 0.2
@@ -100,7 +100,8 @@ def _run_stages(
         nonlocal done, psnr
         if done % schedule.psnr_every == 0 or done == config.steps - 1:
             # Half the picture has a higher PSNR, and would make the numbers go up and down.
-            psnr = objective.psnr(drawn, objective.coarse if resolution is objective.coarse else objective.full)
+            shown = objective.coarse if resolution is objective.coarse else objective.full
+            psnr = objective.psnr(drawn, shown, squared_error if resolution is shown else None)
         done += 1
         progress(done, psnr)
 

@@ -75,6 +75,7 @@ class Objective:
         self._settings = settings or ObjectiveSettings()
         self._loss, self._renderer, self._num_steps = LOSSES[loss], renderer, 0
         self.size: tuple[int, int] = (picture.shape[1], picture.shape[2])
+        self._is_weighted = weights is not None
         weights = torch.ones_like(picture[0]) if weights is None else weights
         self.full = Resolution(picture, weights, self.size, renderer)
         self.coarse = self._reduced(self._coarse_factor(num_gaussians))
@@ -142,10 +143,16 @@ class Objective:
         splats = parameters.splats(self.size, self.size)
         return self._renderer.removal_errors(splats, self.full.picture, self.full.weights)
 
-    def psnr(self, parameters: Parameters, resolution: Resolution) -> float:
-        """The peak signal-to-noise ratio in dB of what is drawn at a resolution; all errors count alike."""
-        with torch.no_grad():
-            error = (resolution.render(parameters) - resolution.picture).square().mean(dtype=torch.float64)
+    def psnr(self, parameters: Parameters, resolution: Resolution, squared_error: Tensor | None = None) -> float:
+        """The peak signal-to-noise ratio in dB of what is drawn at a resolution; all errors count alike.
+
+        `squared_error` is the sum of weighted errors there, if it is known: without weights, nothing need be drawn.
+        """
+        if squared_error is not None and not self._is_weighted:
+            error = squared_error / resolution.picture.numel()
+        else:
+            with torch.no_grad():
+                error = (resolution.render(parameters) - resolution.picture).square().mean()
         return -10.0 * math.log10(max(float(error), 1e-10))
 
     def decoded_quality(self, pixels: NDArray[np.uint8]) -> float:
