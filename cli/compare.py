@@ -30,9 +30,11 @@ if TYPE_CHECKING:
 def compare(original: str, sources: tuple[str, ...], as_json: bool, limits: Limits | None) -> None:
     """Measure PSNR, MS-SSIM and SSIMULACRA 2 of pictures against an original.
 
-    SSIMULACRA 2 needs the extra metrics: pip install 'taichi-gs[metrics]'. Without it, --json has null for it.
     ORIGINAL and each FILE are pictures or .tgs files. One of them may be - for standard input. A bad FILE does not stop
     the others; then the exit status is 1.
+
+    SSIMULACRA 2 is measured if the extra metrics is installed (pip install 'taichi-gs[metrics]'). If not, it is left
+    out, and --json has null for it.
 
     \b
     Examples:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from taichi_gs.fit.fit import Hyperparameters, fit, make_objective
 from taichi_gs.fit.parameters import CodebookParameters, Parameters
 from taichi_gs.fit.render import Renderer
 from taichi_gs.fit.stage import Listener, Stage
+from taichi_gs.fit.tuning import Tuning
 from taichi_gs.kernels import runtime
 from taichi_gs.model.blending import Blending
 from taichi_gs.model.quantized import QuantizedGaussians
@@ -92,6 +93,21 @@ def config_of(num_gaussians: int = 40, k: int = 10, **options: Any) -> FitConfig
     how: dict[str, Any] = {"blending": "normalized", "loss": "l2", "tune": "psnr", "density": "prune"}
     defaults = how | {"steps": 20, "seed": 0}
     return FitConfig(num_gaussians=num_gaussians, covariance_k=k, color_k=k, **(defaults | options))
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Weights [H, W] that do not follow from the picture."""
+
+    tensor: Tensor
+
+    def of(self, picture: Tensor) -> Tensor:
+        return self.tensor.to(picture)
+
+
+def weighted_by(weights: Tensor | None) -> Tuning:
+    """Errors count by weights [H, W], or all alike."""
+    return Tuning(None if weights is None else _Given(weights))
 
 
 def renderer() -> Renderer:

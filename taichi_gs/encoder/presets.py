@@ -183,3 +183,8 @@ def _check(config: EncoderConfig) -> None:
     goals = [name for name in GOALS if getattr(config, name) is not None]
     if len(goals) > 1:
         raise OptionError(f"{goals[0]} and {goals[1]} exclude each other: give one of {', '.join(GOALS)}")
+    if config.tune != "psnr" and config.loss != "l2":
+        raise OptionError(
+            f"tune {config.tune} and loss {config.loss} exclude each other: that loss, as in the preset paper, has no "
+            "weights"
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -46,7 +46,7 @@ class Schedule:
 class Hyperparameters:
     """All choices of a fit that no user is asked for; each has the documentation of its class.
 
-    `tuning` stands for that which the configuration names, if there is one.
+    If there is a `tuning`, it replaces the one that the configuration names.
     """
 
     schedule: Schedule = field(default_factory=Schedule)
@@ -67,9 +67,7 @@ def make_objective(
     chosen = hyperparameters or Hyperparameters()
     num_first = chosen.unconstrained.num_gaussians(config, picture[0].numel())
     tuning = chosen.tuning or TUNINGS[config.tune]
-    weights = None if tuning.weights is None else tuning.weights.of(picture)
-    settings = replace(chosen.objective, importance_of_half=tuning.importance_of_half)
-    return Objective(picture, config.loss, num_first, renderer, weights, settings)
+    return Objective(picture, config.loss, num_first, renderer, tuning, chosen.objective)
 
 
 def fit(

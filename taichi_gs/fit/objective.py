@@ -15,6 +15,7 @@ from taichi_gs.fit.losses import LOSSES
 from taichi_gs.fit.parameters import ROWS, Parameters
 from taichi_gs.fit.render import Renderer, Splats
 from taichi_gs.fit.resolution import Resolution
+from taichi_gs.fit.tuning import Tuning
 from taichi_gs.model.levels import to_levels
 
 
@@ -26,7 +27,6 @@ class ObjectiveSettings:
         min_coarse_spacing: pixels between neighbouring Gaussians, on average, that the reduced resolution leaves: it
             shows all they can.
         min_coarse_side: of the reduced picture, in pixels.
-        importance_of_half: a factor on the loss of steps that look at half the picture; with 0, none do.
         min_half_side: of half the picture, in pixels, for steps to look at it.
         num_probes: backward passes for a curvature; its relative deviation is about sqrt(2 / num_probes).
         curvature_floor: added to each curvature, in units of the channel's mean, so that vectors that hardly matter do
@@ -35,7 +35,6 @@ class ObjectiveSettings:
 
     min_coarse_spacing: float = 3.0
     min_coarse_side: int = 32
-    importance_of_half: float = 0.0
     min_half_side: int = 32
     num_probes: int = 4
     curvature_floor: float = 0.1
@@ -59,7 +58,7 @@ class Objective:
         loss: str,
         num_gaussians: int,
         renderer: Renderer,
-        weights: Tensor | None = None,
+        tuning: Tuning | None = None,
         settings: ObjectiveSettings | None = None,
     ) -> None:
         """Weigh the errors against a picture.
@@ -69,19 +68,19 @@ class Objective:
             loss: a name in LOSSES.
             num_gaussians: that begin the fit; the reduced resolution follows from it.
             renderer: draws Gaussians.
-            weights: [H, W], of each pixel's squared error, positive, 1 on average; 1 everywhere if None.
+            tuning: how errors count; all alike if None.
             settings: how it measures.
         """
+        tuning = tuning or Tuning()
         self._settings = settings or ObjectiveSettings()
         self._loss, self._renderer, self._num_steps = LOSSES[loss], renderer, 0
         self.size: tuple[int, int] = (picture.shape[1], picture.shape[2])
-        self._is_weighted = weights is not None
-        weights = torch.ones_like(picture[0]) if weights is None else weights
+        self._is_weighted = tuning.weights is not None
+        weights = torch.ones_like(picture[0]) if tuning.weights is None else tuning.weights.of(picture)
         self.full = Resolution(picture, weights, self.size, renderer)
         self.coarse = self._reduced(self._coarse_factor(num_gaussians))
-        importance = self._settings.importance_of_half
-        takes_turns = importance > 0.0 and min(self.size) // 2 >= self._settings.min_half_side
-        self.half = self._reduced(2, importance) if takes_turns else self.full
+        takes_turns = tuning.importance_of_half > 0.0 and min(self.size) // 2 >= self._settings.min_half_side
+        self.half = self._reduced(2, tuning.importance_of_half) if takes_turns else self.full
 
     def _reduced(self, factor: int, importance: float = 1.0) -> Resolution:
         """The picture averaged over blocks."""

@@ -1,4 +1,4 @@
-"""What a fit is tuned for: the weight of each pixel's squared error.
+"""What a fit is tuned for: how much the error of each pixel counts, and at which resolution.
 
 People see an error where the picture is smooth, and hardly where it is busy. The measures that agree with them divide
 the squared error by the local variance in one way or another: SSIM by the variance and a constant, for instance (Wang
@@ -9,12 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor
 from torch.nn import functional
 
 LUMA = (0.299, 0.587, 0.114)
 """Of red, green and blue (ITU-R BT.601)."""
+
+
+class Weights(Protocol):
+    """Weighs the pixels of a picture."""
+
+    def of(self, picture: Tensor) -> Tensor:
+        """Return the weights [H, W], positive, 1 on average, of a picture [3, H, W], RGB from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class VisualWeights:
     exponent: float = 0.5
 
     def of(self, picture: Tensor) -> Tensor:
-        """Return the weights [H, W], 1 on average, of a picture [3, H, W], RGB from 0 to 1, without gradients."""
+        """Return the weights [H, W], 1 on average, of a picture [3, H, W], RGB from 0 to 1."""
         red, green, blue = 255.0 * picture
         luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
         # Of deviations from the mean: of the levels themselves, rounding would not leave much of a small variance.
@@ -59,7 +67,7 @@ class Tuning:
             with 0, all steps look at all of it.
     """
 
-    weights: VisualWeights | None = None
+    weights: Weights | None = None
     importance_of_half: float = 0.0
 
 

@@ -1,4 +1,4 @@
-"""Taichi, imported without a word and wherever a process runs: everything in here takes `ti` from this module."""
+"""Taichi, imported silently, and in any environment. All modules of this folder take `ti` from here."""
 
 import contextlib
 import inspect

@@ -79,8 +79,8 @@ class TaichiThread:
     def _run(self) -> None:
         while True:
             call = self._calls.get()
-            # A call is cancelled once at most, and only until `_finish` says that it is over. Python raises the error
-            # where the next function begins: the last one in here is that which wakes the caller.
+            # A call is cancelled once at most, and only until `_finish` has said that none is running. Python raises
+            # the error when the next function begins. That is `is_done.set` at the latest, so no other call is hit.
             try:
                 self._run_call(call)
                 self._finish(call)

@@ -83,6 +83,7 @@ def test_options_that_the_library_refuses_are_wrong_usage(photo_folder: Path, mo
         ("'first_frame.gif' holds two: ask for first_frame", "'first_frame.gif' holds two: add --first-frame"),
         ("covariance_k must be at most 9", "--covariance-k must be at most 9"),
         ("scale must be a positive number", "--scale must be a positive number"),
+        ("tune visual and loss l1-ssim exclude each other", "--tune visual and --loss l1-ssim exclude each other"),
         ("num_bytes and psnr exclude each other", "--bytes and --psnr exclude each other"),
         ("'it is' of another size than \"num_bytes\"", "'it is' of another size than \"num_bytes\""),
     ],

@@ -10,7 +10,7 @@ import pytest
 import torch
 import twins
 from render_scenes import pixel_weights
-from small_fits import config_of, doubles_of, noise, nothing, renderer, stage_of, twin_of
+from small_fits import config_of, doubles_of, noise, nothing, renderer, stage_of, twin_of, weighted_by
 from torch import Tensor
 
 from taichi_gs.fit.adam import Adam
@@ -91,7 +91,7 @@ def test_those_go_that_the_picture_misses_least(blending: Blending, budget: int,
 
     errors = np.array([squared_error(i) for i in range(n)])
     chosen, generator = Hyperparameters(), torch.Generator().manual_seed(1)
-    objective = Objective(picture, "l2", n, renderer(), weights.to(picture) if weighted else None)
+    objective = Objective(picture, "l2", n, renderer(), weighted_by(weights if weighted else None))
     stage = Stage(objective, config, chosen.rates, chosen.bounds, chosen.lagrangian, generator, nothing)
     coded = Clustering().run(stage, start, Adam(start.tensors, SLOWLY), 1)
     assert rows_of(coded, start) == sorted(np.argsort(-errors)[:budget].tolist())

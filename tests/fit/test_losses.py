@@ -8,7 +8,7 @@ import torch
 import twins
 from numpy.typing import NDArray
 from render_scenes import pixel_weights
-from small_fits import doubles_of, in_order, noise, random_parameters, renderer, twin_of
+from small_fits import doubles_of, in_order, noise, random_parameters, renderer, twin_of, weighted_by
 from torch import Tensor
 
 from taichi_gs.fit.losses import l1_ssim_of
@@ -87,7 +87,7 @@ def test_backward_adds_the_gradients_of_the_loss(loss: str, blending: Blending, 
     parameters = in_order(random_parameters(6, size, blending), order)
     picture = noise(*size)
     weights = pixel_weights(size) if weighted else torch.ones(size, dtype=torch.float64)
-    objective = Objective(picture, loss, 6, renderer(), weights.to(picture) if weighted else None)
+    objective = Objective(picture, loss, 6, renderer(), weighted_by(weights if weighted else None))
     squared_error = objective.backward(parameters, objective.full)
     assert not squared_error.requires_grad
 

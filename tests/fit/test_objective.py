@@ -11,16 +11,17 @@ import torch
 import twins
 from numpy.typing import NDArray
 from render_scenes import pixel_weights
-from small_fits import doubles_of, in_order, noise, random_parameters, renderer, twin_of
+from small_fits import doubles_of, in_order, noise, random_parameters, renderer, twin_of, weighted_by
 from torch import Tensor
 
 from taichi_gs.fit.objective import Objective, ObjectiveSettings
 from taichi_gs.fit.parameters import ROWS, Parameters
+from taichi_gs.fit.tuning import Tuning
 from taichi_gs.model.blending import Blending
 
 
 def objective_of(picture: Tensor, weights: Tensor | None = None, loss: str = "l2", num_gaussians: int = 1) -> Objective:
-    return Objective(picture, loss, num_gaussians, renderer(), None if weights is None else weights.to(picture))
+    return Objective(picture, loss, num_gaussians, renderer(), weighted_by(weights))
 
 
 # The reduced copy
@@ -86,7 +87,7 @@ def test_psnr() -> None:
 
 def test_full_and_half_pictures_take_turns() -> None:
     picture, weights = noise(64, 96), pixel_weights((64, 96)).float()
-    objective = Objective(picture, "l2", 10, renderer(), weights.to(picture), ObjectiveSettings(importance_of_half=3.0))
+    objective = Objective(picture, "l2", 10, renderer(), replace(weighted_by(weights), importance_of_half=3.0))
     full, half = objective.resolution_of(8), objective.resolution_of(9)
     assert full is objective.full
     assert half.size == (32, 48)
@@ -101,7 +102,7 @@ def test_full_and_half_pictures_take_turns() -> None:
 
 @pytest.mark.parametrize(("size", "importance"), [((63, 96), 1.0), ((96, 40), 1.0), ((64, 96), 0.0)])
 def test_small_pictures_and_most_tunings_have_one_resolution(size: tuple[int, int], importance: float) -> None:
-    objective = Objective(noise(*size), "l2", 10, renderer(), settings=ObjectiveSettings(importance_of_half=importance))
+    objective = Objective(noise(*size), "l2", 10, renderer(), Tuning(importance_of_half=importance))
     assert objective.resolution_of(1) is objective.resolution_of(2) is objective.full
 
 
@@ -199,8 +200,7 @@ def test_curvatures_estimate_the_diagonal_of_the_gauss_newton_matrix(
         steps = steps.to(parameters.means)
 
     settings, picture = ObjectiveSettings(num_probes=num_probes, curvature_floor=0.1), noise(*size)
-    given = weights.to(picture) if weighted else None
-    objective = Objective(picture, "l2", 4, renderer(), given, settings=settings)
+    objective = Objective(picture, "l2", 4, renderer(), weighted_by(weights if weighted else None), settings)
     found = objective.curvatures(parameters, torch.Generator().manual_seed(0), steps)
     assert list(found) == list(ROWS)
     for name, jacobian in zip(ROWS, (means, *others), strict=True):

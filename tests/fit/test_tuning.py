@@ -9,6 +9,7 @@ import pytest
 import torch
 from small_fits import noise, photograph, tensor_of
 
+import taichi_gs
 from taichi_gs.encoder.choices import Tune
 from taichi_gs.fit.tuning import TUNINGS, VisualWeights
 
@@ -40,6 +41,20 @@ def test_small_and_flat_pictures_have_even_weights(size: tuple[int, int]) -> Non
     weights = VisualWeights().of(torch.full((3, *size), 0.7))
     assert weights.shape == size
     torch.testing.assert_close(weights, torch.ones(size))
+
+
+def test_visual_tuning_keeps_what_is_faint() -> None:
+    """Beside noise, which no Gaussians can show, as many of them show more of a faint pattern."""
+    y, x = np.mgrid[0:64, 0:128]
+    picture = np.repeat((0.5 + 0.05 * np.sin(x / 5) * np.sin(y / 6))[:, :, None], 3, axis=2)
+    picture[:, :64] = np.random.default_rng(0).random((64, 64, 3))
+    pixels = (255 * picture).round().astype(np.uint8)
+    options: dict[str, Any] = {"preset": "fast", "steps": 100, "num_gaussians": 40}
+    visual, plain = (
+        taichi_gs.decode(taichi_gs.encode(pixels, tune=tune, **options)).astype(float) for tune in get_args(Tune)
+    )
+    faint = [float(np.square(decoded[:, 72:] - pixels[:, 72:]).mean()) for decoded in (visual, plain)]
+    assert faint[0] < 0.7 * faint[1]
 
 
 def test_tunings_are_those_that_options_name() -> None:
