@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hostile_files import crowd
 from numpy.typing import NDArray
 from quantized_pictures import quantized_picture
 
 import taichi_gs
+from fuzz.hostile_files import crowd
 from taichi_gs import LimitError, Limits, OptionError
 from taichi_gs.decoder import parts
 from taichi_gs.decoder.parts import Reach, divide

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 from example_files import FILE_WITH_TAIL, file_of
-from hostile_files import crowd
 from quantized_pictures import gray_picture, quantized_picture
 
 import taichi_gs
+from fuzz.hostile_files import crowd
 from taichi_gs import BitstreamError, LimitError, Limits
 from taichi_gs.decoder.decode import TgsFile
 from taichi_gs.format.bitstream import SIGNATURE, parse, parse_header, serialize
