@@ -185,6 +185,6 @@ def _check(config: EncoderConfig) -> None:
         raise OptionError(f"{goals[0]} and {goals[1]} exclude each other: give one of {', '.join(GOALS)}")
     if config.tune != "psnr" and config.loss != "l2":
         raise OptionError(
-            f"tune {config.tune} and loss {config.loss} exclude each other: that loss, as in the preset paper, has no "
-            "weights"
+            f"tune {config.tune} and loss {config.loss} exclude each other: only l2 weighs errors "
+            "(the preset paper has l1-ssim)"
         )

@@ -50,11 +50,11 @@ class VisualWeights:
         return weights / weights.mean()
 
     def _mean(self, plane: Tensor) -> Tensor:
-        """The mean [H, W] over the window's pixels that are in the picture."""
-        mean: Tensor = functional.avg_pool2d(
-            plane[None, None], self.window, 1, self.window // 2, count_include_pad=False
-        )[0, 0]
-        return mean
+        """The mean [H, W] over the window's pixels that are in the picture: along one axis, then the other."""
+        mean = plane[None, None]
+        for size, padding in (((self.window, 1), (self.window // 2, 0)), ((1, self.window), (0, self.window // 2))):
+            mean = functional.avg_pool2d(mean, size, 1, padding, count_include_pad=False)
+        return mean[0, 0]
 
 
 @dataclass(frozen=True)
