@@ -1,6 +1,6 @@
 """What becomes of decoding, encoding, one file and a folder in circumstances of any kind: a result, or one sentence.
 
-The documents promise it: see "Threads and processes" in docs/python.md, "Exit status" in docs/command-line.md, and
+The documents promise it: see "Threads and processes" in docs/python.md, "Use pipes" in docs/command-line.md, and
 SECURITY.md. Each work is done by a process of its own, in a fresh folder.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -22,6 +21,8 @@ from conftest import checkout_environment, synthetic_picture
 from PIL import Image
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc, /dev/full and fork")
+
+resource = pytest.importorskip("resource")  # which Windows lacks
 
 FEW = {"preset": "fast", "steps": 20, "num_gaussians": 30, "k": 8}
 SWITCHES = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in FEW.items())
