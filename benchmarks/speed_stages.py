@@ -21,7 +21,7 @@ from benchmarks.measuring import Subject, ratio_in_turn, row, times_in_turn
 from taichi_gs.fit.adam import Adam, LearningRates
 from taichi_gs.fit.objective import Objective
 from taichi_gs.fit.parameters import Parameters
-from taichi_gs.fit.render import Renderer
+from taichi_gs.fit.render import NO_BLOCKS, Renderer
 from taichi_gs.kernels import runtime, tiles
 from taichi_gs.kernels.blend import PLANES, TILE, make_sum_pairs
 from taichi_gs.kernels.dispatch import DTYPES, blend_kernels
@@ -116,7 +116,7 @@ def blend_actions(
     inputs = [torch.from_numpy(array) for array in (*splats, scene.background, *pairs, *compared)]
     forward: Actions = {"kernel": lambda: kernels.forward(*splats, scene.background, *pairs, image)}
     backward: Actions = {"kernel": lambda: kernels.backward(*tensors)}
-    at_once: Actions = {"kernel": lambda: kernels.squared_error(*inputs)}
+    at_once: Actions = {"kernel": lambda: kernels.cost(*inputs, NO_BLOCKS)}
     forward["kernel"]()
     if twin:
         twin_image = np.empty_like(image)

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from taichi_gs.fit.adam import Adam
 from taichi_gs.fit.parameters import CodebookParameters, Parameters
-from taichi_gs.fit.resolution import Resolution
 from taichi_gs.fit.stage import Stage
 
 
 def train_codewords(stage: Stage, parameters: CodebookParameters, steps: int) -> Adam:
     """Train parameters in place, and return what Adam remembers of them."""
     adam = Adam(parameters.tensors, stage.rates.by_name(stage.objective.spacing(len(parameters))))
-    for step in range(steps):
-        resolution = stage.objective.resolution_of(step)
-        train_step(stage, parameters, adam, parameters.expanded().ordered(), resolution)
+    for _ in range(steps):
+        train_step(stage, parameters, adam, parameters.expanded().ordered())
     return adam
 
 
@@ -25,10 +23,10 @@ def train_step(
     parameters: CodebookParameters,
     adam: Adam,
     drawn: Parameters,
-    resolution: Resolution,
     factor: float = 1.0,
 ) -> None:
     """Take a step down the loss of what is drawn of the parameters, every learning rate multiplied by `factor`."""
+    resolution = stage.objective.full
     squared_error = stage.objective.backward(drawn, resolution)
     adam.step(parameters.tensors, factor)
     stage.constrain(parameters.tensors)

@@ -35,9 +35,9 @@ class Loss(Protocol):
 
 
 def l2(parameters: Parameters, resolution: Resolution, step: int) -> tuple[Tensor, Tensor]:
-    """The mean of the weighted squared errors over pixels and channels."""
-    squared_error = resolution.squared_error(parameters)
-    return squared_error / resolution.picture.numel(), squared_error
+    """The mean of the weighted squared errors over pixels and channels, with what blocks of pixels add to it."""
+    cost, squared_error = resolution.cost(parameters)
+    return cost / resolution.picture.numel(), squared_error
 
 
 def l1_ssim(parameters: Parameters, resolution: Resolution, step: int) -> tuple[Tensor, Tensor]:

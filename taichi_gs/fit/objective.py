@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from taichi_gs.fit.losses import LOSSES
 from taichi_gs.fit.parameters import ROWS, Parameters
-from taichi_gs.fit.render import Renderer, Splats
+from taichi_gs.fit.render import NO_BLOCKS, Renderer, Splats
 from taichi_gs.fit.resolution import Resolution
 from taichi_gs.fit.tuning import Tuning
 from taichi_gs.model.levels import to_levels
@@ -47,9 +47,10 @@ class Objective:
     weight: in what Gaussians are worth, in curvatures and so in codebooks and in precision, and in λ.
 
     Attributes:
-        full: the picture.
+        full: the picture. Its steps, and those of `half`, also count errors that blocks of pixels share.
         coarse: the picture averaged over blocks of a power of two, for the first steps; may be `full`.
-        half: the picture averaged over blocks of two, which takes turns with `full` afterwards; may be `full`.
+        half: the picture averaged over blocks of two, which takes turns with `full` afterwards, until codewords are
+            trained; may be `full`.
     """
 
     def __init__(
@@ -77,12 +78,15 @@ class Objective:
         self.size: tuple[int, int] = (picture.shape[1], picture.shape[2])
         self._is_weighted = tuning.weights is not None
         weights = torch.ones_like(picture[0]) if tuning.weights is None else tuning.weights.of(picture)
-        self.full = Resolution(picture, weights, self.size, renderer)
+        blocks = tuning.importances_of_blocks
+        self.full = Resolution(picture, weights, self.size, renderer, importances_of_blocks=blocks)
         self.coarse = self._reduced(self._coarse_factor(num_gaussians))
         takes_turns = tuning.importance_of_half > 0.0 and min(self.size) // 2 >= self._settings.min_half_side
-        self.half = self._reduced(2, tuning.importance_of_half) if takes_turns else self.full
+        self.half = self._reduced(2, tuning.importance_of_half, blocks) if takes_turns else self.full
 
-    def _reduced(self, factor: int, importance: float = 1.0) -> Resolution:
+    def _reduced(
+        self, factor: int, importance: float = 1.0, importances_of_blocks: tuple[float, float] = NO_BLOCKS
+    ) -> Resolution:
         """The picture averaged over blocks."""
         if factor == 1:
             return self.full
@@ -91,7 +95,7 @@ class Objective:
             functional.interpolate(planes[None], size=size, mode="area")[0]
             for planes in (self.full.picture, self.full.weights[None])
         )
-        return Resolution(picture, weights[0], self.size, self._renderer, importance)
+        return Resolution(picture, weights[0], self.size, self._renderer, importance, importances_of_blocks)
 
     def _coarse_factor(self, num_gaussians: int) -> int:
         factor, settings = 1, self._settings
@@ -108,10 +112,11 @@ class Objective:
         return math.sqrt(math.prod(self.size) / num_gaussians)
 
     def resolution_of(self, step: int) -> Resolution:
-        """The resolution that a step looks at, once the Gaussians are about as many as they should be.
+        """The resolution that a step looks at while Gaussians are chosen and attracted to codewords.
 
         The full picture and half of it take turns. Errors that are as wide as a few pixels are what people see and what
-        MS-SSIM counts, and half the picture has a quarter of the pixels.
+        MS-SSIM counts, and half the picture has a quarter of the pixels. Afterwards all steps look at the full picture:
+        on half of it, fine Gaussians are not drawn as the mean of what they are.
         """
         return self.half if step % 2 else self.full
 

@@ -48,8 +48,7 @@ class QuantizationAware:
             if step in size_checks or step % self.lattices_every == 0:
                 lattice = rounding.lattice(parameters)
             factor = self.rate_factor * decay(step / steps, final=self.final_rate)
-            resolution = stage.objective.resolution_of(step)
-            train_step(stage, parameters, adam, rounding.rounded(parameters, lattice), resolution, factor)
+            train_step(stage, parameters, adam, rounding.rounded(parameters, lattice), factor)
         parameters = self._fitting(stage, parameters, adam, rounding, config.max_bytes)
         if config.min_psnr is not None:
             kept = rows_for_psnr(parameters, rounding, stage.objective, config.min_psnr, pruning.single_tries)

@@ -22,6 +22,9 @@ from taichi_gs.kernels.removal import make_removal
 from taichi_gs.kernels.runtime import Form
 from taichi_gs.model.blending import Blending
 
+NO_BLOCKS = (0.0, 0.0)
+"""Importances of blocks with which only the errors of single pixels count."""
+
 
 @dataclass(frozen=True)
 class Splats:
@@ -96,12 +99,29 @@ class Renderer:
             weights: [height, width], of the pixels; 1 everywhere if None.
             capacity: as for `render`.
         """
+        return self.cost(splats, picture, weights, capacity=capacity)[0]
+
+    def cost(
+        self,
+        splats: Splats,
+        picture: Tensor,
+        weights: Tensor | None = None,
+        importances: tuple[float, float] = NO_BLOCKS,
+        capacity: PairCapacity | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Return the squared error with what blocks of pixels add to it, and the squared error.
+
+        Each block of 4 x 4 pixels adds the sum of its weights times its squared mean error, which is weighted as well,
+        times the first of `importances`. Each block of 8 x 8 pixels adds the same times the second. Blocks are counted
+        from the picture's left upper corner, and those at its borders may be smaller. The other arguments are those of
+        `squared_error`. Only the first result is differentiable.
+        """
         picture = picture.detach().contiguous()
         scene = _Scene(splats.order, (picture.shape[1], picture.shape[2]), splats.blending, self.form, capacity)
-        error: Tensor = _SquaredError.apply(  # type: ignore[no-untyped-call]
-            *splats.tensors, picture, _weights_of(picture, weights), scene
+        cost, squared_error = _Cost.apply(  # type: ignore[no-untyped-call]
+            *splats.tensors, picture, _weights_of(picture, weights), scene, importances
         )
-        return error
+        return cost, squared_error
 
     def removal_errors(self, splats: Splats, picture: Tensor, weights: Tensor | None = None) -> Tensor:
         """Return by how much `squared_error` changes when one Gaussian is removed, [N].
@@ -236,23 +256,26 @@ class _Render(torch.autograd.Function):
         return *_sum_gradients(gaussians, ctx.projected, grad_pairs, scene.blending), grad_background, None
 
 
-class _SquaredError(torch.autograd.Function):
+class _Cost(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, *inputs: Any) -> Tensor:
-        *tensors, picture, weights, scene = inputs
+    def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, Tensor]:
+        *tensors, picture, weights, scene, importances = inputs
         *rows, background = (t.detach() for t in tensors)
         gaussians = _Rows(*rows)
         projected = _project(gaussians, scene)
         conics, extents, lists = projected
         kernels = blend_kernels(taichi_dtype(conics), scene.form, scene.blending)
-        error, grad_pairs, grad_background = kernels.squared_error(
-            gaussians.means, conics, extents, gaussians.colors, background, *lists[:2], picture, weights
+        splats = (gaussians.means, conics, extents, gaussians.colors, background)
+        cost, squared_error, grad_pairs, grad_background = kernels.cost(
+            *splats, *lists[:2], picture, weights, importances
         )
         gradients = _sum_gradients(gaussians, projected, grad_pairs, scene.blending)
         ctx.save_for_backward(*gradients, grad_background)
-        return error  # type: ignore[no-any-return]
+        squared_error = squared_error.clone()
+        ctx.mark_non_differentiable(squared_error)
+        return cost, squared_error
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        return *(grad_output * gradient for gradient in ctx.saved_tensors), None, None, None
+    def backward(ctx: Any, grad_output: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        return *(grad_output * gradient for gradient in ctx.saved_tensors), None, None, None, None

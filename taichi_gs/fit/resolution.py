@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from taichi_gs.fit.parameters import Parameters
-from taichi_gs.fit.render import Renderer
+from taichi_gs.fit.render import NO_BLOCKS, Renderer
 from taichi_gs.fit.tile_tensors import PairCapacity
 
 
@@ -21,6 +21,7 @@ class Resolution:
         full_size: (H, W) of the full picture, in whose pixels parameters are.
         renderer: draws them.
         importance: a factor on the loss of a step that looks at it.
+        importances_of_blocks: of errors that blocks of 4 and of 8 pixels share, see `Renderer.cost`.
         capacity: of the lists on a GPU, from step to step.
     """
 
@@ -29,6 +30,7 @@ class Resolution:
     full_size: tuple[int, int]
     renderer: Renderer
     importance: float = 1.0
+    importances_of_blocks: tuple[float, float] = NO_BLOCKS
     capacity: PairCapacity = field(default_factory=PairCapacity)
 
     @property
@@ -40,7 +42,10 @@ class Resolution:
         """Draw [3, h, w], differentiably."""
         return self.renderer.render(parameters.splats(self.full_size, self.size), self.size, self.capacity)
 
-    def squared_error(self, parameters: Parameters) -> Tensor:
-        """The sum of weighted squared errors over pixels and channels, differentiably."""
+    def cost(self, parameters: Parameters) -> tuple[Tensor, Tensor]:
+        """The sum of weighted squared errors over pixels and channels with what blocks add to it, and without.
+
+        Only the first is differentiable.
+        """
         splats = parameters.splats(self.full_size, self.size)
-        return self.renderer.squared_error(splats, self.picture, self.weights, self.capacity)
+        return self.renderer.cost(splats, self.picture, self.weights, self.importances_of_blocks, self.capacity)

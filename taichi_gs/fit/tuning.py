@@ -14,6 +14,8 @@ from typing import Protocol
 from torch import Tensor
 from torch.nn import functional
 
+from taichi_gs.fit.render import NO_BLOCKS
+
 LUMA = (0.299, 0.587, 0.114)
 """Of red, green and blue (ITU-R BT.601)."""
 
@@ -37,7 +39,7 @@ class VisualWeights:
 
     window: int = 33
     constant: float = 58.5
-    exponent: float = 0.5
+    exponent: float = 0.55
 
     def of(self, picture: Tensor) -> Tensor:
         """Return the weights [H, W], 1 on average, of a picture [3, H, W], RGB from 0 to 1."""
@@ -63,12 +65,14 @@ class Tuning:
 
     Attributes:
         weights: of the pixels' squared errors; None counts all alike.
-        importance_of_half: a factor on the loss of every other step, which looks at the picture at half its resolution;
-            with 0, all steps look at all of it.
+        importance_of_half: a factor on the loss of every other step of the second stage, which looks at the picture at
+            half its resolution; with 0, all steps look at all of it.
+        importances_of_blocks: of errors that blocks of 4 and of 8 pixels share, see `Renderer.cost`.
     """
 
     weights: Weights | None = None
     importance_of_half: float = 0.0
+    importances_of_blocks: tuple[float, float] = NO_BLOCKS
 
 
-TUNINGS: Mapping[str, Tuning] = {"psnr": Tuning(), "visual": Tuning(VisualWeights(), 2.0)}
+TUNINGS: Mapping[str, Tuning] = {"psnr": Tuning(), "visual": Tuning(VisualWeights(), 1.0, (2.5, 2.0))}

@@ -25,6 +25,7 @@ from taichi_gs.kernels.blend import (
     normalized_slope,
     store_gradients,
 )
+from taichi_gs.kernels.block_errors import BLOCKS
 from taichi_gs.kernels.taichi import ti
 from taichi_gs.kernels.tiles import num_tiles
 
@@ -37,7 +38,7 @@ MAX_SCRATCH_BYTES = 1 << 28
 
 @functools.cache
 def make_kernels(dtype, blending):
-    """Return `forward`, `backward` and `squared_error` for `dtype`, with the signatures of the CPU form."""
+    """Return `forward`, `backward` and `cost` for `dtype`, with the signatures of the CPU form."""
     normalized, first_state = blending == "normalized", FIRST_STATES[blending]
     forward = _make_forward(dtype, blending)
     store_shares, sum_columns = _make_store_shares(dtype), _make_sum_columns(dtype, blending)
@@ -77,8 +78,9 @@ def make_kernels(dtype, blending):
         rests = first_state if normalized else transmittances
         return grad_pairs, (rests * grads[:3]).sum(dim=(1, 2))
 
-    def squared_error(means, conics, extents, colors, background, tile_offsets, tile_indices, picture, weights):
-        """Take detached tensors; return the sum of weight |C - picture|^2, grad_pairs and the background's gradient."""
+    def cost(means, conics, extents, colors, background, tile_offsets, tile_indices, picture, weights, importances):
+        """Take detached tensors; return the cost, the squared error, grad_pairs and the background's gradient."""
+        import torch
         from torch.nn import functional
 
         height, width = picture.shape[1:]
@@ -86,11 +88,25 @@ def make_kernels(dtype, blending):
         splats, lists = (means, conics, extents, colors), (tile_offsets, tile_indices)
         image = picture.new_empty(PLANES[blending], rows * TILE, columns * TILE)
         forward(*splats, background, *lists, image)
+        padding = (0, image.shape[2] - width, 0, image.shape[1] - height)
         errors = image[:3, :height, :width] - picture
-        grad_image = functional.pad(2.0 * weights * errors, (0, image.shape[2] - width, 0, image.shape[1] - height))
-        return (weights * errors.square()).sum(), *backward(*splats, *lists, image, grad_image)
+        squared_error = (weights * errors.square()).sum()
+        if not any(importances):
+            grad_image = functional.pad(2.0 * weights * errors, padding)
+            return squared_error, squared_error, *backward(*splats, *lists, image, grad_image)
+        errors, weights = functional.pad(errors, padding), functional.pad(weights, padding)
+        shared = torch.zeros_like(errors)
+        for side, importance in zip(BLOCKS, importances, strict=True):
+            sums, totals = (
+                functional.avg_pool2d(values[None], side)[0] for values in (weights * errors, weights[None])
+            )
+            means_of_blocks = importance * sums / totals.clamp(min=1e-20)
+            shared += functional.interpolate(means_of_blocks[None], scale_factor=side)[0]
+        grad_image = weights * (errors + shared)
+        total = (errors * grad_image).sum()
+        return total, squared_error, *backward(*splats, *lists, image, 2.0 * grad_image)
 
-    return forward, backward, squared_error
+    return forward, backward, cost
 
 
 @ti.func

@@ -18,12 +18,12 @@ class BlendKernels(NamedTuple):
     Attributes:
         forward: draws an image.
         backward: turns an image's gradient into those of its Gaussians.
-        squared_error: draws, compares and differentiates at once.
+        cost: draws, compares and differentiates at once.
     """
 
     forward: Callable[..., None]
     backward: Callable[..., tuple[Any, Any]]
-    squared_error: Callable[..., tuple[Any, Any, Any]]
+    cost: Callable[..., tuple[Any, Any, Any, Any]]
 
 
 def blend_kernels(dtype: Any, form: Form, blending: Blending) -> BlendKernels:

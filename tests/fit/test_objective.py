@@ -95,9 +95,25 @@ def test_full_and_half_pictures_take_turns() -> None:
     torch.testing.assert_close(half.weights.cpu(), weights.reshape(32, 2, 48, 2).mean(dim=(1, 3)))
     parameters = random_parameters(6, (64, 96))
     objective.backward(parameters, half)
-    (expected,) = torch.autograd.grad(half.squared_error(parameters), parameters.color_codes)
+    (expected,) = torch.autograd.grad(half.cost(parameters)[0], parameters.color_codes)
     assert parameters.color_codes.grad is not None
     torch.testing.assert_close(parameters.color_codes.grad, 3.0 * expected / half.picture.numel())
+
+
+def test_blocks_count_at_the_full_picture_and_at_half_of_it() -> None:
+    importances = (3.0, 0.5)
+    tuning = Tuning(importance_of_half=1.0, importances_of_blocks=importances)
+    objective = Objective(noise(128, 192), "l2", 1, renderer(), tuning)
+    assert objective.coarse.size == (32, 48)
+    resolutions = (objective.full, objective.half, objective.coarse)
+    parameters = random_parameters(20, (128, 192), "normalized")
+    for resolution, counted in zip(resolutions, (importances, importances, (0.0, 0.0)), strict=True):
+        errors = resolution.render(parameters).detach().double() - resolution.picture
+        expected = float(errors.square().sum())
+        for side, importance in zip((4, 8), counted, strict=True):
+            blocks = errors.reshape(3, resolution.size[0] // side, side, resolution.size[1] // side, side)
+            expected += importance * side**2 * float(blocks.mean(dim=(2, 4)).square().sum())
+        assert float(resolution.cost(parameters)[0].detach()) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(("size", "importance"), [((63, 96), 1.0), ((96, 40), 1.0), ((64, 96), 0.0)])
@@ -142,7 +158,8 @@ def test_the_coarse_error_is_that_of_the_small_picture() -> None:
     image = coarse.render(parameters).detach()
     assert image.shape == (3, 32, 48)
     expected = (coarse.weights * (image - coarse.picture).square()).sum()
-    torch.testing.assert_close(coarse.squared_error(parameters).detach(), expected)
+    for found in coarse.cost(parameters):
+        torch.testing.assert_close(found.detach(), expected)
 
 
 def test_the_quality_of_decoded_pixels_counts_weights_and_8_bits() -> None:

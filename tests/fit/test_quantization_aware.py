@@ -31,7 +31,7 @@ def state_before(train_steps: int = 0, **options: Any) -> tuple[Stage, CodebookP
     errors: list[float] = []
 
     def listen(drawn: Parameters, squared_error: Tensor, resolution: Resolution) -> None:
-        assert resolution in (stage.objective.full, stage.objective.half)
+        assert resolution is stage.objective.full
         errors.append(float(squared_error))
 
     return replace(stage, listener=listen), coded, adam, errors

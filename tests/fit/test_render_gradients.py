@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -60,6 +62,38 @@ def test_weighted_squared_error_and_its_gradients_are_those_of_pytorch(
     assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):
         assert one.shape == other.shape
+        torch.testing.assert_close(one, other, rtol=0, atol=tolerance * float(other.abs().max()))
+
+
+@pytest.mark.parametrize(("blending", "scene"), CASES)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.float64, 1e-6)])
+def test_what_blocks_add_to_the_cost_is_that_of_pytorch(
+    blending: Blending, scene: str, form: Form, dtype: torch.dtype, tolerance: float
+) -> None:
+    size, splats = SCENES[blending][scene]
+    order = order_of(splats)
+    ours, exact = splats.leaves(dtype, runtime.start()), splats.leaves(torch.float64)
+    picture = render_densely(exact, order, size, blending)
+    target = torch.rand(3, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    target = torch.where(near_threshold(splats, size, 1e-6, blending), picture.detach(), target)
+    weights, errors = pixel_weights(size), picture - target
+    squared_error = expected_cost = (weights * errors.square()).sum()
+    for side, importance in ((4, 2.5), (8, 0.7)):
+        for y, x in itertools.product(range(0, size[0], side), range(0, size[1], side)):
+            own, block = weights[y : y + side, x : x + side], errors[:, y : y + side, x : x + side]
+            mean = (own * block).sum(dim=(1, 2)) / own.sum()
+            expected_cost = expected_cost + importance * own.sum() * mean.square().sum()
+    expected_cost.backward()
+    compared = (target.to(ours.means), weights.to(ours.means))
+    cost, plain = Renderer(form).cost(drawable(ours, order, blending), *compared, (2.5, 0.7))
+    assert not plain.requires_grad
+    cost.backward()
+    assert float(plain) == pytest.approx(float(squared_error.detach()), rel=tolerance)
+    assert float(cost.detach()) == pytest.approx(float(expected_cost.detach()), rel=tolerance)
+    found, expected = ours.gradients(), exact.gradients()
+    if len(splats.means) == 0:
+        found, expected = found[-1:], expected[-1:]
+    for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=tolerance * float(other.abs().max()))
 
 
