@@ -13,18 +13,15 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import multiprocessing
-import os
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from benchmarks.processes import map_in_processes
 from benchmarks.provenance import command_line, provenance
 from benchmarks.tables import (
     ResultsError,
@@ -41,16 +38,13 @@ from taichi_gs.errors import TgsError
 from taichi_gs.files import write_atomic
 
 COLUMNS = (
-    *("image", "width", "height", "preset", "target_bpp", "bytes", "bpp", "psnr", "ms_ssim"),
+    *("image", "width", "height", "preset", "target_bpp", "bytes", "bpp", "psnr", "ms_ssim", "ssimulacra2"),
     *("seconds_encode", "seconds_decode", "num_gaussians", "covariance_k", "color_k"),
 )
 PUBLISHED_COLUMNS = ("point", "published_bpp", "published_psnr", "gain_db")
 PUBLISHED_KEY = "zhang2024_table1_per_image"
 
 DECODE_RUNS = 3
-
-# Read by Taichi, and by the libraries under PyTorch and NumPy, when a process loads them.
-_THREAD_VARIABLES = ("TI_CPU_MAX_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -104,7 +98,7 @@ def run(arguments: argparse.Namespace, command: str) -> None:
             done = _open_results(arguments, settings, comments, columns, tasks)
             output = stack.enter_context(open(arguments.out, "a", encoding="utf-8", newline="\n"))
         keys = {_key(row) for row in done}
-        for row in _measure_all([task for task in tasks if task.key not in keys], arguments.jobs):
+        for row in map_in_processes(measure, [task for task in tasks if task.key not in keys], arguments.jobs):
             output.write(format_row(columns, row))
             output.flush()
             done.append(row)
@@ -116,7 +110,7 @@ def measure(task: Task) -> Row:
     """Compress one picture into a file and measure it: the cells of its row."""
     from taichi_gs import decode, encode, info
     from taichi_gs.pictures.convert import as_byte_image
-    from taichi_gs.pictures.metrics import bits_per_pixel, ms_ssim, psnr
+    from taichi_gs.pictures.metrics import bits_per_pixel, ms_ssim, psnr, ssimulacra2
     from taichi_gs.pictures.read import read_image
 
     image = read_image(task.path)
@@ -148,6 +142,7 @@ def measure(task: Task) -> Row:
         "bpp": bits_per_pixel(num_bytes, original.shape[:2]),
         "psnr": psnr(original, decoded),
         "ms_ssim": ms_ssim(original, decoded),
+        "ssimulacra2": ssimulacra2(original, decoded),
         "seconds_encode": seconds_encode,
         "seconds_decode": statistics.median(seconds_decode),
         "num_gaussians": contents.num_gaussians,
@@ -162,25 +157,6 @@ def measure(task: Task) -> Row:
             "gain_db": values["psnr"] - task.published.psnr,
         }
     return {column: format_value(column, value) for column, value in values.items()}
-
-
-def _measure_all(tasks: list[Task], jobs: int) -> Iterator[Row]:
-    """Measure tasks in their order, so that what an interrupted run has written is always a beginning."""
-    if jobs == 1:
-        yield from map(measure, tasks)
-        return
-    # Spawned, since Taichi does not survive a fork. The variables have to be there when a worker starts.
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
-    try:
-        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-            yield from pool.map(measure, tasks)
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _tasks(arguments: argparse.Namespace) -> list[Task]:
@@ -248,7 +224,7 @@ def _key(row: Row) -> tuple[str, ...]:
 
 
 def _encode_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    names = ("preset", "k", "covariance_k", "color_k", "num_gaussians", "loss", "steps", "seed", "device")
+    names = ("preset", "k", "covariance_k", "color_k", "num_gaussians", "loss", "tune", "steps", "seed", "device")
     return {name: value for name in names if (value := getattr(arguments, name)) is not None}
 
 
@@ -271,6 +247,7 @@ def _parser() -> argparse.ArgumentParser:
     goals.add_argument("--bpp", type=float, nargs="+", help="rates not to be exceeded, a row for each")
     goals.add_argument("--table1", type=Path, help="JSON file of published rates and PSNRs to compare with")
     add("--loss", help="what the fit minimises")
+    add("--tune", help="which errors count more")
     add("--steps", type=int, help="how many optimisation steps")
     add("--seed", type=int, help="seed of every random choice")
     add("--device", default="auto", help="where to compute [default: auto]")

@@ -1,20 +1,27 @@
-"""Measure the codecs that Pillow has, the way `benchmarks.kodak` measures this one: a TSV row for each file written.
+"""Measure other codecs, the way `benchmarks.kodak` measures this one: a TSV row for each file written.
 
 Every picture is saved to a file on disk with each setting of each codec and read back from there: the rate is the
-file's size, container and all.
+file's size, container and all. Each codec also codes smaller pictures, made by Lanczos' filter and scaled up again by
+bicubic interpolation: at low rates all of them gain from it. Files carry no colour profile.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib.metadata
+import io
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, features
 
+from benchmarks.processes import map_in_processes
 from benchmarks.provenance import provenance
 from benchmarks.tables import (
     ResultsError,
@@ -28,17 +35,27 @@ from benchmarks.tables import (
 )
 from taichi_gs.files import write_atomic
 from taichi_gs.pictures.convert import as_byte_image
-from taichi_gs.pictures.metrics import bits_per_pixel, ms_ssim, psnr
+from taichi_gs.pictures.metrics import bits_per_pixel, ms_ssim, psnr, ssimulacra2
 from taichi_gs.pictures.read import read_image
 
-COLUMNS = ("image", "codec", "setting", "bytes", "bpp", "psnr", "ms_ssim", "seconds_encode", "seconds_decode")
+COLUMNS = (
+    *("image", "codec", "scale", "setting", "bytes", "bpp", "psnr", "ms_ssim", "ssimulacra2"),
+    *("seconds_encode", "seconds_decode"),
+)
+
+SCALES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+"""How many times smaller a picture is coded."""
+
+MAX_SCALED_RATE = 1.0
+"""Bits per pixel of a smaller picture: with more, a larger one is better, and such files are not measured."""
 
 _LIBRARIES = ("libjpeg_turbo", "jpg_2000", "webp", "avif")
+_PLUGINS = ("pillow-heif", "pillow-jxl-plugin")
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A codec of Pillow's.
+    """A codec that Pillow has, itself or by a plug-in.
 
     Attributes:
         name: what tables call it.
@@ -47,6 +64,7 @@ class Peer:
         option: the one that takes a setting.
         settings: its values, from the smallest file to the largest: from about 0.03 bits per pixel, or as low as the
             codec goes, to 0.6 for pictures that are easy to compress.
+        scales: that it is measured at.
     """
 
     name: str
@@ -54,11 +72,16 @@ class Peer:
     options: dict[str, Any]
     option: str
     settings: tuple[int, ...]
+    scales: tuple[float, ...] = SCALES
 
     def save_options(self, setting: int) -> dict[str, Any]:
         """Return the options that Pillow takes for a setting; a JPEG 2000 file has one quality layer."""
         return self.options | {self.option: [setting] if self.option == "quality_layers" else setting}
 
+
+# A single tile makes smaller files, and one thread the same file on every machine.
+_AVIF: dict[str, Any] = {"speed": 4, "subsampling": "4:2:0", "autotiling": False, "max_threads": 1}
+_AVIF_QUALITIES = (0, 4, 9, 15, 22, 30, 39, 49, 60)
 
 PEERS = (
     Peer(
@@ -77,35 +100,56 @@ PEERS = (
         (1000, 800, 600, 480, 360, 240, 160, 120, 80, 56, 40, 30),
     ),
     Peer("WebP", ".webp", {"method": 6}, "quality", (0, 1, 3, 5, 10, 15, 20, 30, 40, 50, 60, 75)),
-    Peer(
-        "AVIF",
-        ".avif",
-        # A single tile makes smaller files, and one thread the same file on every machine.
-        {"speed": 4, "subsampling": "4:2:0", "autotiling": False, "max_threads": 1},
-        "quality",
-        (1, 4, 8, 13, 18, 24, 30, 36, 42, 50, 60),
-    ),
+    Peer("AVIF", ".avif", _AVIF, "quality", _AVIF_QUALITIES),
+    Peer("AVIF, tune=psnr", ".avif", _AVIF | {"advanced": {"tune": "psnr"}}, "quality", _AVIF_QUALITIES),
+    Peer("AVIF, speed 2", ".avif", _AVIF | {"speed": 2}, "quality", (0, 9, 22, 39, 60), (1.0,)),
+    Peer("HEIC", ".heic", {}, "quality", (0, 3, 6, 10, 15, 20, 26, 33, 41, 50)),
+    Peer("JPEG XL", ".jxl", {"effort": 7}, "quality", (0, 2, 5, 9, 13, 23, 32, 44, 60)),
 )
 
 
-def run(paths: list[Path], out: Path, command: str) -> None:
-    """Append to the results file `out` the rows of these pictures that it has not got, as they are measured."""
-    settings = {peer.name: peer.options for peer in PEERS}
-    libraries = ", ".join(f"{name} {features.version(name)}" for name in _LIBRARIES)
-    comments = (*provenance(command), f"libraries: {libraries}")
+@dataclass(frozen=True)
+class Task:
+    """A file to write: a picture at one scale, and a setting of a codec.
+
+    Attributes:
+        rates: bits per pixel of the smallest and of the largest file whose quality is measured.
+    """
+
+    path: Path
+    peer: Peer
+    scale: float
+    setting: int
+    rates: tuple[float, float]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What tells its row from the others of a results file."""
+        return (self.path.stem, self.peer.name, f"{self.scale:g}", str(self.setting))
+
+
+def run(paths: list[Path], out: Path, command: str, rates: tuple[float, float], jobs: int = 1) -> None:
+    """Append to the results file `out` the rows of these pictures that it has not got, as they are measured.
+
+    Of files of less than the first of `rates` bits per pixel, or of more than the second, only the size is measured.
+    """
+    codecs = {peer.name: peer.options | {"scales": list(peer.scales)} for peer in PEERS}
+    settings = {"codecs": codecs, "rates": list(rates)}
+    comments = (*provenance(command), f"libraries: {', '.join(_versions())}")
     table = Table((*comments, settings_comment(settings)), COLUMNS, ())
     if out.exists():
         table = read_table(out)
         if table.settings != settings or table.columns != COLUMNS:
             raise ResultsError(f"{out} was made with other options of the codecs: remove it to measure them again")
-    done = {(row["image"], row["codec"], row["setting"]) for row in table.rows}
-    missing = [
-        (peer, setting, path)
-        for peer in PEERS
-        for setting in peer.settings
+    done = {(row["image"], row["codec"], row["scale"], row["setting"]) for row in table.rows}
+    tasks = [
+        Task(path, peer, scale, setting, rates)
         for path in paths
-        if (path.stem, peer.name, str(setting)) not in done
+        for peer in PEERS
+        for scale in peer.scales
+        for setting in peer.settings
     ]
+    missing = [task for task in tasks if task.key not in done]
     if not missing:
         return
     told = {"commit", "date", "libraries"} if table.rows else set()
@@ -113,33 +157,84 @@ def run(paths: list[Path], out: Path, command: str) -> None:
     text = format_head((*table.comments, *resumed), COLUMNS) + "".join(format_row(COLUMNS, row) for row in table.rows)
     write_atomic(out, text.encode(), overwrite=True)
     with open(out, "a", encoding="utf-8", newline="\n") as file:
-        for peer, setting, path in missing:
-            file.write(format_row(COLUMNS, measure(peer, setting, path)))
+        for row in map_in_processes(measure, missing, jobs):
+            file.write(format_row(COLUMNS, row))
             file.flush()
 
 
-def measure(peer: Peer, setting: int, path: Path) -> Row:
+def measure(task: Task) -> Row:
     """Save one picture and measure the file: the cells of its row."""
-    original = as_byte_image(read_image(path))
-    picture = Image.fromarray(original)
+    original = as_byte_image(read_image(task.path))
+    size = original.shape[:2]
+    started = time.perf_counter()
+    data = encode(original, task.peer, task.scale, task.setting)
+    saved = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, f"picture{peer.suffix}")
-        started = time.perf_counter()
-        picture.save(file, **peer.save_options(setting))
-        saved = time.perf_counter()
-        with Image.open(file) as image:
-            decoded = np.asarray(image.convert("RGB"))
-        ended = time.perf_counter()
+        file = Path(folder, f"picture{task.peer.suffix}")
+        file.write_bytes(data)
         num_bytes = file.stat().st_size
-    values = {
-        "image": path.stem,
-        "codec": peer.name,
-        "setting": setting,
+        data = file.read_bytes()
+    rate = bits_per_pixel(num_bytes, size)
+    values: dict[str, Any] = {
+        "image": task.path.stem,
+        "codec": task.peer.name,
+        "scale": f"{task.scale:g}",
+        "setting": task.setting,
         "bytes": num_bytes,
-        "bpp": bits_per_pixel(num_bytes, original.shape[:2]),
-        "psnr": psnr(original, decoded),
-        "ms_ssim": ms_ssim(original, decoded),
+        "bpp": rate,
         "seconds_encode": saved - started,
-        "seconds_decode": ended - saved,
     }
-    return {column: format_value(column, value) for column, value in values.items()}
+    scaled_rate = bits_per_pixel(num_bytes, scaled_size(size, task.scale))
+    if task.rates[0] <= rate <= task.rates[1] and (task.scale == 1.0 or scaled_rate <= MAX_SCALED_RATE):
+        started = time.perf_counter()
+        decoded = decode(data, size)
+        values["seconds_decode"] = time.perf_counter() - started
+        values["psnr"] = psnr(original, decoded)
+        values["ms_ssim"] = ms_ssim(original, decoded)
+        values["ssimulacra2"] = ssimulacra2(original, decoded)
+    return {column: format_value(column, values.get(column)) for column in COLUMNS}
+
+
+def encode(pixels: NDArray[np.uint8], peer: Peer, scale: float, setting: int) -> bytes:
+    """The file that a codec makes of a picture [H, W, 3] that is so many times smaller."""
+    _plug_in()
+    picture = Image.fromarray(pixels)
+    if scale != 1.0:
+        height, width = scaled_size(pixels.shape[:2], scale)
+        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    picture.save(file, Image.registered_extensions()[peer.suffix], **peer.save_options(setting))
+    return file.getvalue()
+
+
+def decode(data: bytes, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """The pixels [H, W, 3] of a file, scaled up to `size`, (H, W)."""
+    _plug_in()
+    with Image.open(io.BytesIO(data)) as image:
+        picture = image.convert("RGB")
+    height, width = size
+    if picture.size != (width, height):
+        picture = picture.resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(picture)
+
+
+def scaled_size(size: tuple[int, ...], scale: float) -> tuple[int, int]:
+    """(height, width) of a picture that is so many times smaller."""
+    height, width = (max(1, round(side / scale)) for side in size)
+    return height, width
+
+
+@functools.cache
+def _plug_in() -> None:
+    """Let Pillow know the codecs that it has not got itself."""
+    try:
+        import pillow_heif
+        import pillow_jxl  # noqa: F401  # registers itself
+    except ImportError as error:
+        raise ResultsError(f"a codec is missing: pip install 'taichi-gs[benchmarks]' ({error})") from error
+    pillow_heif.register_heif_opener()
+
+
+def _versions() -> Iterator[str]:
+    yield from (f"{name} {features.version(name)}" for name in _LIBRARIES)
+    yield from (f"{name} {importlib.metadata.version(name)}" for name in _PLUGINS)

@@ -13,29 +13,32 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.rate import MAX_RATE, MIN_RATE
-from benchmarks.rate_results import Results
+from benchmarks.rate_results import MEASURES, Results
 from benchmarks.tables import Row
 
 _STYLE: dict[Any, Any] = {"svg.hashsalt": "taichi_gs", "svg.fonttype": "none", "font.size": 9.0}
 _TICKS = (0.03, 0.05, 0.1, 0.2, 0.3, 0.6)
 _OURS = ("#c1121f", "#f4845f", "#7f1d1d", "#fcbf49")
-_PEERS = ("C0", "C1", "C2", "C4")
+_PEERS = ("C7", "C1", "C2", "C0", "C9", "#08306b", "C4", "C5")
 _PUBLISHED = ("C5", "C6", "C7", "C8", "C9", "#5a5a8a", "#222222")
-_MARKERS = "sD^v"
+_MARKERS = "sD^vPX<>"
+
+RATES = tuple(np.geomspace(MIN_RATE, MAX_RATE, 25).tolist())
+"""At which other codecs' curves are drawn, where they reach a rate for every picture."""
 
 Points = list[tuple[float, float]]
 
 
 def draw(results: Results, out: Path) -> None:
-    """Draw PSNR, with what is published, and MS-SSIM over bits per pixel."""
+    """Draw the measures, PSNR with what is published, over bits per pixel."""
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(9.5, 4.6), layout="constrained")
-        axes = figure.subplots(1, 2)
-        for axis, column, label in zip(axes, ("psnr", "ms_ssim"), ("PSNR, dB", "MS-SSIM"), strict=True):
-            _measured(axis, results, column)
-            if column == "psnr":
+        figure = Figure(figsize=(12.5, 5.0), layout="constrained")
+        axes = figure.subplots(1, len(MEASURES))
+        for axis, measure in zip(axes, MEASURES, strict=True):
+            _measured(axis, results, measure.column)
+            if measure.column == "psnr":
                 _published(axis, results.published)
-            axis.set(xscale="log", xlim=(MIN_RATE, MAX_RATE), xlabel="bits per pixel", ylabel=label)
+            axis.set(xscale="log", xlim=(MIN_RATE, MAX_RATE), xlabel="bits per pixel", ylabel=measure.title)
             axis.set_ylim(*_limits(axis))
             axis.set_xticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
             axis.minorticks_off()
@@ -46,16 +49,19 @@ def draw(results: Results, out: Path) -> None:
 
 
 def _measured(axis: Axes, results: Results, column: str) -> None:
+    images = sorted({row["image"] for row in results.peers})
     for (name, table), color in zip(results.ours.items(), _OURS * len(results.ours), strict=False):
         label = name.removesuffix(".tsv").replace("-", ", ", 1)
         _line(axis, [(float(row["bpp"]), float(row[column])) for row in table.means], label, "o", color, 2.2)
     for index, codec in enumerate(results.codecs):
-        by_setting: dict[str, list[Row]] = {}
-        for row in results.peers:
-            if row["codec"] == codec:
-                by_setting.setdefault(row["setting"], []).append(row)
-        points = [(_mean(rows, "bpp"), _mean(rows, column)) for rows in by_setting.values()]
-        _line(axis, points, codec, _MARKERS[index % len(_MARKERS)], _PEERS[index % len(_PEERS)], 1.4)
+        curves = [results.curve(codec, image, lambda row: float(row[column])) for image in images]
+        points: Points = []
+        for rate in RATES:
+            values = [value for curve in curves if (value := curve.at(rate)) is not None]
+            if len(values) == len(curves):
+                points.append((rate, statistics.fmean(values)))
+        if points:
+            _line(axis, points, codec, _MARKERS[index % len(_MARKERS)], _PEERS[index % len(_PEERS)], 1.2)
 
 
 def _published(axis: Axes, rows: Iterable[Row]) -> None:
@@ -81,7 +87,3 @@ def _limits(axis: Axes) -> tuple[float, float]:
     visible = points[1, (points[0] >= MIN_RATE) & (points[0] <= MAX_RATE)].tolist()
     margin = 0.03 * (max(visible) - min(visible))
     return min(visible) - margin, max(visible) + margin
-
-
-def _mean(rows: Iterable[Row], column: str) -> float:
-    return statistics.fmean(float(row[column]) for row in rows)

@@ -1,12 +1,13 @@
-"""Measure rate and distortion next to other codecs on a folder of PNG files, Kodak's 24 pictures for one.
+"""Measure rate and distortion next to other codecs on a folder of PNG files.
 
-    python -m benchmarks.rate FOLDER [--bpp 0.042,0.066] [--preset NAME] [--jobs N] [--anchors FILE.json]
+    python -m benchmarks.rate FOLDER [--bpp 0.042,0.066] [--preset NAME] [--tune NAME] [--jobs N]
+                                [--anchors FILE.json]
     python -m benchmarks.compare --document docs/results.md --plot docs/rate.svg
 
 The first command measures and the second draws. The output folder gets three kinds of files:
 
-    taichi_gs-PRESET.tsv    what `python -m benchmarks.kodak` measures at these rates
-    peers.tsv               JPEG, JPEG 2000, WebP and AVIF, as Pillow writes them; rows that are there are kept
+    taichi_gs-PRESET.tsv    what `python -m benchmarks.kodak` measures at these rates, or taichi_gs-PRESET-TUNE.tsv
+    peers.tsv               the codecs of Pillow and of its plug-ins; rows that are there are kept
     published.tsv           curves that others have published, copied from the file of anchors
 """
 
@@ -29,6 +30,9 @@ RATES = (0.042, 0.066, 0.125, 0.183, 0.4, 0.5)
 
 MIN_RATE, MAX_RATE = 0.03, 0.6
 """What is drawn, in bits per pixel."""
+
+SLACK = 1.25
+"""How far beyond the rates the other codecs are measured, so that their curves reach them."""
 
 PUBLISHED_COLUMNS = ("image", "codec", "bpp", "psnr", "source")
 PUBLISHED = {
@@ -53,7 +57,8 @@ def main(argv: list[str] | None = None) -> int:
         arguments.output.mkdir(parents=True, exist_ok=True)
         if arguments.anchors:
             write_published(arguments.anchors, arguments.output / "published.tsv", command)
-        peers.run(paths, arguments.output / "peers.tsv", command)
+        rates = (min(arguments.bpp) / SLACK, max(arguments.bpp) * SLACK)
+        peers.run(paths, arguments.output / "peers.tsv", command, rates, arguments.jobs)
     except (ResultsError, TgsError) as error:
         print(f"rate: error: {error}", file=sys.stderr)
         return 1
@@ -90,8 +95,9 @@ def _pictures(folder: Path, names: list[str] | None) -> list[Path]:
 
 
 def _kodak_arguments(arguments: argparse.Namespace) -> list[str]:
-    out = arguments.output / f"taichi_gs-{arguments.preset}.tsv"
-    options = ["--preset", arguments.preset, "--bpp", *map(str, arguments.bpp), "--jobs", str(arguments.jobs)]
+    tune = ["--tune", arguments.tune] if arguments.tune else []
+    out = arguments.output / f"taichi_gs-{'-'.join([arguments.preset, *tune[1:]])}.tsv"
+    options = ["--preset", arguments.preset, *tune, "--bpp", *map(str, arguments.bpp), "--jobs", str(arguments.jobs)]
     images = ["--images", *arguments.images] if arguments.images else []
     resume = ["--resume"] if arguments.resume else []
     return [str(arguments.folder), *options, *images, "--out", str(out), *resume]
@@ -108,8 +114,9 @@ def _parser() -> argparse.ArgumentParser:
     listed = ",".join(map(str, RATES))
     add("--bpp", type=_rates, default=list(RATES), metavar="RATE,...", help=f"not to be exceeded [default: {listed}]")
     add("--preset", default="default", help="preset of the encoder [default: default]")
+    add("--tune", help="which errors count more [default: the encoder's]")
     add("--images", nargs="+", metavar="NAME", help="only these pictures, as in kodim01 kodim05")
-    add("--jobs", type=int, default=1, help="pictures this encoder has in work at a time [default: 1]")
+    add("--jobs", type=int, default=1, help="pictures in work at a time [default: 1]")
     add("--anchors", type=Path, metavar="FILE.json", help="copy published curves from this file")
     add("--output", type=Path, default=OUTPUT, metavar="DIR", help="folder [default: benchmarks/results/rate]")
     add("--peers-only", action="store_true", help="measure the other codecs alone")

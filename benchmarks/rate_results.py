@@ -2,15 +2,47 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from benchmarks.curves import Curve
-from benchmarks.tables import ResultsError, Row, Table, read_table
+from benchmarks.curves import Curve, decibels
+from benchmarks.tables import NONE, ResultsError, Row, Table, read_table
+
+FULL_SIZE = "1"
+"""In the column `scale`."""
 
 KODAK_PICTURES = 24
 """What published means are over: next to means over fewer pictures they would mislead."""
+
+
+class Measure(NamedTuple):
+    """A measure of quality.
+
+    Attributes:
+        title: of its table.
+        column: in results files.
+        digits: after the point, in tables.
+        scale: takes a cell to the scale on which differences are taken.
+    """
+
+    title: str
+    column: str
+    digits: int
+    scale: Callable[[float], float] = float
+
+    def of(self, row: Row) -> float:
+        """The quality of a row, on the scale on which differences are taken."""
+        return self.scale(float(row[self.column]))
+
+
+MEASURES = (
+    Measure("PSNR, dB", "psnr", 2),
+    Measure("MS-SSIM", "ms_ssim", 4, decibels),
+    Measure("SSIMULACRA 2", "ssimulacra2", 1),
+)
 
 
 @dataclass(frozen=True)
@@ -29,9 +61,19 @@ class Results:
     published: tuple[Row, ...]
     machines: tuple[str, ...]
 
-    def curve(self, codec: str, image: str, measure: Callable[[Row], float]) -> Curve:
-        """The curve of one picture and another codec, in a measure of quality."""
-        return curve_through([row for row in self.peers if (row["codec"], row["image"]) == (codec, image)], measure)
+    def curve(self, codec: str, image: str, measure: Callable[[Row], float], full_size: bool = False) -> Curve:
+        """The curve of one picture and another codec, in a measure of quality: at all scales, or at full size alone."""
+        rows = self._rows_of.get((codec, image), ())
+        return curve_through((row for row in rows if not full_size or row["scale"] == FULL_SIZE), measure)
+
+    @functools.cached_property
+    def _rows_of(self) -> dict[tuple[str, str], list[Row]]:
+        """The rows of the files whose quality was measured, by codec and picture."""
+        rows: dict[tuple[str, str], list[Row]] = {}
+        for row in self.peers:
+            if row["psnr"] != NONE:
+                rows.setdefault((row["codec"], row["image"]), []).append(row)
+        return rows
 
     @property
     def codecs(self) -> list[str]:
@@ -58,9 +100,9 @@ def read_results(folder: Path) -> Results:
     if any(other != pictures[0] for other in pictures):
         raise ResultsError(f"{' and '.join(ours)} are not of the same pictures")
     rows = tuple(row for row in peers.rows if row["image"] in pictures[0])
-    measured = {(row["codec"], row["setting"], row["image"]) for row in rows}
-    for codec, setting in {(codec, setting) for codec, setting, _ in measured} or {("", "")}:
-        if any((codec, setting, image) not in measured for image in pictures[0]):
+    measured = {(row["codec"], row["scale"], row["setting"], row["image"]) for row in rows}
+    for kind in {key[:3] for key in measured} or {("", "", "")}:
+        if any((*kind, image) not in measured for image in pictures[0]):
             raise ResultsError("peers.tsv does not have all pictures: its run has not ended")
     path = folder / "published.tsv"
     published = read_table(path).rows if path.exists() and len(pictures[0]) == KODAK_PICTURES else ()

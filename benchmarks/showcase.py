@@ -11,7 +11,6 @@ decoded from it.
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 import taichi_gs
+from benchmarks import peers
 from benchmarks.peers import PEERS, Peer
 from benchmarks.provenance import ROOT
 from taichi_gs.pictures.convert import as_byte_image
@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     panels = [
         Panel(original, "original", f"{original.shape[1]} x {original.shape[0]} pixels"),
         _panel("taichi_gs", original, data, taichi_gs.decode(data)),
-        _panel(f"{peer.name}, quality {setting}", original, other, _decoded(other)),
+        _panel(f"{peer.name}, quality {setting}", original, other, peers.decode(other, original.shape[:2])),
     ]
     x, y, width, height = arguments.part
     side_by_side(panels, (x, y, width, height)).save(arguments.out, optimize=True)
@@ -82,13 +82,10 @@ def file_of_peer(peer: Peer, pixels: Pixels, max_bytes: int) -> tuple[int, bytes
 
     Its settings are all whole numbers from the least to the greatest in `peer.settings`.
     """
-    picture, name = Image.fromarray(pixels), Image.registered_extensions()[peer.suffix]
     found: list[tuple[int, bytes]] = []
     for setting in range(min(peer.settings), max(peer.settings) + 1):
-        file = io.BytesIO()
-        picture.save(file, name, **peer.save_options(setting))
-        found.append((setting, file.getvalue()))
-        if len(file.getvalue()) > FAR_BEYOND * max_bytes:
+        found.append((setting, peers.encode(pixels, peer, 1.0, setting)))
+        if len(found[-1][1]) > FAR_BEYOND * max_bytes:
             break
     smallest = min(len(data) for _, data in found)
     allowed = [pair for pair in found if len(pair[1]) <= max(max_bytes, smallest)]
@@ -112,11 +109,6 @@ def side_by_side(panels: Sequence[Panel], part: tuple[int, int, int, int]) -> Im
 
 def _panel(title: str, original: Pixels, data: bytes, decoded: Pixels) -> Panel:
     return Panel(decoded, title, f"{len(data):,} bytes, {psnr(original, decoded):.2f} dB")
-
-
-def _decoded(data: bytes) -> Pixels:
-    with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ _DECIMALS = {
     "bpp": 5,
     "psnr": 4,
     "ms_ssim": 5,
+    "ssimulacra2": 3,
     "seconds_encode": 3,
     "seconds_decode": 4,
     "published_bpp": 5,
