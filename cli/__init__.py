@@ -43,8 +43,8 @@ def tgs() -> None:
       tgs COMMAND --help
 
     Results go to standard output. Everything else goes to standard error. The exit status is 0 if all went well, 1 if
-    something failed, 2 if the command was wrong, 3 if a file is not as good as --psnr asks for, 129 after SIGHUP,
-    130 after Ctrl-C, and 143 after SIGTERM.
+    something failed, 2 if the command was wrong, 3 if a file is not as good as --quality or --psnr asks for, 129 after
+    SIGHUP, 130 after Ctrl-C, and 143 after SIGTERM.
 
     \b
     The Tab key completes commands, options and files if you add one of these lines to

@@ -9,6 +9,7 @@ import click
 from taichi_gs.encoder.choices import (
     MAX_BUDGET,
     MAX_K,
+    MAX_QUALITY,
     MAX_RESTARTS,
     MAX_STEPS,
     MIN_BYTES,
@@ -47,6 +48,11 @@ _bits = click.IntRange(1, 12)
     "num_bytes",
     type=click.IntRange(MIN_BYTES, MAX_FILE_BYTES),
     help="Make the best file with at most this many bytes.",
+)
+@click.option(
+    "--quality",
+    type=click.FloatRange(0, MAX_QUALITY, min_open=True),
+    help="Make the smallest file that looks this good, from 1 to 100.",
 )
 @click.option(
     "--psnr", type=click.FloatRange(min=0, min_open=True), help="Make the smallest file with this PSNR, in dB."
@@ -122,14 +128,15 @@ def compress(
     With --json, `psnr` is measured on the decoded file. It is null if the picture comes back exactly. A failure is an
     object with `error`. If there may be several files, the last object has the totals.
 
-    Give only one of --bpp, --bytes, --psnr and --num-gaussians. If no file can have the PSNR that --psnr asks for, tgs
-    writes the best file, and the exit status is 3. The exit status is 1 if any picture failed.
+    Give only one of --bpp, --bytes, --quality, --psnr and --num-gaussians. A quality is measured by MS-SSIM, and means
+    about the same for every picture. If no file is as good as --quality or --psnr asks for, tgs writes the best file,
+    and the exit status is 3. The exit status is 1 if any picture failed.
 
     \b
     Examples:
       tgs compress photo.png --k 64 -o small.tgs
       tgs compress photo.png --bytes 20000
-      tgs compress photo.png --psnr 30
+      tgs compress photo.png --quality 60
       tgs compress *.jpg --output-dir small --preset fast
       tgs compress holiday -r --output-dir small --skip-existing
       tgs compress --files-from list.txt --shard 3/16 --output-dir small --report part3.jsonl

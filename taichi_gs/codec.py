@@ -77,7 +77,7 @@ def encode(
         ImageError: if the picture cannot be encoded.
         OptionError: if an option, or a combination, makes no sense.
         DeviceError: if the device is not available.
-        QualityError: if no file reaches the option psnr; it has the best one.
+        QualityError: if no file reaches the option quality or psnr; it has the best one.
     """
     # Here, because decoding does without PyTorch and Pillow.
     from taichi_gs.encoder.encode import encode_picture

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from taichi_gs.decoder.draw import draw_integers
 from taichi_gs.encoder.choices import MIN_BYTES
 from taichi_gs.encoder.fitter import Fitter
+from taichi_gs.encoder.goal import QUALITY_PER_DECIBEL, Goal, goal_of
 from taichi_gs.encoder.plane_fits import Outcome, Planes
 from taichi_gs.encoder.presets import EncoderConfig
 from taichi_gs.format.bitstream import num_bytes_of
 from taichi_gs.model.quantized import QuantizedGaussians
 from taichi_gs.pictures.convert import as_byte_image
-from taichi_gs.pictures.metrics import psnr
 from taichi_gs.pictures.picture import comparable_rgb
 from taichi_gs.pictures.transparency import fill_transparent
 
@@ -47,8 +47,9 @@ class AlphaCoding:
             a pixel.
         sufficient_psnr: in dB; an alpha plane that is better than this gives Gaussians back: simple masks need less
             than their share.
-        color_margin, alpha_margin: in dB over a PSNR that is asked for, for colours where they are opaque, and for
+        color_margin, alpha_margin: in dB over a quality that is asked for, for colours where they are opaque, and for
             alpha.
+        psnr_over_ms_ssim: in dB, about; alpha always has a PSNR as its goal.
         max_fits: how often colours are fitted until the PSNR is reached.
     """
 
@@ -58,6 +59,7 @@ class AlphaCoding:
     sufficient_psnr: float = 46.0
     color_margin: float = 0.5
     alpha_margin: float = 6.0
+    psnr_over_ms_ssim: float = 15.5
     max_fits: int = 5
 
     def run(
@@ -73,8 +75,9 @@ class AlphaCoding:
             plane = self._fit_plane(fitter, alpha, config, max_bytes).quantized
         # What a plane that is not good enough means for the picture is seen in the end.
         filled = fill_transparent(colors, alpha)
-        if config.psnr is not None:
-            return self._fit_to_psnr(fitter, np.dstack([colors, alpha]), filled, plane, config)
+        goal = goal_of(config)
+        if goal is not None:
+            return self._fit_to_goal(fitter, np.dstack([colors, alpha]), filled, plane, config, goal)
         room = None if max_bytes is None else max_bytes - num_bytes_of(plane)
         outcome = fitter.fit(filled, config, room)
         return Layers(outcome.quantized, plane, outcome.shortfall)
@@ -90,37 +93,46 @@ class AlphaCoding:
         """Fit alpha [H, W] with its share of what there is."""
         # Of alpha, errors show where the picture is busy too.
         planes, config = alpha[:, :, None], replace(config, tune="psnr")
-        if config.psnr is not None:
-            return fitter.fit(planes, replace(config, psnr=config.psnr + self.alpha_margin, restarts=1))
         share, config = self.share(alpha), replace(config, restarts=1)
+        if config.psnr is not None:
+            return fitter.fit(planes, replace(config, psnr=config.psnr + self.alpha_margin))
+        if config.quality is not None:
+            decibels = config.quality / QUALITY_PER_DECIBEL + self.psnr_over_ms_ssim
+            return fitter.fit(planes, replace(config, quality=None, psnr=decibels + self.alpha_margin))
         if max_bytes is not None:
             return fitter.fit(planes, config, max(MIN_BYTES, int(share * max_bytes)), self.sufficient_psnr)
         count = config.num_gaussians or alpha.size // config.rate_model.pixels_per_gaussian
         config = replace(config, num_gaussians=max(1, int(share * count)))
         return fitter.fit(planes, config, min_psnr=self.sufficient_psnr)
 
-    def _fit_to_psnr(
-        self, fitter: Fitter, picture: Planes, filled: Planes, plane: QuantizedGaussians, config: EncoderConfig
+    def _fit_to_goal(
+        self,
+        fitter: Fitter,
+        picture: Planes,
+        filled: Planes,
+        plane: QuantizedGaussians,
+        config: EncoderConfig,
+        goal: Goal,
     ) -> Layers:
-        """Fit the filled colours until with the alpha plane they make `picture` [H, W, C] of the PSNR asked for."""
-        goal = config.psnr or 0.0
+        """Fit the filled colours until with the alpha plane they make `picture` [H, W, C] of the quality asked for."""
         expected, expected_colors = (comparable_rgb(as_byte_image(planes)) for planes in (picture, filled))
         # Errors count as much as they are visible, and are about the same everywhere.
-        visible = float(np.square(picture[:, :, -1]).mean())
-        wanted = max(goal + self.color_margin + 10.0 * math.log10(max(visible, 1e-3)), 1.0)
+        visible = float(np.square(picture[:, :, -1]).mean()) if goal.option == "psnr" else 1.0
+        wanted = max(goal.decibels + self.color_margin + 10.0 * math.log10(max(visible, 1e-3)), 1.0)
         for _ in range(self.max_fits):
-            colors = fitter.fit(filled, replace(config, psnr=wanted))
-            reached = psnr(expected, _drawn(fitter, colors.quantized, plane))
-            if reached >= goal:
+            colors = fitter.fit(filled, goal.asked_of(config, wanted))
+            reached = goal.measure(expected, _drawn(fitter, colors.quantized, plane))
+            if reached >= goal.decibels:
                 return Layers(colors.quantized, plane)
             if colors.shortfall is not None:
                 break
             # Small files are often better than they had to be: nearly the same goal would make the same file again.
-            wanted = max(wanted, psnr(expected_colors, _drawn(fitter, colors.quantized))) + goal - reached + 0.1
+            own = goal.measure(expected_colors, _drawn(fitter, colors.quantized))
+            wanted = max(wanted, own) + goal.decibels - reached + 0.1
         which = f"what the last of {self.max_fits} attempts reached"
         if colors.shortfall is not None:
             which = "the best that this preset reaches"
-        return Layers(colors.quantized, plane, f"{which} is {reached:.2f} dB, not {goal:g}")
+        return Layers(colors.quantized, plane, goal.missed(reached, which))
 
 
 def _drawn(fitter: Fitter, colors: QuantizedGaussians, alpha: QuantizedGaussians | None = None) -> NDArray[np.uint8]:

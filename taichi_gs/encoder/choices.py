@@ -24,6 +24,9 @@ MAX_BUDGET = 400_000
 MIN_BYTES = 120
 """No limit below this can be met: it is the size of a file with a handful of Gaussians."""
 
+MAX_QUALITY = 100
+"""An MS-SSIM of 0.99."""
+
 MAX_K = 4096
 """The most codewords of a codebook."""
 

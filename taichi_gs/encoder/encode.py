@@ -35,7 +35,7 @@ def encode_picture(picture: Picture, config: EncoderConfig, device: str, listene
         ImageError: if the picture cannot be encoded.
         OptionError: if the bytes that are asked for are too few.
         DeviceError: if the device is not available.
-        QualityError: if no file has the PSNR that is asked for; it has the best one.
+        QualityError: if no file has the quality that is asked for; it has the best one.
     """
     colors, alpha = _split(as_planes(picture.pixels, max_pixels=None))
     metadata = {tag: content for field, tag in METADATA_TAGS.items() if (content := getattr(picture, field))}

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 
 from taichi_gs import files
 from taichi_gs.encoder.choices import MIN_BYTES
+from taichi_gs.encoder.goal import goal_of
 from taichi_gs.encoder.plane_fits import Outcome, PlaneFits, Planes
 from taichi_gs.encoder.presets import EncoderConfig
-from taichi_gs.encoder.quality_search import fit_to_psnr
+from taichi_gs.encoder.quality_search import fit_to_goal
 from taichi_gs.encoder.rate_model import CodebookSizes
 from taichi_gs.encoder.restarts import ProgressListener, best_of
 from taichi_gs.kernels.runtime import Arch
@@ -59,8 +60,9 @@ class Fitter:
             self._num_done = before + step
             self._listener(self._num_done, before + num_steps + self._num_later, psnr)
 
-        if config.psnr is not None:
-            return fit_to_psnr(fits, config.psnr, _searched_sizes(config, fits.num_pixels), config.restarts, tick)
+        goal = goal_of(config)
+        if goal is not None:
+            return fit_to_goal(fits, goal, _searched_sizes(config, fits.num_pixels), config.restarts, tick)
         configs = [fits.configure(max_bytes, restart, min_psnr) for restart in range(config.restarts)]
         return Outcome(best_of(fits, configs, tick))
 

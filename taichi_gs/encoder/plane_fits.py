@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taichi_gs.decoder.draw import draw_integers
+from taichi_gs.encoder.goal import goal_of
 from taichi_gs.encoder.presets import EncoderConfig
 from taichi_gs.encoder.rate_model import CodebookSizes
 from taichi_gs.fit.config import FitConfig
@@ -49,14 +50,15 @@ class FitResult:
     Attributes:
         quantized: its integers.
         num_bytes: the size of its file, without chunks.
-        psnr: in dB, of the decoded file against the planes rounded to 8 bits.
-        quality: the same, with each pixel's error weighted as the fit's objective does.
+        reached: in dB, of the decoded file against the planes rounded to 8 bits, by the measure of the quality that is
+            asked for; the PSNR without such a goal.
+        weighted_psnr: with each pixel's error weighted as the fit's objective does.
     """
 
     quantized: QuantizedGaussians
     num_bytes: int
-    psnr: float
-    quality: float
+    reached: float
+    weighted_psnr: float
 
 
 class PlaneFits:
@@ -125,8 +127,9 @@ class PlaneFits:
         """Fit once, and measure what a decoder makes of it."""
         quantized, objective = self._fit(config, listener)
         pixels = comparable_rgb(draw_integers(quantized, device=self._arch))
-        quality = objective.decoded_quality(pixels)
-        return FitResult(quantized, num_bytes_of(quantized), psnr(self._levels, pixels), quality)
+        goal = goal_of(self._config)
+        reached = (goal.measure if goal else psnr)(self._levels, pixels)
+        return FitResult(quantized, num_bytes_of(quantized), reached, objective.weighted_psnr(pixels))
 
     def _fit(self, config: FitConfig, listener: StepListener) -> tuple[QuantizedGaussians, Objective]:
         chosen = self._config.hyperparameters

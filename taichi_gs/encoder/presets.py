@@ -16,6 +16,7 @@ from taichi_gs import files
 from taichi_gs.encoder.choices import (
     MAX_BUDGET,
     MAX_K,
+    MAX_QUALITY,
     MAX_RESTARTS,
     MAX_STEPS,
     MIN_BYTES,
@@ -32,7 +33,7 @@ from taichi_gs.model.blending import Blending
 if TYPE_CHECKING:
     from taichi_gs.fit.fit import Hyperparameters
 
-GOALS = ("num_gaussians", "bits_per_pixel", "num_bytes", "psnr")
+GOALS = ("num_gaussians", "bits_per_pixel", "num_bytes", "quality", "psnr")
 """The options that decide how large the file is. One of them can be given."""
 
 
@@ -56,9 +57,12 @@ class EncoderConfig:
         covariance_k, color_k: the most codewords of the two codebooks, and never more than one for four Gaussians, or
             eight; None follows from N.
         bits_per_pixel, num_bytes: the file is kept at or below this rate or size, if given.
+        quality: from 0 to 100; the file is made as small as this quality allows, if given: -50 log10(1 - MS-SSIM) of
+            the decoded file against the picture rounded to 8 bits, so that 50 is an MS-SSIM of 0.9 and 100 of 0.99.
         psnr: in dB; the file is made as small as this quality allows, if given: that of the decoded file against the
-            picture rounded to 8 bits. At most one of num_gaussians, bits_per_pixel, num_bytes and psnr can be given.
-            That of a picture with alpha is measured over black and over white, see `picture.comparable_rgb`.
+            picture rounded to 8 bits. At most one of num_gaussians, bits_per_pixel, num_bytes, quality and psnr can
+            be given. Both qualities of a picture with alpha are measured over black and over white, see
+            `picture.comparable_rgb`.
         seed: of every random choice.
         rate_model: what files are expected to cost.
         hyperparameters: all other choices of a fit, for experiments; None is `fit.Hyperparameters()`.
@@ -79,6 +83,7 @@ class EncoderConfig:
     color_k: int | None = None
     bits_per_pixel: float | None = None
     num_bytes: int | None = None
+    quality: float | None = None
     psnr: float | None = None
     seed: int = 0
     rate_model: RateModel = field(default_factory=RateModel)
@@ -108,6 +113,7 @@ class EncodeOptions(TypedDict, total=False):
     color_k: int | None
     bits_per_pixel: float | None
     num_bytes: int | None
+    quality: float | None
     psnr: float | None
     seed: int
     rate_model: RateModel
@@ -174,12 +180,14 @@ def _check(config: EncoderConfig) -> None:
         value = getattr(config, name)
         if value not in get_args(known):
             raise OptionError(f"unknown {name} {value!r}: choose {' or '.join(get_args(known))}")
-    for name in ("bits_per_pixel", "psnr"):
+    for name in ("bits_per_pixel", "quality", "psnr"):
         value = getattr(config, name)
         if value is None:
             continue
         if isinstance(value, bool) or not (isinstance(value, Real) and math.isfinite(value) and float(value) > 0):
             raise OptionError(f"{name} must be a positive number, not {value!r}")
+    if config.quality is not None and config.quality > MAX_QUALITY:
+        raise OptionError(f"quality must be at most {MAX_QUALITY}, not {config.quality!r}")
     goals = [name for name in GOALS if getattr(config, name) is not None]
     if len(goals) > 1:
         raise OptionError(f"{goals[0]} and {goals[1]} exclude each other: give one of {', '.join(GOALS)}")

@@ -39,4 +39,4 @@ def best_of(fits: PlaneFits, configs: Sequence[FitConfig], listener: ProgressLis
 
 def score(result: FitResult) -> float:
     """The quality less what the bytes are worth, in dB: the larger the better."""
-    return result.quality - DECIBELS_PER_DOUBLING * math.log2(result.num_bytes)
+    return result.weighted_psnr - DECIBELS_PER_DOUBLING * math.log2(result.num_bytes)

@@ -21,7 +21,7 @@ class TimeModel:
         seconds_per_pixel: of a step.
         seconds_per_byte: of a step, and of the file, which has a Gaussian in three bytes or so.
         factor_of_ssim: of all that, with the loss "l1-ssim".
-        num_fits_to_psnr: that a search for a quality makes.
+        num_fits_to_goal: that a search for a quality makes.
         typical_rate: bits per pixel of a file that has the quality asked for.
     """
 
@@ -29,12 +29,13 @@ class TimeModel:
     seconds_per_pixel: float = 18e-9
     seconds_per_byte: float = 0.7e-6
     factor_of_ssim: float = 3.3
-    num_fits_to_psnr: float = 2.5
+    num_fits_to_goal: float = 2.5
     typical_rate: float = 0.3
 
     def expected_seconds(self, config: EncoderConfig, num_pixels: int) -> float:
         """Return the seconds to encode a picture without alpha."""
-        num_fits = config.restarts + (0 if config.psnr is None else self.num_fits_to_psnr - 1)
+        has_goal = config.psnr is not None or config.quality is not None
+        num_fits = config.restarts + (self.num_fits_to_goal - 1 if has_goal else 0)
         a_step = (
             self.seconds_per_step
             + self.seconds_per_pixel * num_pixels
@@ -48,7 +49,7 @@ class TimeModel:
             return config.num_bytes
         if config.bits_per_pixel is not None:
             return config.bits_per_pixel * num_pixels / 8
-        if config.psnr is not None:
+        if config.psnr is not None or config.quality is not None:
             return self.typical_rate * num_pixels / 8
         model = config.rate_model
         count = config.num_gaussians or max(1, num_pixels // model.pixels_per_gaussian)

@@ -159,7 +159,7 @@ class Objective:
                 error = (resolution.render(parameters) - resolution.picture).square().mean()
         return -10.0 * math.log10(max(float(error), 1e-10))
 
-    def decoded_quality(self, pixels: NDArray[np.uint8]) -> float:
+    def weighted_psnr(self, pixels: NDArray[np.uint8]) -> float:
         """The PSNR in dB of decoded pixels [H, W, 3], each error times its weight: what files are ranked by."""
         levels = to_levels(self.full.picture)
         errors = (torch.tensor(pixels).permute(2, 0, 1).to(levels) - levels).square()

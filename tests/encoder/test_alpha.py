@@ -12,12 +12,16 @@ import reference_decoder
 from numpy.typing import NDArray
 from small_fits import photograph
 
+from taichi_gs.decoder.draw import draw_integers
 from taichi_gs.encoder.alpha import AlphaCoding, Layers
 from taichi_gs.encoder.fitter import Fitter
 from taichi_gs.encoder.presets import EncoderConfig
 from taichi_gs.encoder.rate_model import RateModel
 from taichi_gs.format.bitstream import num_bytes_of, serialize
 from taichi_gs.kernels import runtime
+from taichi_gs.pictures.convert import as_byte_image
+from taichi_gs.pictures.metrics import ms_ssim
+from taichi_gs.pictures.picture import comparable_rgb
 
 Planes = NDArray[np.float32]
 
@@ -124,6 +128,14 @@ def test_colours_are_fitted_until_the_picture_has_its_psnr() -> None:
         layers = coded(AlphaCoding(color_margin=margin), config)
         assert layers.shortfall is None
         assert decoded_psnr(layers, ellipse()) >= 21.9  # whole levels are rounded once more where they are compared
+
+
+def test_colours_are_fitted_until_the_picture_has_its_quality() -> None:
+    layers = coded(AlphaCoding(), EncoderConfig(steps=60, quality=55.0))
+    assert layers.shortfall is None
+    pictures = [comparable_rgb(as_byte_image(np.dstack([COLORS, ellipse()])))]
+    pictures.append(comparable_rgb(draw_integers(layers.colors, layers.alpha, device=runtime.start())))
+    assert -50 * math.log10(1 - ms_ssim(*pictures)) >= 55.0
 
 
 def test_attempts_that_end_before_the_best_is_known_do_not_claim_it() -> None:

@@ -12,8 +12,11 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+import pytorch_msssim
 import reference_decoder
+import torch
 from click.testing import CliRunner
+from conftest import ROOT
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -97,6 +100,16 @@ def test_psnr_is_reached_and_hardly_exceeded(psnr: float, blending: str, photo: 
     assert 10 * math.log10(255**2 / np.mean((by_reference - photo) ** 2)) == pytest.approx(psnr + 0.05, abs=0.06)
 
 
+@pytest.mark.parametrize("quality", [50, 62.5])
+def test_quality_is_ms_ssim_and_hardly_exceeded(quality: float) -> None:
+    with Image.open(ROOT / "examples" / "photo.png") as image:
+        photo = np.asarray(image.crop((420, 90, 676, 346)))
+    decoded = taichi_gs.decode(taichi_gs.encode(photo, **QUICK, quality=quality))
+    tensors = [torch.tensor(pixels).permute(2, 0, 1)[None].float() for pixels in (photo, decoded)]
+    similarity = float(pytorch_msssim.ms_ssim(*tensors, data_range=255))
+    assert quality <= -50 * math.log10(1 - similarity) <= quality + 3
+
+
 def test_a_file_for_a_psnr_is_no_larger_than_one_of_that_psnr(photo: Bytes) -> None:
     """A file with a given number of bytes has about the PSNR for which the encoder would make it so large."""
     plain = [taichi_gs.encode(photo, **QUICK, num_bytes=700, seed=seed) for seed in range(3)]
@@ -143,6 +156,11 @@ def test_psnr_that_cannot_be_reached(picture: Bytes) -> None:
     assert (type(again), str(again), again.data) == (QualityError, str(error), error.data)
 
 
+def test_quality_that_cannot_be_reached(picture: Bytes) -> None:
+    with pytest.raises(QualityError, match=r"^the best that this preset reaches is \d+\.\d, not 100$"):
+        taichi_gs.encode(picture, preset="fast", steps=20, quality=100)
+
+
 def test_16_bit_pictures_are_measured_in_8_bits(photo: Bytes) -> None:
     fine = photo.astype(np.uint16) * 257 + np.random.default_rng(1).integers(-100, 101, photo.shape)
     fine = fine.clip(0, 65535).astype(np.uint16)
@@ -155,7 +173,11 @@ def test_16_bit_pictures_are_measured_in_8_bits(photo: Bytes) -> None:
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [*itertools.combinations([{"num_gaussians": 12}, {"bits_per_pixel": 1.0}, {"num_bytes": 500}, {"psnr": 25.0}], 2)],
+    [
+        *itertools.combinations(
+            [{"num_gaussians": 12}, {"bits_per_pixel": 1.0}, {"num_bytes": 500}, {"quality": 50}, {"psnr": 25.0}], 2
+        )
+    ],
 )
 def test_goals_exclude_each_other(first: dict[str, Any], second: dict[str, Any], picture: Bytes) -> None:
     with pytest.raises(OptionError, match="exclude each other") as caught:
@@ -170,6 +192,9 @@ def test_goals_exclude_each_other(first: dict[str, Any], second: dict[str, Any],
         ({"num_bytes": -1}, "num_bytes must be a whole number"),
         ({"num_bytes": "500"}, "num_bytes must be a whole number"),
         ({"num_bytes": 1 << 31}, "num_bytes must be a whole number"),
+        ({"quality": 0}, "quality must be a positive number"),
+        ({"quality": 100.5}, "quality must be at most 100"),
+        ({"quality": "50"}, "quality must be a positive number"),
         ({"psnr": 0}, "psnr must be a positive number"),
         ({"psnr": -20.0}, "psnr must be a positive number"),
         ({"psnr": float("inf")}, "psnr must be a positive number"),
@@ -255,6 +280,8 @@ def test_status_3_of_the_real_encoder(folder: Path, picture: Bytes) -> None:
     [
         ["--bytes", "0"],
         ["--bytes", "50"],
+        ["--quality", "0"],
+        ["--quality", "101"],
         ["--psnr", "0"],
         ["--psnr", "nan"],
         ["--blending", "both"],

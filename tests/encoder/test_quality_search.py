@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from taichi_gs.encoder.goal import Goal
 from taichi_gs.encoder.plane_fits import FitResult, Outcome
-from taichi_gs.encoder.quality_search import SearchSettings, fit_to_psnr
+from taichi_gs.encoder.quality_search import SearchSettings, fit_to_goal
 
 STEPS = 3
 
@@ -62,7 +63,9 @@ def search(
     curve: Any, psnr: float, num_restarts: int = 1, settings: SearchSettings | None = None, sizes: Any = SIZES
 ) -> tuple[Outcome, list[tuple[int, int, float]]]:
     reports: list[tuple[int, int, float]] = []
-    return fit_to_psnr(curve, psnr, sizes, num_restarts, lambda *report: reports.append(report), settings), reports
+    return fit_to_goal(
+        curve, Goal("psnr", psnr), sizes, num_restarts, lambda *report: reports.append(report), settings
+    ), reports
 
 
 @pytest.mark.parametrize("size", [1500, 4000, 12_000, 40_000])
@@ -74,7 +77,7 @@ def test_few_fits_find_hardly_more_bytes_than_it_takes(at_one_bit: float, slope:
     outcome, _ = search(curve, psnr)
     found: Any = outcome.quantized
     assert outcome.shortfall is None
-    assert curve.results[found].psnr >= psnr
+    assert curve.results[found].reached >= psnr
     assert len(curve.sizes) <= 4
     # Half a decibel is dropped again at most, and that saves a part of what it cost.
     assert curve.results[found].num_bytes <= 1.16 * size
@@ -111,10 +114,10 @@ def test_steps_count_on_and_those_in_all_are_what_is_planned_so_far() -> None:
 def test_a_psnr_that_no_size_has_gets_the_largest() -> None:
     curve = Curve(at_one_bit=20.0)
     outcome, _ = search(curve, 40.0)
-    best = max(curve.results, key=lambda result: result.psnr)
+    best = max(curve.results, key=lambda result: result.reached)
     assert max(curve.sizes) == SIZES[1]
     assert outcome.quantized == best.quantized
-    assert outcome.shortfall == f"the best that this preset reaches is {best.psnr:.2f} dB, not 40"
+    assert outcome.shortfall == f"the best that this preset reaches is {best.reached:.2f} dB, not 40"
 
 
 @pytest.mark.parametrize("max_fits", [1, 2, 5])
@@ -153,13 +156,13 @@ def test_what_is_returned_is_the_best_that_was_seen(psnr: float, luck: tuple[flo
     for at_one_bit in (31.0, 34.0, 37.0):
         curve = Curve(at_one_bit, luck=luck)
         outcome, _ = search(curve, psnr, num_restarts=3)
-        good = [result for result in curve.results if result.psnr >= psnr]
+        good = [result for result in curve.results if result.reached >= psnr]
         found: Any = outcome.quantized
         if good:
             assert curve.results[found].num_bytes == min(result.num_bytes for result in good)
             assert outcome.shortfall is None
         else:
-            assert curve.results[found].psnr == max(result.psnr for result in curve.results)
+            assert curve.results[found].reached == max(result.reached for result in curve.results)
             assert outcome.shortfall is not None
 
 
@@ -173,7 +176,7 @@ def test_no_fit_is_larger_than_one_that_was_good_enough_or_smaller_than_one_that
         search(curve, psnr)
         for number, (size, result) in enumerate(zip(curve.sizes, curve.results, strict=True)):
             later = curve.sizes[number + 1 :]
-            assert all(other < size if result.psnr >= psnr else other > size for other in later)
+            assert all(other < size if result.reached >= psnr else other > size for other in later)
 
 
 def test_restarts_have_the_size_that_was_found() -> None:

@@ -65,9 +65,9 @@ def test_the_best_of_several_restarts_is_kept(max_bytes: int | None) -> None:
         assert result.num_bytes == num_bytes_of(result.quantized) == len(serialize(result.quantized))
         assert result.num_bytes <= (max_bytes or math.inf)
         # A decoder may round single pixels in another way.
-        assert result.psnr == pytest.approx(psnr_of(result.quantized, photograph()), abs=0.01)
-        assert result.quality == pytest.approx(result.psnr, abs=1e-3)
-        worths.append(result.psnr - 1.7 * math.log2(result.num_bytes))
+        assert result.reached == pytest.approx(psnr_of(result.quantized, photograph()), abs=0.01)
+        assert result.weighted_psnr == pytest.approx(result.reached, abs=1e-3)
+        worths.append(result.reached - 1.7 * math.log2(result.num_bytes))
     assert best is fits.results[int(np.argmax(worths))].quantized
     assert [report[:2] for report in reports] == [(step, 160) for step in range(1, 161)]
 
@@ -83,15 +83,16 @@ def test_a_single_fit_is_not_measured() -> None:
 
 def test_twice_the_bytes_are_worth_17_decibels() -> None:
     one = RecordedFits().measured(RecordedFits().configure(None, 0), nothing)
-    assert score(replace(one, num_bytes=2 * one.num_bytes, quality=one.quality + 1.7)) == pytest.approx(score(one))
-    assert score(replace(one, psnr=0.0)) == score(one), "quality ranks them, which may be weighted"
+    other = replace(one, num_bytes=2 * one.num_bytes, weighted_psnr=one.weighted_psnr + 1.7)
+    assert score(other) == pytest.approx(score(one))
+    assert score(replace(one, reached=0.0)) == score(one), "quality ranks them, which may be weighted"
 
 
 def test_gray_is_measured_as_gray() -> None:
     fits = RecordedFits(planes=GRAY)
     result = fits.measured(fits.configure(None, 0), nothing)
     assert result.quantized.is_gray
-    assert result.psnr == pytest.approx(psnr_of(result.quantized, GRAY), abs=0.01)
+    assert result.reached == pytest.approx(psnr_of(result.quantized, GRAY), abs=0.01)
 
 
 # What each is asked for

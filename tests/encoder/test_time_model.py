@@ -30,6 +30,7 @@ def test_presets_differ_by_their_steps_and_restarts() -> None:
         ({"num_bytes": 9000}, {"num_bytes": 900}),
         ({"num_gaussians": 9000}, {"num_gaussians": 900}),
         ({"psnr": 30.0}, {"bits_per_pixel": 0.3}),
+        ({"quality": 60.0}, {"bits_per_pixel": 0.3}),
         ({"num_pixels": 2 * KODAK}, {}),
         ({"steps": 600}, {}),
     ],

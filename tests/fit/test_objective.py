@@ -170,8 +170,8 @@ def test_the_quality_of_decoded_pixels_counts_weights_and_8_bits() -> None:
     weights = pixel_weights(size)
     for given, own in ((None, np.ones(size)), (weights, weights.numpy())):
         expected = 10 * math.log10(255**2 / np.mean(own[:, :, None] * (pixels - levels) ** 2))
-        assert objective_of(picture, given).decoded_quality(pixels) == pytest.approx(expected, abs=1e-4)
-        assert objective_of(picture, given).decoded_quality(levels.astype(np.uint8)) == math.inf
+        assert objective_of(picture, given).weighted_psnr(pixels) == pytest.approx(expected, abs=1e-4)
+        assert objective_of(picture, given).weighted_psnr(levels.astype(np.uint8)) == math.inf
 
 
 def test_a_psnr_that_is_reached_is_that_of_8_bits_and_without_weights() -> None:
