@@ -47,15 +47,6 @@ def bd_rate(anchor: Curve, test: Curve) -> float | None:
     return float(measure(*_arguments(anchor, test), METHOD, require_matching_points=False, min_overlap=0))
 
 
-def bd_quality(anchor: Curve, test: Curve) -> float | None:
-    """Compute by how much the test's quality exceeds the anchor's at equal rate; None if no rate is on both curves."""
-    if not _overlap(anchor.rates, test.rates):
-        return None
-    from bjontegaard import bd_psnr as measure
-
-    return float(measure(*_arguments(anchor, test), METHOD, require_matching_points=False, min_overlap=0))
-
-
 def decibels(ms_ssim: float) -> float:
     """Put an MS-SSIM, as results files have it, on the scale on which Bjøntegaard's difference is usually taken."""
     return -10 * math.log10(1 - min(ms_ssim, 0.999995))  # five decimals; beyond, it reads 1

@@ -128,11 +128,22 @@ class Task:
         return (self.path.stem, self.peer.name, f"{self.scale:g}", str(self.setting))
 
 
-def run(paths: list[Path], out: Path, command: str, rates: tuple[float, float], jobs: int = 1) -> None:
+def run(
+    paths: list[Path],
+    out: Path,
+    command: str,
+    rates: tuple[float, float],
+    names: list[str] | None = None,
+    jobs: int = 1,
+) -> None:
     """Append to the results file `out` the rows of these pictures that it has not got, as they are measured.
 
     Of files of less than the first of `rates` bits per pixel, or of more than the second, only the size is measured.
+    With `names`, only codecs of these names are measured.
     """
+    unknown = sorted(set(names or []) - {peer.name for peer in PEERS})
+    if unknown:
+        raise ResultsError(f"there is no codec {unknown[0]}: choose from {'; '.join(peer.name for peer in PEERS)}")
     codecs = {peer.name: peer.options | {"scales": list(peer.scales)} for peer in PEERS}
     settings = {"codecs": codecs, "rates": list(rates)}
     comments = (*provenance(command), f"libraries: {', '.join(_versions())}")
@@ -146,6 +157,7 @@ def run(paths: list[Path], out: Path, command: str, rates: tuple[float, float], 
         Task(path, peer, scale, setting, rates)
         for path in paths
         for peer in PEERS
+        if names is None or peer.name in names
         for scale in peer.scales
         for setting in peer.settings
     ]

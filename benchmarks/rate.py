@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.anchors:
             write_published(arguments.anchors, arguments.output / "published.tsv", command)
         rates = (min(arguments.bpp) / SLACK, max(arguments.bpp) * SLACK)
-        peers.run(paths, arguments.output / "peers.tsv", command, rates, arguments.jobs)
+        peers.run(paths, arguments.output / "peers.tsv", command, rates, arguments.codecs, arguments.jobs)
     except (ResultsError, TgsError) as error:
         print(f"rate: error: {error}", file=sys.stderr)
         return 1
@@ -119,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--jobs", type=int, default=1, help="pictures in work at a time [default: 1]")
     add("--anchors", type=Path, metavar="FILE.json", help="copy published curves from this file")
     add("--output", type=Path, default=OUTPUT, metavar="DIR", help="folder [default: benchmarks/results/rate]")
+    add("--codecs", nargs="+", metavar="NAME", help="only these other codecs, as in AVIF 'JPEG XL'")
     add("--peers-only", action="store_true", help="measure the other codecs alone")
     add("--resume", action="store_true", help="go on with this encoder's results where they end")
     return parser

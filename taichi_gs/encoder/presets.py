@@ -48,7 +48,8 @@ class EncoderConfig:
         restarts: fits from which the best file is kept.
         blending: "normalized", or "alpha" as in the paper.
         loss: "l2", or "l1-ssim" as in the paper.
-        tune: "visual" weighs errors by how visible they are; "psnr" weighs all alike.
+        tune: "visual" weighs errors by how visible they are; "psnr" weighs all alike, and is what losses other than
+            "l2" need.
         density: how the Gaussians come to be as many as they should: "prune" fits several times as many and keeps the
             best, "gradient" is the paper's clone and split.
         position_bits: bits of either coordinate; None lets rate and distortion decide.
@@ -72,7 +73,7 @@ class EncoderConfig:
     restarts: int = 1
     blending: Blending = "normalized"
     loss: LossName = "l2"
-    tune: Tune = "psnr"
+    tune: Tune = "visual"
     density: Density = "prune"
     position_bits: int | None = None
     covariance_bits: int | None = None
@@ -126,7 +127,9 @@ PRESETS: Mapping[Preset, EncoderConfig] = MappingProxyType(
         "fast": EncoderConfig(steps=250),
         "default": EncoderConfig(steps=500),
         "best": EncoderConfig(steps=500, restarts=6),
-        "paper": EncoderConfig(steps=600, blending="alpha", loss="l1-ssim", density="gradient", position_bits=10),
+        "paper": EncoderConfig(
+            steps=600, blending="alpha", loss="l1-ssim", tune="psnr", density="gradient", position_bits=10
+        ),
     }
 )
 """How hard `encode` tries, by name; "paper" stays as close to Zhang et al. 2024 as a real bitstream allows."""
@@ -150,6 +153,8 @@ def configure(preset: Preset, options: Mapping[str, Any]) -> EncoderConfig:
         nearest = difflib.get_close_matches(unknown, [*EncoderConfig.__dataclass_fields__, "k"], 1)
         raise OptionError(f"unknown option {unknown!r}" + "".join(f": did you mean {name}?" for name in nearest))
     config = replace(PRESETS[preset], **chosen)
+    if config.loss != "l2" and "tune" not in chosen:
+        config = replace(config, tune="psnr")
     if k is not None:
         covariance_k = k if config.covariance_k is None else config.covariance_k
         config = replace(config, covariance_k=covariance_k, color_k=k if config.color_k is None else config.color_k)

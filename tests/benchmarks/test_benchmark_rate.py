@@ -15,69 +15,15 @@ import pytest
 from conftest import ROOT
 from numpy.typing import NDArray
 from PIL import Image
+from straight_curves import line
 
 import taichi_gs
 from benchmarks import compare, kodak, peers, rate, rate_results
-from benchmarks.curves import Curve, bd_quality, bd_rate, decibels
 from benchmarks.rate_results import read_results
 from benchmarks.summary import find_results
 from benchmarks.tables import MEAN, NONE, Row, format_head, format_row, format_value, read_table, settings_comment
 
 RATES = (0.05, 0.1, 0.2, 0.4)
-
-
-# Curves
-
-
-def line(rates: tuple[float, ...], quality: float, slope: float = 3.0) -> Curve:
-    """A curve straight in the logarithm of the rate: `quality` dB at 0.1 bits per pixel, `slope` more per doubling."""
-    return Curve.through((rate, quality + slope * math.log2(rate / 0.1)) for rate in rates)
-
-
-def test_a_curve_is_read_off_in_the_logarithm_of_the_rate() -> None:
-    curve = Curve.through([(0.4, 30.0), (0.1, 20.0)])
-    assert curve.at(0.2) == pytest.approx(25.0)
-    assert (curve.at(0.1), curve.at(0.4)) == (20.0, 30.0)
-    assert curve.at(0.0999) is None
-    assert curve.at(0.4001) is None
-    assert Curve.through([]).at(0.1) is None
-
-
-def test_a_curve_leaves_out_what_is_beaten_in_both() -> None:
-    points = [(0.1, 20.0), (0.2, 19.0), (0.3, 22.0), (0.3, 21.0), (0.4, 22.0)]
-    assert Curve.through(points) == Curve((0.1, 0.3), (20.0, 22.0))
-
-
-def test_bjontegaard_differences_of_shifted_curves() -> None:
-    anchor = line((0.03, 0.08, 0.15, 0.3, 0.7), 25.0)
-    better = line(RATES, 26.0)
-    assert bd_quality(anchor, better) == pytest.approx(1.0)
-    # A dB is worth a third of a doubling.
-    assert bd_rate(anchor, better) == pytest.approx(100 * (2 ** (-1 / 3) - 1))
-    assert bd_rate(better, anchor) == pytest.approx(100 * (2 ** (1 / 3) - 1))
-    assert bd_rate(anchor, anchor) == pytest.approx(0.0)
-
-
-def test_bjontegaard_differences_are_integrals() -> None:
-    """Curves of different shapes, against the trapezoidal rule on points that Akima's splines pass through densely."""
-    rates = np.geomspace(0.05, 0.4, 60)
-    logs = np.log10(rates)
-    anchor, test = 20 + 3 * logs + logs**2 / 4 + 10, 31 + 4 * logs + logs**2 / 3
-    expected = float(np.trapezoid(test - anchor, logs) / (logs[-1] - logs[0]))
-    curves = [Curve.through(zip(rates.tolist(), values.tolist(), strict=True)) for values in (anchor, test)]
-    assert bd_quality(*curves) == pytest.approx(expected, abs=1e-4)
-
-
-@pytest.mark.parametrize("other", [line((0.4, 0.8), 60.0), line((0.5, 0.8), 60.0), line((0.2,), 24.0)])
-def test_curves_that_do_not_overlap_have_no_difference(other: Curve) -> None:
-    assert bd_quality(line(RATES, 25.0), other) is None
-    assert bd_rate(line(RATES, 25.0), other) is None
-
-
-def test_ms_ssim_in_decibels() -> None:
-    assert decibels(0.9) == pytest.approx(10.0)
-    assert decibels(0.99) == pytest.approx(20.0)
-    assert math.isfinite(decibels(1.0))
 
 
 # Measuring
@@ -176,6 +122,8 @@ def test_rows_of_other_codecs_are_kept_and_missing_ones_added(
 ) -> None:
     out = tmp_path / "peers.tsv"
     arguments = (folder, "--peers-only", "--output", tmp_path)
+    assert run(*arguments, "--images", "a", "--codecs", "JPEG", "AVIF, speed 2") == 0
+    assert {row["codec"] for row in read_table(out).rows} == {"JPEG", "AVIF, speed 2"}
     assert run(*arguments, "--images", "a") == 0
     first = read_table(out)
     with out.open("a") as file:
@@ -186,7 +134,7 @@ def test_rows_of_other_codecs_are_kept_and_missing_ones_added(
     assert len(table.rows) == 2 * len(first.rows)
     keys = {(row["image"], row["codec"], row["scale"], row["setting"]) for row in table.rows}
     assert len(keys) == len(table.rows)
-    assert sum(comment.startswith("resumed, commit: ") for comment in table.comments) == 1
+    assert sum(comment.startswith("resumed, commit: ") for comment in table.comments) == 2
 
     complete = out.read_bytes()
     assert run(*arguments) == 0
@@ -243,6 +191,7 @@ def test_published_curves_are_copied_as_far_as_they_are_seen(tmp_path: Path) -> 
     [
         (["missing"], "no PNG files in missing"),
         (["pictures", "--images", "a", "c"], "no picture c in pictures"),
+        (["pictures", "--codecs", "GIF"], "no codec GIF: choose from JPEG; "),
         (["pictures", "--anchors", "other.json"], "other.json does not hold the published curves"),
         (["pictures", "--anchors", "missing.json"], "missing.json does not hold the published curves"),
     ],

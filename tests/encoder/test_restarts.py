@@ -21,7 +21,7 @@ from taichi_gs.format.bitstream import num_bytes_of, serialize
 from taichi_gs.kernels import runtime
 from taichi_gs.model.quantized import QuantizedGaussians
 
-CONFIG = EncoderConfig(steps=40, num_gaussians=40, seed=7)
+CONFIG = EncoderConfig(steps=40, num_gaussians=40, seed=7, tune="psnr")
 
 GRAY: NDArray[np.float32] = photograph().mean(axis=2, keepdims=True)
 

@@ -96,8 +96,8 @@ def test_save_takes_the_options_of_encode(picture: Bytes, tmp_path: Path) -> Non
     image, path = Image.fromarray(picture), tmp_path / "a.tgs"
     image.save(path, preset="fast", steps=20, num_bytes=300, seed=3)
     assert path.read_bytes() == taichi_gs.encode(picture, preset="fast", steps=20, num_bytes=300, seed=3)
-    with pytest.raises(OptionError, match="unknown option 'quality'"):
-        image.save(tmp_path / "b.tgs", quality=90)
+    with pytest.raises(OptionError, match="unknown option 'speed'"):
+        image.save(tmp_path / "b.tgs", speed=4)
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.tgs"]
 
 
