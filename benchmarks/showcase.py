@@ -11,6 +11,7 @@ decoded from it.
 from __future__ import annotations
 
 import argparse
+import bisect
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,8 +34,8 @@ PART = (395, 85, 300, 300)
 
 RIVALS = {peer.name: peer for peer in PEERS if peer.option == "quality"}
 
-FAR_BEYOND = 1.5
-"""Files grow with the quality, if not from each to the next: beyond so many times the limit none is looked for."""
+AROUND = 3
+"""Settings on either side of the one that bisection finds."""
 
 GAP = 8
 LABEL_HEIGHT, TITLE_SIZE, DETAIL_SIZE = 52, 18, 15
@@ -80,16 +81,23 @@ def main(argv: list[str] | None = None) -> int:
 def file_of_peer(peer: Peer, pixels: Pixels, max_bytes: int) -> tuple[int, bytes]:
     """The setting and the bytes of another codec's largest file of at most `max_bytes`, or of its smallest file.
 
-    Its settings are all whole numbers from the least to the greatest in `peer.settings`.
+    Its settings are all whole numbers from the least to the greatest in `peer.settings`. Files grow with the setting,
+    if not from each to the next: so the settings around the one that is found are tried as well.
     """
-    found: list[tuple[int, bytes]] = []
-    for setting in range(min(peer.settings), max(peer.settings) + 1):
-        found.append((setting, peers.encode(pixels, peer, 1.0, setting)))
-        if len(found[-1][1]) > FAR_BEYOND * max_bytes:
-            break
-    smallest = min(len(data) for _, data in found)
-    allowed = [pair for pair in found if len(pair[1]) <= max(max_bytes, smallest)]
-    return max(allowed, key=lambda pair: len(pair[1]))
+    found: dict[int, bytes] = {}
+
+    def size(setting: int) -> int:
+        if setting not in found:
+            found[setting] = peers.encode(pixels, peer, 1.0, setting)
+        return len(found[setting])
+
+    settings = range(min(peer.settings), max(peer.settings) + 1)
+    middle = bisect.bisect_right(settings, max_bytes, key=size)
+    for setting in {settings[0], *settings[max(middle - AROUND, 0) : middle + AROUND]}:
+        size(setting)
+    limit = max(max_bytes, size(settings[0]))
+    setting = max((setting for setting in found if size(setting) <= limit), key=size)
+    return setting, found[setting]
 
 
 def side_by_side(panels: Sequence[Panel], part: tuple[int, int, int, int]) -> Image.Image:
