@@ -24,6 +24,7 @@ from PIL import Image, features
 from benchmarks.processes import map_in_processes
 from benchmarks.provenance import provenance
 from benchmarks.tables import (
+    NONE,
     ResultsError,
     Row,
     Table,
@@ -138,21 +139,25 @@ def run(
 ) -> None:
     """Append to the results file `out` the rows of these pictures that it has not got, as they are measured.
 
-    Of files of less than the first of `rates` bits per pixel, or of more than the second, only the size is measured.
+    Of files of less than the first of `rates` bits per pixel, or of more than the second, only the size is measured. If
+    that was all, and they are within other rates now, they are measured again.
     With `names`, only codecs of these names are measured.
     """
     unknown = sorted(set(names or []) - {peer.name for peer in PEERS})
     if unknown:
         raise ResultsError(f"there is no codec {unknown[0]}: choose from {'; '.join(peer.name for peer in PEERS)}")
     codecs = {peer.name: peer.options | {"scales": list(peer.scales)} for peer in PEERS}
-    settings = {"codecs": codecs, "rates": list(rates)}
     comments = (*provenance(command), f"libraries: {', '.join(_versions())}")
-    table = Table((*comments, settings_comment(settings)), COLUMNS, ())
+    table = Table((*comments, settings_comment({"codecs": codecs, "rates": list(rates)})), COLUMNS, ())
     if out.exists():
         table = read_table(out)
-        if table.settings != settings or table.columns != COLUMNS:
+        if table.settings.get("codecs") != codecs or table.columns != COLUMNS:
             raise ResultsError(f"{out} was made with other options of the codecs: remove it to measure them again")
-    done = {(row["image"], row["codec"], row["scale"], row["setting"]) for row in table.rows}
+        old_low, old_high = table.settings["rates"]
+        rates = (min(rates[0], old_low), max(rates[1], old_high))
+        table = table.with_settings({"codecs": codecs, "rates": list(rates)})
+    kept = [row for row in table.rows if row["psnr"] != NONE or not _matters(float(row["bpp"]), row["scale"], rates)]
+    done = {(row["image"], row["codec"], row["scale"], row["setting"]) for row in kept}
     tasks = [
         Task(path, peer, scale, setting, rates)
         for path in paths
@@ -166,7 +171,7 @@ def run(
         return
     told = {"commit", "date", "libraries"} if table.rows else set()
     resumed = [f"resumed, {comment}" for comment in comments if comment.partition(":")[0] in told]
-    text = format_head((*table.comments, *resumed), COLUMNS) + "".join(format_row(COLUMNS, row) for row in table.rows)
+    text = format_head((*table.comments, *resumed), COLUMNS) + "".join(format_row(COLUMNS, row) for row in kept)
     write_atomic(out, text.encode(), overwrite=True)
     with open(out, "a", encoding="utf-8", newline="\n") as file:
         for row in map_in_processes(measure, missing, jobs):
@@ -196,8 +201,7 @@ def measure(task: Task) -> Row:
         "bpp": rate,
         "seconds_encode": saved - started,
     }
-    scaled_rate = bits_per_pixel(num_bytes, scaled_size(size, task.scale))
-    if task.rates[0] <= rate <= task.rates[1] and (task.scale == 1.0 or scaled_rate <= MAX_SCALED_RATE):
+    if _matters(rate, values["scale"], task.rates):
         started = time.perf_counter()
         decoded = decode(data, size)
         values["seconds_decode"] = time.perf_counter() - started
@@ -205,6 +209,13 @@ def measure(task: Task) -> Row:
         values["ms_ssim"] = ms_ssim(original, decoded)
         values["ssimulacra2"] = ssimulacra2(original, decoded)
     return {column: format_value(column, values.get(column)) for column in COLUMNS}
+
+
+def _matters(rate: float, scale: str, rates: tuple[float, float]) -> bool:
+    """Whether the quality of a file with so many bits per pixel, at a scale as tables have it, is measured."""
+    # A picture that is half as wide and half as high has a quarter of the pixels.
+    scaled_rate = rate * float(scale) ** 2
+    return rates[0] <= rate <= rates[1] and (float(scale) == 1.0 or scaled_rate <= MAX_SCALED_RATE)
 
 
 def encode(pixels: NDArray[np.uint8], peer: Peer, scale: float, setting: int) -> bytes:

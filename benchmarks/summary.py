@@ -1,7 +1,7 @@
 """Print the means of results files as the tables that documents quote.
 
     python -m benchmarks.summary FILE.tsv ...
-    python -m benchmarks.summary benchmarks/results/rate/taichi_gs-default.tsv --document README.md
+    python -m benchmarks.summary benchmarks/results/rate/kodak/taichi_gs-default.tsv --document README.md
     python -m benchmarks.summary benchmarks/results/*.tsv --document docs/results.md --block presets
 
 The last two forms put them into a document, between its two `results` marks, or those of the block that is named.
@@ -84,7 +84,7 @@ def _marked(block: str) -> re.Pattern[str]:
 
 
 def _means(tables: dict[Path, Table], folder: Path) -> str:
-    header = ("preset", "k", "pictures", "bpp", "PSNR, dB", "MS-SSIM", "Gaussians")
+    header = ("preset", "k", "pictures", "bpp", "PSNR, dB", "MS-SSIM", "SSIMULACRA 2", "Gaussians")
     rows = [
         [
             _link(path, table, folder),
@@ -93,6 +93,7 @@ def _means(tables: dict[Path, Table], folder: Path) -> str:
             f"{float(mean['bpp']):.4f}",
             f"{float(mean['psnr']):.2f}",
             f"{float(mean['ms_ssim']):.4f}",
+            f"{float(mean['ssimulacra2']):.1f}" if "ssimulacra2" in mean else "–",
             f"{float(mean['num_gaussians']):,.0f}",
             *_speed(table, mean),
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,11 @@ class Table:
             raise ResultsError(f"a results file has one line `# {_SETTINGS}`, and this has {len(lines)}")
         settings: dict[str, Any] = json.loads(lines[0])
         return settings
+
+    def with_settings(self, settings: dict[str, Any]) -> Table:
+        """The same table with other settings."""
+        others = (comment for comment in self.comments if not comment.startswith(_SETTINGS))
+        return replace(self, comments=(*others, settings_comment(settings)))
 
     def comment(self, name: str) -> str:
         """Return what the comment `# name: ` says, or an empty string."""

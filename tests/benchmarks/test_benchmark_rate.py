@@ -100,11 +100,23 @@ def test_the_other_codecs_files_are_those_of_pillow(folder: Path, tmp_path: Path
 
 @pytest.mark.usefixtures("few_settings")
 def test_quality_is_measured_near_the_rates_that_are_asked_for(folder: Path, tmp_path: Path) -> None:
-    assert run(folder, "--peers-only", "--images", "a", "--bpp", "0.2,0.4", "--output", tmp_path) == 0
+    arguments = (folder, "--peers-only", "--images", "a", "--output", tmp_path)
+    assert run(*arguments, "--bpp", "0.2,0.4") == 0
     rows = [row for row in read_table(tmp_path / "peers.tsv").rows if row["scale"] == "1"]
-    assert {0.16 <= float(row["bpp"]) <= 0.5 for row in rows} == {True, False}
+    assert {0.125 <= float(row["bpp"]) <= 0.64 for row in rows} == {True, False}
     for row in rows:
-        assert (row["psnr"] != NONE) == (0.16 <= float(row["bpp"]) <= 0.5)
+        assert (row["psnr"] != NONE) == (0.125 <= float(row["bpp"]) <= 0.64)
+
+    # Within other rates, what was left out is measured, and nothing else again.
+    assert run(*arguments, "--bpp", "1") == 0
+    table = read_table(tmp_path / "peers.tsv")
+    assert table.settings["rates"] == [0.125, 1.6]
+    again = {(row["codec"], row["setting"]): row for row in table.rows if row["scale"] == "1"}
+    assert len(again) == len(rows)
+    for row in rows:
+        new = again[row["codec"], row["setting"]]
+        assert (new["psnr"] != NONE) == (0.125 <= float(row["bpp"]) <= 1.6)
+        assert row["psnr"] == NONE or new == row
 
 
 def test_settings_go_from_small_files_to_large_ones(folder: Path) -> None:
