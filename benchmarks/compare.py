@@ -22,20 +22,6 @@ from benchmarks.rate_results import MEASURES, Measure, Results, curve_through, r
 from benchmarks.summary import markdown, replace_results
 from benchmarks.tables import ResultsError, Row, Table
 
-NOTES = """\
-Another codec’s figure at a rate is read off its curve, picture by picture, at the size of the file that taichi_gs made
-of that picture: linearly in the logarithm of the rate, between two files on disk. The curve goes through the best files
-of that codec, whatever the size of the picture that it coded. Where it does not reach that rate for every picture,
-there is no mean (–).
-"""
-
-BD_NOTES = """\
-Bjøntegaard’s differences say how many per cent larger (+) or smaller (-) taichi_gs’s files are than another codec’s
-files of equal quality: means over the pictures. Curves are interpolated by Akima’s method between the qualities that
-both reach. The pictures for which there are such are counted in brackets unless they are all. MS-SSIM is taken as
-−10 log10(1 − MS-SSIM) here.
-"""
-
 
 def main(argv: list[str] | None = None) -> int:
     """Draw what is asked for, and return the exit status."""
@@ -79,7 +65,6 @@ def summarize(results: Results, folder: str) -> str:
             f"{measure.title} at equal rates, means:\n\n{_means(results, table, measure)}" for measure in MEASURES
         ]
         parts.append(f"Bjøntegaard’s differences:\n\n{_differences(results, table)}")
-    parts.append(f"### How the tables are to be read\n\n{NOTES}\n{BD_NOTES}")
     parts.append(f"Measured on {'; '.join(results.machines)}.\n")
     return "\n".join(parts)
 
