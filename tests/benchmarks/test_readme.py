@@ -116,7 +116,7 @@ def test_commands(folder: Path) -> None:
     for arguments in found:
         run(arguments)
     written = {path.name for path in folder.iterdir()}
-    assert written == {"examples", "photo.png", "photo.tgs", "small.tgs", "target.tgs", "quick.tgs", "back.png"}
+    assert written == {"examples", "photo.png", "photo.tgs", "small.tgs", "target.tgs", "quality.tgs", "quick.tgs", "back.png"}
 
 
 def test_example_script(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,7 +134,7 @@ def test_example_photograph_is_a_kodak_picture() -> None:
 
 
 def test_figures_are_those_of_the_results_files() -> None:
-    assert summary.find_results(README) == summary.summarize([RESULTS / "rate" / "taichi_gs-default.tsv"])
+    assert summary.find_results(README) == summary.summarize([RESULTS / "rate" / "kodak" / "taichi_gs-default.tsv"])
     quoted = summary.find_results(FIGURES, "presets")
     assert quoted == summary.summarize(RESULTS.glob("*.tsv"), ROOT / "docs")
 
