@@ -67,7 +67,8 @@ def make_objective(
     chosen = hyperparameters or Hyperparameters()
     num_first = chosen.unconstrained.num_gaussians(config, picture[0].numel())
     tuning = chosen.tuning or TUNINGS[config.tune]
-    return Objective(picture, config.loss, num_first, renderer, tuning, chosen.objective)
+    with _one_pytorch_thread():  # a process that is forked from this one could not go on with PyTorch's threads
+        return Objective(picture, config.loss, num_first, renderer, tuning, chosen.objective)
 
 
 def fit(
