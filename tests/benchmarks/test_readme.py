@@ -116,7 +116,16 @@ def test_commands(folder: Path) -> None:
     for arguments in found:
         run(arguments)
     written = {path.name for path in folder.iterdir()}
-    assert written == {"examples", "photo.png", "photo.tgs", "small.tgs", "target.tgs", "quality.tgs", "quick.tgs", "back.png"}
+    assert written == {
+        "examples",
+        "photo.png",
+        "photo.tgs",
+        "small.tgs",
+        "target.tgs",
+        "quality.tgs",
+        "quick.tgs",
+        "back.png",
+    }
 
 
 def test_example_script(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
