@@ -14,6 +14,7 @@ from taichi_gs.encoder.presets import EncoderConfig
 from taichi_gs.encoder.restarts import ProgressListener
 from taichi_gs.errors import ImageError, OptionError, QualityError
 from taichi_gs.fit import device as fit_device
+from taichi_gs.fit.pytorch_threads import one_pytorch_thread
 from taichi_gs.format.bitstream import serialize
 from taichi_gs.format.chunks import ALPHA_TAG, METADATA_TAGS, pack_chunks
 from taichi_gs.format.limits import MAX_SIDE, Limits
@@ -44,11 +45,14 @@ def encode_picture(picture: Picture, config: EncoderConfig, device: str, listene
     room = _room_beside(metadata, max_bytes, has_alpha=alpha is not None)
     fitter = Fitter(fit_device.start(device), listener)
     result: Layers | Outcome
-    if alpha is None:
-        result = fitter.fit(colors, config, room)
+    with one_pytorch_thread():
+        if alpha is None:
+            result = fitter.fit(colors, config, room)
+        else:
+            result = AlphaCoding().run(fitter, colors, alpha, config, room)
+    if isinstance(result, Outcome):
         data = serialize(result.quantized, metadata)
     else:
-        result = AlphaCoding().run(fitter, colors, alpha, config, room)
         chunks = {**metadata, ALPHA_TAG: serialize(result.alpha)}
         _check_chunks(chunks)
         data = serialize(result.colors, chunks)

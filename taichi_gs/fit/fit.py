@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -16,6 +15,7 @@ from taichi_gs.fit.config import FitConfig
 from taichi_gs.fit.lagrangian import Lagrangian
 from taichi_gs.fit.objective import Objective, ObjectiveSettings
 from taichi_gs.fit.parameters import Bounds, Parameters
+from taichi_gs.fit.pytorch_threads import one_pytorch_thread
 from taichi_gs.fit.quantization_aware import QuantizationAware
 from taichi_gs.fit.render import Renderer
 from taichi_gs.fit.resolution import Resolution
@@ -67,8 +67,7 @@ def make_objective(
     chosen = hyperparameters or Hyperparameters()
     num_first = chosen.unconstrained.num_gaussians(config, picture[0].numel())
     tuning = chosen.tuning or TUNINGS[config.tune]
-    with _one_pytorch_thread():  # a process that is forked from this one could not go on with PyTorch's threads
-        return Objective(picture, config.loss, num_first, renderer, tuning, chosen.objective)
+    return Objective(picture, config.loss, num_first, renderer, tuning, chosen.objective)
 
 
 def fit(
@@ -86,7 +85,7 @@ def fit(
             resolution of its step; that of the last step always is.
         hyperparameters: how it is done.
     """
-    with _one_pytorch_thread():
+    with one_pytorch_thread():
         return _run_stages(objective, config, progress, hyperparameters or Hyperparameters())
 
 
@@ -112,18 +111,3 @@ def _run_stages(
     coded = chosen.clustering.run(stage, parameters, adam, second)
     adam = train_codewords(stage, coded, third)
     return chosen.quantization_aware.run(stage, coded, adam, config.steps - first - second - third)
-
-
-@contextmanager
-def _one_pytorch_thread() -> Iterator[None]:
-    """Keep PyTorch's operations on one thread of the CPU.
-
-    They are small beside Taichi's kernels, and between them PyTorch's threads would spin on the cores that Taichi's
-    threads need. Sums also come out the same whatever the number of cores.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

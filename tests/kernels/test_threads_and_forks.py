@@ -61,12 +61,13 @@ def test_errors_and_results_reach_the_thread_that_asked(run: Callable[[str], str
     assert printed == "stopped (24, 32, 3)\n"
 
 
-@pytest.mark.parametrize("function", ["decode", "encode"])
+@pytest.mark.parametrize("function", ["decode", "encode", "encode to a quality"])
 def test_a_forked_process_starts_anew(run: Callable[[str], str], function: str) -> None:
     """As the workers of multiprocessing's pools and of PyTorch's data loaders do on Linux."""
     work = {
         "decode": "taichi_gs.decode(data).tobytes()",
         "encode": "taichi_gs.encode(picture, preset='fast', steps=20)",
+        "encode to a quality": "taichi_gs.encode(picture, preset='fast', steps=20, quality=20)",
     }
     printed = run(
         f"import multiprocessing\ndef work(_): return {work[function]}\n"
