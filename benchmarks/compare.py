@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     """Draw what is asked for, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compare", description="Compare with other codecs.")
     parser.add_argument(
-        "folder", type=Path, nargs="?", default=OUTPUT, metavar="DIR", help="what benchmarks.rate wrote"
+        "folder", type=Path, nargs="?", default=OUTPUT / "kodak", metavar="DIR", help="what benchmarks.rate wrote"
     )
     parser.add_argument("--document", type=Path, metavar="FILE.md", help="replace its tables instead of printing them")
     parser.add_argument("--block", default="", metavar="NAME", help="of the document's results that are replaced")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from taichi_gs.pictures.metrics import decibels_of_ms_ssim
+
 METHOD = "akima"
 """How curves are interpolated for Bjøntegaard's differences: https://github.com/FAU-LMS/bjontegaard recommends it."""
 
@@ -49,7 +51,7 @@ def bd_rate(anchor: Curve, test: Curve) -> float | None:
 
 def decibels(ms_ssim: float) -> float:
     """Put an MS-SSIM, as results files have it, on the scale on which Bjøntegaard's difference is usually taken."""
-    return -10 * math.log10(1 - min(ms_ssim, 0.999995))  # five decimals; beyond, it reads 1
+    return decibels_of_ms_ssim(min(ms_ssim, 0.999995))  # five decimals; beyond, it reads 1
 
 
 def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:

@@ -52,6 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     arguments = _parser().parse_args(argv)
     command = command_line("benchmarks.rate", argv)
+    arguments.output = arguments.output or OUTPUT / arguments.folder.resolve().name
     try:
         paths = _pictures(arguments.folder, arguments.images)
         arguments.output.mkdir(parents=True, exist_ok=True)
@@ -118,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--images", nargs="+", metavar="NAME", help="only these pictures, as in kodim01 kodim05")
     add("--jobs", type=int, default=1, help="pictures in work at a time [default: 1]")
     add("--anchors", type=Path, metavar="FILE.json", help="copy published curves from this file")
-    add("--output", type=Path, default=OUTPUT, metavar="DIR", help="folder [default: benchmarks/results/rate]")
+    add("--output", type=Path, metavar="DIR", help="folder [default: FOLDER's name in benchmarks/results/rate]")
     add("--codecs", nargs="+", metavar="NAME", help="only these other codecs, as in AVIF 'JPEG XL'")
     add("--peers-only", action="store_true", help="measure the other codecs alone")
     add("--resume", action="store_true", help="go on with this encoder's results where they end")

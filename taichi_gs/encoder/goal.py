@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from taichi_gs.encoder.presets import EncoderConfig
-from taichi_gs.pictures.metrics import ms_ssim, psnr
+from taichi_gs.pictures.metrics import decibels_of_ms_ssim, ms_ssim, psnr
 
 QUALITY_PER_DECIBEL = 5.0
 """Of MS-SSIM: `quality` is -50 log10(1 - MS-SSIM), so that 50 is 0.9 and 100 is 0.99."""
@@ -25,7 +23,7 @@ class Goal:
 
     Attributes:
         option: of EncoderConfig, that asks for it.
-        decibels: what decoded pixels should have at least, in dB of `measure`.
+        decibels: what decoded pixels should have at least, in dB as `measure` has them.
     """
 
     option: Literal["psnr", "quality"]
@@ -36,25 +34,27 @@ class Goal:
         """Whether a fit drops Gaussians until just this quality is left; looking is too slow for MS-SSIM."""
         return self.option == "psnr"
 
-    @property
-    def measure(self) -> Callable[[Pixels, Pixels], float]:
-        """What measures decoded pixels [H, W, 3] against those of the picture, in dB."""
-        return psnr if self.option == "psnr" else ms_ssim_decibels
+    def measure(self, original: Pixels, decoded: Pixels) -> float:
+        """Measure decoded pixels [H, W, 3] against those of the picture, in dB."""
+        if self.option == "psnr":
+            return psnr(original, decoded)
+        return decibels_of_ms_ssim(ms_ssim(original, decoded))
 
-    def told(self, decibels: float) -> str:
-        """Say a measured quality, as the option counts it."""
-        return f"{decibels:.2f} dB" if self.option == "psnr" else f"{QUALITY_PER_DECIBEL * decibels:.1f}"
+    @property
+    def per_decibel(self) -> float:
+        """What a dB is on the scale of the option."""
+        return 1.0 if self.option == "psnr" else QUALITY_PER_DECIBEL
 
     def missed(self, decibels: float, which: str) -> str:
         """Say in one sentence that files have no more than `decibels`; `which` is what that is."""
-        value = self.decibels * (1.0 if self.option == "psnr" else QUALITY_PER_DECIBEL)
-        return f"{which} is {self.told(decibels)}, not {value:g}"
+        reached, wanted = self.per_decibel * decibels, self.per_decibel * self.decibels
+        told = f"{reached:.2f} dB" if self.option == "psnr" else f"quality {reached:.1f}"
+        return f"{which} is {told}, not {wanted:g}"
 
     def asked_of(self, config: EncoderConfig, decibels: float) -> EncoderConfig:
         """The same configuration with so many dB as its goal."""
-        if self.option == "psnr":
-            return replace(config, psnr=decibels)
-        return replace(config, quality=QUALITY_PER_DECIBEL * decibels)
+        changed: dict[str, Any] = {self.option: self.per_decibel * decibels}
+        return replace(config, **changed)
 
 
 def goal_of(config: EncoderConfig) -> Goal | None:
@@ -64,8 +64,3 @@ def goal_of(config: EncoderConfig) -> Goal | None:
     if config.quality is not None:
         return Goal("quality", config.quality / QUALITY_PER_DECIBEL)
     return None
-
-
-def ms_ssim_decibels(a: Pixels, b: Pixels) -> float:
-    """MS-SSIM on a scale of decibels, -10 log10(1 - MS-SSIM)."""
-    return -10.0 * math.log10(max(1.0 - ms_ssim(a, b), 1e-10))

@@ -76,6 +76,11 @@ def ms_ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     return float(measure(*tensors, data_range=255))
 
 
+def decibels_of_ms_ssim(similarity: float) -> float:
+    """An MS-SSIM in dB, -10 log10(1 - MS-SSIM): the usual scale for differences and means."""
+    return -10.0 * math.log10(max(1.0 - similarity, 1e-10))
+
+
 def ssimulacra2(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float | None:
     """Measure what people see of the difference between two pictures [H, W, 3] uint8, by SSIMULACRA 2.
 

@@ -157,7 +157,7 @@ def test_psnr_that_cannot_be_reached(picture: Bytes) -> None:
 
 
 def test_quality_that_cannot_be_reached(picture: Bytes) -> None:
-    with pytest.raises(QualityError, match=r"^the best that this preset reaches is \d+\.\d, not 100$"):
+    with pytest.raises(QualityError, match=r"^the best that this preset reaches is quality \d+\.\d, not 100$"):
         taichi_gs.encode(picture, preset="fast", steps=20, quality=100)
 
 

@@ -36,10 +36,16 @@ def test_gradients_are_those_of_pytorch(
         torch.testing.assert_close(one, other, rtol=0, atol=tolerance * float(other.abs().max()))
 
 
+@pytest.mark.parametrize("importances", [(0.0, 0.0), (2.5, 0.7)])
 @pytest.mark.parametrize(("blending", "scene"), CASES)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.float64, 1e-6)])
-def test_weighted_squared_error_and_its_gradients_are_those_of_pytorch(
-    blending: Blending, scene: str, form: Form, dtype: torch.dtype, tolerance: float
+def test_cost_and_its_gradients_are_those_of_pytorch(
+    blending: Blending,
+    scene: str,
+    form: Form,
+    dtype: torch.dtype,
+    tolerance: float,
+    importances: tuple[float, float],
 ) -> None:
     size, splats = SCENES[blending][scene]
     order = order_of(splats)
@@ -48,52 +54,27 @@ def test_weighted_squared_error_and_its_gradients_are_those_of_pytorch(
     target = torch.rand(3, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     # Where rounding may change a pixel there is no error, and so no gradient.
     target = torch.where(near_threshold(splats, size, 1e-6, blending), picture.detach(), target)
-    weights = pixel_weights(size)
-    expected_error = (weights * (picture - target).square()).sum()
-    (3.0 * expected_error).backward()
+    weights, errors = pixel_weights(size), picture - target
+    squared_error = expected_cost = (weights * errors.square()).sum()
+    for side, importance in zip((4, 8), importances, strict=True):
+        for y, x in itertools.product(range(0, size[0], side), range(0, size[1], side)):
+            own, block = weights[y : y + side, x : x + side], errors[:, y : y + side, x : x + side]
+            mean = (own * block).sum(dim=(1, 2)) / own.sum()
+            expected_cost = expected_cost + importance * own.sum() * mean.square().sum()
+    (3.0 * expected_cost).backward()
     compared = (target.to(ours.means), weights.to(ours.means))
-    error = Renderer(form).squared_error(drawable(ours, order, blending), *compared)
-    (3.0 * error).backward()
-    assert (error.shape, error.dtype) == ((), dtype)
-    assert float(error.detach()) == pytest.approx(float(expected_error.detach()), rel=tolerance)
+    cost, plain = Renderer(form).cost(drawable(ours, order, blending), *compared, importances)
+    assert not plain.requires_grad
+    (3.0 * cost).backward()
+    assert (cost.shape, cost.dtype) == ((), dtype)
+    assert float(plain) == pytest.approx(float(squared_error.detach()), rel=tolerance)
+    assert float(cost.detach()) == pytest.approx(float(expected_cost.detach()), rel=tolerance)
     found, expected = ours.gradients(), exact.gradients()
     if len(splats.means) == 0:
         found, expected = found[-1:], expected[-1:]
     assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):
         assert one.shape == other.shape
-        torch.testing.assert_close(one, other, rtol=0, atol=tolerance * float(other.abs().max()))
-
-
-@pytest.mark.parametrize(("blending", "scene"), CASES)
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.float64, 1e-6)])
-def test_what_blocks_add_to_the_cost_is_that_of_pytorch(
-    blending: Blending, scene: str, form: Form, dtype: torch.dtype, tolerance: float
-) -> None:
-    size, splats = SCENES[blending][scene]
-    order = order_of(splats)
-    ours, exact = splats.leaves(dtype, runtime.start()), splats.leaves(torch.float64)
-    picture = render_densely(exact, order, size, blending)
-    target = torch.rand(3, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    target = torch.where(near_threshold(splats, size, 1e-6, blending), picture.detach(), target)
-    weights, errors = pixel_weights(size), picture - target
-    squared_error = expected_cost = (weights * errors.square()).sum()
-    for side, importance in ((4, 2.5), (8, 0.7)):
-        for y, x in itertools.product(range(0, size[0], side), range(0, size[1], side)):
-            own, block = weights[y : y + side, x : x + side], errors[:, y : y + side, x : x + side]
-            mean = (own * block).sum(dim=(1, 2)) / own.sum()
-            expected_cost = expected_cost + importance * own.sum() * mean.square().sum()
-    expected_cost.backward()
-    compared = (target.to(ours.means), weights.to(ours.means))
-    cost, plain = Renderer(form).cost(drawable(ours, order, blending), *compared, (2.5, 0.7))
-    assert not plain.requires_grad
-    cost.backward()
-    assert float(plain) == pytest.approx(float(squared_error.detach()), rel=tolerance)
-    assert float(cost.detach()) == pytest.approx(float(expected_cost.detach()), rel=tolerance)
-    found, expected = ours.gradients(), exact.gradients()
-    if len(splats.means) == 0:
-        found, expected = found[-1:], expected[-1:]
-    for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=tolerance * float(other.abs().max()))
 
 
