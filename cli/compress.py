@@ -52,7 +52,7 @@ _bits = click.IntRange(1, 12)
 @click.option(
     "--quality",
     type=click.FloatRange(0, MAX_QUALITY, min_open=True),
-    help="Make the smallest file that looks this good, from 1 to 100.",
+    help="Make the smallest file that looks this good: 30 is a preview, 50 a thumbnail, 75 good.",
 )
 @click.option(
     "--psnr", type=click.FloatRange(min=0, min_open=True), help="Make the smallest file with this PSNR, in dB."
