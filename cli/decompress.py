@@ -49,6 +49,7 @@ def _parse_region(ctx: click.Context, param: click.Parameter, value: str | None)
 @click.option(
     "--region", metavar="X,Y,W,H", callback=_parse_region, help="Draw only this part, in pixels of the scaled picture."
 )
+@click.option("--grain", is_flag=True, help="Draw noise as strong as the texture that the file leaves out.")
 @limits_option
 @device_option
 def decompress(files: FileOptions, format_name: str | None, device: Device, **options: Any) -> None:
@@ -64,6 +65,9 @@ def decompress(files: FileOptions, format_name: str | None, device: Device, **op
     Gaussians have no resolution. --scale and --size draw them at any size, and no pixels are resampled. --region draws
     one part, and takes time only for that part.
 
+    Small files leave texture out: grass, stone, cloth. Most of them say how strong it was. --grain draws noise of that
+    strength, which is the same on every machine.
+
     tgs refuses a file that asks for too many pixels, or for too much memory or time. --limit sets other limits, for
     example --limit pixels=200000000.
 
@@ -77,6 +81,7 @@ def decompress(files: FileOptions, format_name: str | None, device: Device, **op
       tgs decompress small -r --output-dir pictures --format webp
       tgs decompress photo.tgs --scale 2.5 -o large.png
       tgs decompress photo.tgs --size 6000x4000 --region 2000,1000,800,600 -o part.png
+      tgs decompress photo.tgs --grain -o back.png
       tgs decompress photo.tgs -o - | display
       tgs decompress - -o back.png < photo.tgs
     """

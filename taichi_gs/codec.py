@@ -103,6 +103,7 @@ def decode(
     scale: float | None = None,
     size: tuple[int, int] | None = None,
     region: tuple[int, int, int, int] | None = None,
+    grain: bool = False,
 ) -> NDArray[np.uint8]:
     """Return the pixels, uint8, of a .tgs file: [H, W, 3], or [H, W] if it is gray; never imports PyTorch.
 
@@ -116,6 +117,8 @@ def decode(
         scale: draw the Gaussians at this multiple of the picture's resolution.
         size: or at the resolution (width, height), of any aspect.
         region: draw this part alone, (x, y, width, height) in pixels of the scaled picture; takes time for them alone.
+        grain: draw noise as strong as the texture that the file leaves out, if it says how strong that is. They look
+            more like photographs, and have a lower PSNR.
 
     Raises:
         FileError: if the file cannot be read.
@@ -124,7 +127,7 @@ def decode(
         OptionError: if scale, size or region makes no sense, or the region is not in the picture.
         DeviceError: if the device is not available.
     """
-    return _open(source, limits).draw(device=device, scale=scale, size=size, region=region)
+    return _open(source, limits).draw(device=device, scale=scale, size=size, region=region, grain=grain)
 
 
 def decode_picture(source: Source, *, limits: Limits | None = None, **options: Any) -> Picture:

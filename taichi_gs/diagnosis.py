@@ -16,7 +16,8 @@ from taichi_gs.decoder.decode import TgsFile
 from taichi_gs.errors import TgsError
 from taichi_gs.format.bitstream import serialize
 from taichi_gs.kernels import cache, runtime
-from taichi_gs.model.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
+from taichi_gs.model.channels import quantizers_of
+from taichi_gs.model.quantized import COVARIANCE_CHANNELS, NUM_CHANNELS, QuantizedCodebook, QuantizedGaussians
 
 PACKAGES = ("taichi", "torch", "numpy", "constriction", "pillow", "imageio", "click", "rich")
 
@@ -82,10 +83,12 @@ def _test() -> str:
 
 def _gray_disc() -> QuantizedGaussians:
     """One white Gaussian in the middle of a black picture of 33 x 33 pixels."""
-    one, zeros = UniformQuantizer(1.0, 0.0, 0), UniformQuantizer(0.0, 0.0, 0)
+    quantizers = quantizers_of([0] * NUM_CHANNELS, 0, "normalized", is_gray=True)
+    # With the largest steps: m = 4, u = v = 0, Y = 1, and an amplitude of 1.
+    symbols = np.array([[5, 2, 2, 8, 0, 0, 1]])
     index = np.zeros(1, np.int64)
-    covariances = QuantizedCodebook(np.zeros((1, 3), np.int64), (UniformQuantizer(4.0, 0.0, 0), zeros, zeros))
-    colors = QuantizedCodebook(np.zeros((1, 4), np.int64), (one, zeros, zeros, zeros))
+    covariances = QuantizedCodebook(symbols[:, :COVARIANCE_CHANNELS], quantizers[:COVARIANCE_CHANNELS])
+    colors = QuantizedCodebook(symbols[:, COVARIANCE_CHANNELS:], quantizers[COVARIANCE_CHANNELS:])
     return QuantizedGaussians(
         image_size=(33, 33),
         background=np.zeros(3, np.uint8),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,9 @@ from taichi_gs.format.chunks import ALPHA_TAG, METADATA_TAGS
 from taichi_gs.format.header import Header
 from taichi_gs.format.limits import Limits
 from taichi_gs.model.blending import Blending
-from taichi_gs.model.gaussians import Gaussians
+
+if TYPE_CHECKING:
+    from taichi_gs.decoder.draw import Layer
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class FileInfo:
     subdivision: int
     blending: Blending
     mode: str
+    has_grain: bool
     bytes: int
     header_bytes: int
     payload_bytes: int
@@ -91,6 +95,7 @@ class TgsFile:
             subdivision=header.subdivision,
             blending=header.blending,
             mode=header.mode,
+            has_grain=header.has_grain,
             bytes=len(self._data),
             header_bytes=header.header_bytes,
             payload_bytes=header.payload_bytes,
@@ -111,12 +116,14 @@ class TgsFile:
         scale: float | None = None,
         size: tuple[int, int] | None = None,
         region: tuple[int, int, int, int] | None = None,
+        grain: bool = False,
     ) -> NDArray[np.uint8]:
         """Return the pixels, uint8: [H, W, 3], or [H, W] if they are gray; with alpha, which comes last, 4 or 2.
 
         Args:
             device: "auto", "cpu" or "cuda".
             scale, size, region: see `viewport.choose_viewport`.
+            grain: whether to draw grain, if the file says how strong it is.
 
         Raises:
             BitstreamError: if the payload is damaged.
@@ -139,16 +146,20 @@ class TgsFile:
             viewport.num_samples * len(headers),
         )
         num_channels = [1 if header.is_gray else 3 for header in headers]
-        return draw_layers(self._layers(), num_channels, viewport, device, max_pairs)
+        return draw_layers(self._layers(grain), num_channels, viewport, device, max_pairs)
 
     @property
     def _headers(self) -> list[Header]:
         return [self.header] if self.header.alpha is None else [self.header, self.header.alpha]
 
-    def _layers(self) -> Iterator[Gaussians]:
+    def _layers(self, grain: bool) -> Iterator[Layer]:
         """The picture, and then its alpha plane if it has one, decoded one at a time."""
-        from taichi_gs.model.dequantize import dequantize_gaussians
+        from taichi_gs.decoder.draw import Layer
+        from taichi_gs.model.dequantize import dequantize_gaussians, dequantize_grain
 
-        yield dequantize_gaussians(*parse_integers(self._data, self.header))
+        quantized, lattice = parse_integers(self._data, self.header)
+        deviations = dequantize_grain(quantized) if grain else None
+        yield Layer(dequantize_gaussians(quantized, lattice), 1 if quantized.is_gray else 3, deviations)
         if self.header.alpha is not None:
-            yield dequantize_gaussians(*parse_integers(self.header.chunks[ALPHA_TAG], self.header.alpha))
+            alpha = parse_integers(self.header.chunks[ALPHA_TAG], self.header.alpha)
+            yield Layer(dequantize_gaussians(*alpha), 1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,27 @@ from taichi_gs.format.limits import FORMAT_LIMITS, MAX_PAIRS
 from taichi_gs.kernels import runtime
 from taichi_gs.model.dequantize import dequantize_gaussians
 from taichi_gs.model.gaussians import FloatArray, Gaussians
+from taichi_gs.model.grain import noise_at
 from taichi_gs.model.levels import to_levels
 from taichi_gs.model.quantized import QuantizedGaussians
 
 SAMPLES_AT_A_TIME = 1 << 17
 """They are rounded while they lie in the processor's cache."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What is drawn: a picture, or its alpha plane.
+
+    Attributes:
+        gaussians: of it.
+        num_channels: of red, green and blue, the first so many are drawn.
+        grain: the deviations [N] of grain to draw with it, if any.
+    """
+
+    gaussians: Gaussians
+    num_channels: int
+    grain: FloatArray | None = None
 
 
 def draw_integers(
@@ -32,14 +49,14 @@ def draw_integers(
 
     The pixels are [H, W, 3] or, if it is gray, [H, W]; with alpha, which comes last, [H, W, 4] or [H, W, 2].
     """
-    layers = [colors] if alpha is None else [colors, alpha]
-    num_channels = [1 if layer.is_gray else 3 for layer in layers]
+    pictures = [colors] if alpha is None else [colors, alpha]
+    layers = [Layer(dequantize_gaussians(picture), 1 if picture.is_gray else 3) for picture in pictures]
     viewport = choose_viewport(colors.image_size, limits=FORMAT_LIMITS)
-    return draw_layers(map(dequantize_gaussians, layers), num_channels, viewport, device)
+    return draw_layers(layers, [layer.num_channels for layer in layers], viewport, device)
 
 
 def draw_layers(
-    layers: Iterable[Gaussians],
+    layers: Iterable[Layer],
     num_channels: Sequence[int],
     viewport: Viewport,
     device: str,
@@ -49,7 +66,7 @@ def draw_layers(
 
     Args:
         layers: the picture, and its alpha plane if it has one.
-        num_channels: of each layer's red, green and blue, the first so many are drawn.
+        num_channels: of each layer.
         viewport: what to draw of it.
         device: "auto", "cpu" or "cuda".
         max_pairs: that all layers together may have.
@@ -64,32 +81,47 @@ def draw_layers(
     width, height = viewport.region[2:]
     pixels = np.empty((height, width, sum(num_channels)), np.uint8)
     first = 0
-    for gaussians, count in zip(layers, num_channels, strict=True):
-        max_pairs -= _draw_layer(pixels[:, :, first : first + count], gaussians, viewport, device, max_pairs)
-        first += count
+    for layer in layers:
+        last = first + layer.num_channels
+        max_pairs -= _draw_layer(pixels[:, :, first:last], layer, viewport, device, max_pairs)
+        first = last
     return pixels if first > 1 else pixels[:, :, 0]
 
 
-def _draw_layer(
-    pixels: NDArray[np.uint8], gaussians: Gaussians, viewport: Viewport, device: str, max_pairs: int
-) -> int:
+def _draw_layer(pixels: NDArray[np.uint8], layer: Layer, viewport: Viewport, device: str, max_pairs: int) -> int:
     """Draw into `pixels` [height, width, C] and return the number of pairs of a Gaussian and a tile."""
     arch = runtime.start(device)
     from taichi_gs.decoder.parts import Reach, divide
 
-    projected = viewport.project(gaussians)
+    projected = viewport.project(layer.gaussians)
     reach = Reach.of(projected)
     if reach.num_pairs > max_pairs:
         raise LimitError(
             f"The file has {reach.num_pairs} pairs of a Gaussian and a tile, more than the {max_pairs} allowed."
         )
     down, across = viewport.samples
-    room = np.empty(0, np.float32)
+    form = runtime.kernel_form(arch)
+    rooms = [np.empty(0, np.float32)] * 2
+    strengths = _strengths(layer, viewport)
+    parts_of_grain = divide(strengths, reach, viewport.samples) if strengths is not None else None
     for left, top, part in divide(projected, reach, viewport.samples):
-        room = _enough(room, part)
-        planes = runtime.call(_blend, part, runtime.kernel_form(arch), room)
+        rooms[0] = _enough(rooms[0], part)
+        planes = runtime.call(_blend, part, form, rooms[0])
+        if parts_of_grain is not None:
+            _, _, part = next(parts_of_grain)
+            rooms[1] = _enough(rooms[1], part)
+            strength = runtime.call(_blend, part, form, rooms[1])[0]
+            planes += strength * noise_at(*viewport.places((left, top), strength.shape, layer.gaussians.image_size))
         _store(pixels[top // down :, left // across :], planes, viewport)
     return reach.num_pairs
+
+
+def _strengths(layer: Layer, viewport: Viewport) -> Projected | None:
+    """What is drawn for the strength of grain at each sample: the same Gaussians in place of whose colours it is."""
+    if layer.grain is None:
+        return None
+    colors = np.repeat(layer.grain[:, None], 3, axis=1)
+    return viewport.project(replace(layer.gaussians, colors=colors, background=np.zeros(3, np.float32)))
 
 
 def _padded_shape(projected: Projected) -> tuple[int, int, int]:

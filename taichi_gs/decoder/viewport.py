@@ -59,6 +59,29 @@ class Viewport:
         projected = project_gaussians(gaussians if sampled == gaussians.image_size else gaussians.resized(sampled))
         return projected.window((left * across, top * down), (height * down, width * across))
 
+    def places(
+        self, corner: tuple[int, int], shape: tuple[int, ...], image_size: tuple[int, int]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return where the samples of a part are in the picture of (height, width) itself, by row and by column.
+
+        Args:
+            corner: (left, top) of the part, in samples of the region.
+            shape: (height, width) of the part, in samples.
+            image_size: of the picture; the centre of its first pixel is (0, 0).
+        """
+        (down, across), (left, top, _, _) = self.samples, self.region
+        places = []
+        for side, samples, first, count, own in zip(
+            self.image_size,
+            (down, across),
+            (top * down + corner[1], left * across + corner[0]),
+            shape,
+            image_size,
+            strict=True,
+        ):
+            places.append((first + np.arange(count) + 0.5) * (own / (side * samples)) - 0.5)
+        return places[0], places[1]
+
     def average(self, plane: FloatArray) -> FloatArray:
         """Return the pixels [H, W] of samples [H * down, W * across], each as a screen would show it, 0 to 1."""
         down, across = self.samples

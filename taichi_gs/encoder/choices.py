@@ -21,7 +21,7 @@ Density = Literal["prune", "gradient"]
 MAX_BUDGET = 400_000
 """The most Gaussians that the encoder is asked for: decoders accept as many by default."""
 
-MIN_BYTES = 120
+MIN_BYTES = 64
 """No limit below this can be met: it is the size of a file with a handful of Gaussians."""
 
 MAX_QUALITY = 100

@@ -47,6 +47,8 @@ class RateModel:
         pixels_per_gaussian: without a limit: about 0.08 bits per pixel with codebooks of 64.
         gaussians_per_covariance, gaussians_per_color: for each codeword. Covariances differ more than colours do, and
             what rounds them shows more.
+        few_gaussians: below that, the number of codewords falls more slowly than that of Gaussians, by a power of it.
+        few_covariance_exponent, few_color_exponent: these powers.
         min_codewords, max_codewords: of codebooks whose sizes follow from the number of Gaussians.
         codebook_scales: factors on the sizes of both codebooks. Which is the best differs from picture to picture, and
             restarts take turns.
@@ -67,11 +69,14 @@ class RateModel:
     pixels_per_gaussian: int = 312
     gaussians_per_covariance: float = 4.0
     gaussians_per_color: float = 12.5
-    min_codewords: int = 8
+    few_gaussians: int = 870
+    few_covariance_exponent: float = 0.88
+    few_color_exponent: float = 0.75
+    min_codewords: int = 4
     max_codewords: int = 2048
     codebook_scales: tuple[float, ...] = (1.0, 1.35, 0.75)
-    header_bits: float = 8 * 65
-    gray_header_bits: float = 8 * 55
+    header_bits: float = 8 * 22
+    gray_header_bits: float = 8 * 20
     position_bits: float = 9.6
     position_bits_per_doubling: float = 0.8
     min_position_bits: float = 8.0
@@ -82,7 +87,11 @@ class RateModel:
     def budget_for_count(self, num_gaussians: int, sizes: CodebookSizes) -> Budget:
         """The budget with a given number of Gaussians, or with as many as there may be."""
         num_gaussians = min(num_gaussians, self.max_gaussians)
-        usual = (num_gaussians / self.gaussians_per_covariance, num_gaussians / self.gaussians_per_color)
+        fewness = max(self.few_gaussians / max(num_gaussians, 1), 1.0)
+        usual = (
+            num_gaussians / self.gaussians_per_covariance * fewness ** (1.0 - self.few_covariance_exponent),
+            num_gaussians / self.gaussians_per_color * fewness ** (1.0 - self.few_color_exponent),
+        )
         # A codeword for fewer Gaussians than that costs more than it gains, even where so many are asked for.
         most = max(round(num_gaussians / self.gaussians_per_covariance), self.min_codewords)
         covariance_k, color_k = (

@@ -76,7 +76,7 @@ class Objective:
         self._settings = settings or ObjectiveSettings()
         self._loss, self._renderer, self._num_steps = LOSSES[loss], renderer, 0
         self.size: tuple[int, int] = (picture.shape[1], picture.shape[2])
-        self._is_weighted = tuning.weights is not None
+        self._is_weighted, self._grain = tuning.weights is not None, tuning.grain
         weights = torch.ones_like(picture[0]) if tuning.weights is None else tuning.weights.of(picture)
         blocks = tuning.importances_of_blocks
         self.full = Resolution(picture, weights, self.size, renderer, importances_of_blocks=blocks)
@@ -146,6 +146,26 @@ class Objective:
         """How much removing each Gaussian alone would add [N] to the weighted squared error of the full picture."""
         splats = parameters.splats(self.size, self.size)
         return self._renderer.removal_errors(splats, self.full.picture, self.full.weights)
+
+    def grain_codes(self, parameters: Parameters, codewords: Tensor, num_codewords: int) -> Tensor | None:
+        """The strength codes [num_codewords] of the texture that is left out, if the tuning has grain.
+
+        Args:
+            parameters: the Gaussians.
+            codewords: [N] int64, that of each one's colour.
+            num_codewords: of colours.
+        """
+        if self._grain is None:
+            return None
+        splats = parameters.splats(self.size, self.size)
+        colors = splats.colors.detach().requires_grad_()
+        image = self._renderer.render(replace(splats, colors=colors), self.size)
+        roughness = self._grain.roughness(self.full.picture - image.detach())
+        # By a Gaussian's colour, a pixel has as its derivative the part that the Gaussian has in it.
+        ones = torch.ones_like(roughness)
+        (sums,) = torch.autograd.grad(image, colors, torch.stack([roughness, ones, torch.zeros_like(ones)]))
+        sums = torch.zeros_like(sums[:1]).repeat(num_codewords, 1).index_add_(0, codewords, sums)
+        return self._grain.codes(sums[:, 0], sums[:, 1])
 
     def psnr(self, parameters: Parameters, resolution: Resolution, squared_error: Tensor | None = None) -> float:
         """The peak signal-to-noise ratio in dB of what is drawn at a resolution; all errors count alike.

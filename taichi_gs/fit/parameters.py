@@ -15,13 +15,16 @@ from torch import Tensor
 
 from taichi_gs.fit.render import Splats
 from taichi_gs.model.blending import Blending
+from taichi_gs.model.channels import channels_of
 from taichi_gs.model.dequantize import amplitudes_of, rgb_from_ycocg
-from taichi_gs.model.quantized import AMPLITUDE_CHANNEL, color_bounds
+from taichi_gs.model.quantized import AMPLITUDE_CHANNEL, BACKGROUND_UNIT, COVARIANCE_CHANNELS
 
 ROWS = ("means", "log_covariances", "color_codes")
 """The tensors of `Parameters` that have one row a Gaussian."""
 
-CODED = ("log_covariances", "color_codes")
+COLORS = "color_codes"
+
+CODED = ("log_covariances", COLORS)
 """Those among them that have a codebook: the covariance codebook and the color codebook."""
 
 
@@ -162,14 +165,11 @@ class Bounds:
         min_log_area: of m; such a Gaussian is about a third of a pixel thick.
         max_log_area: of m.
         max_anisotropy: of u and v; the axes are at most e^6 to e^8.5 : 1.
-        code_margin: kept from the bounds of a file's codes, because a quantiser's range ends a little above the
-            largest one.
     """
 
     min_log_area: float = -2.5
     max_log_area: float = 24.0
     max_anisotropy: float = 6.0
-    code_margin: float = 0.1
 
     def clamp(self, tensors: Mapping[str, Tensor], blending: Blending, image_size: tuple[int, int]) -> None:
         """Clamp the tensors of parameters in place.
@@ -183,8 +183,9 @@ class Bounds:
         log_covariances = tensors["log_covariances"].detach()
         log_covariances[:, 0].clamp_(self.min_log_area, self.max_log_area)
         log_covariances[:, 1:].clamp_(-self.max_anisotropy, self.max_anisotropy)
-        for codes, bound in zip(tensors["color_codes"].detach().unbind(dim=1), color_bounds(blending), strict=True):
-            codes.clamp_(self.code_margin - bound, bound - self.code_margin)
+        channels = channels_of(blending)[COVARIANCE_CHANNELS:]
+        for codes, channel in zip(tensors["color_codes"].detach().unbind(dim=1), channels, strict=True):
+            codes.clamp_(channel.low, channel.high)
 
 
 def area_order(log_covariances: Tensor) -> Tensor:
@@ -193,8 +194,8 @@ def area_order(log_covariances: Tensor) -> Tensor:
 
 
 def background_levels(background: Tensor) -> Tensor:
-    """The background [3] in whole levels of 0 to 255, as a file holds it."""
-    return torch.round(255.0 * background.detach().clamp(0.0, 1.0))
+    """The background [3] in levels of 0 to 255, as a file holds it."""
+    return BACKGROUND_UNIT * torch.round(255.0 / BACKGROUND_UNIT * background.detach().clamp(0.0, 1.0))
 
 
 def principal_axes(log_covariances: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from taichi_gs.fit.config import FitConfig
-from taichi_gs.fit.parameters import CODED, ROWS, CodebookParameters
-from taichi_gs.fit.quantizers import bits_for_distortion, fit_quantizer, step_for_distortion
+from taichi_gs.fit.parameters import CODED, COLORS, ROWS, CodebookParameters
+from taichi_gs.fit.quantizers import step_code_for, step_code_for_bits, step_for_distortion
 from taichi_gs.fit.rounding import Rounding
 from taichi_gs.fit.stage import Stage
-from taichi_gs.format.limits import MAX_SIDE
-from taichi_gs.model.lattice import MAX_SUBDIVISION
-from taichi_gs.model.quantized import UniformQuantizer
+from taichi_gs.model.channels import CHROMA, MAX_DIFFERENCE, area_code_of, channels_of, quantizers_of
+from taichi_gs.model.lattice import MAX_COLUMNS, subdivision_code_of
+from taichi_gs.model.quantized import COVARIANCE_CHANNELS, UniformQuantizer
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,13 @@ class _Worth:
         curvatures: of the squared error in all codewords, [D] by name in CODED.
         position_curvature: the same in all positions, along the steps of the lattices with the first subdivision; None
             chooses that subdivision.
+        grain: the strength codes that the file will have, if any: they cost bits too.
     """
 
     bit_weight: float
     curvatures: dict[str, Tensor]
     position_curvature: float | None = None
+    grain: Tensor | None = None
 
     def of(self, name: str) -> list[tuple[float, float]]:
         """λ and the curvature of each channel of a codebook."""
@@ -69,7 +72,8 @@ class Precision:
         first = self._rounding(parameters, config, objective.size, _Worth(bit_weight, curvatures))
         steps: Tensor = first.lattice(parameters).steps()
         along_steps = float(objective.curvatures(drawn, stage.generator, steps)["means"].sum())
-        worth = _Worth(bit_weight, curvatures, along_steps)
+        grain = objective.grain_codes(drawn, parameters.indices[COLORS], len(parameters.codewords[COLORS]))
+        worth = _Worth(bit_weight, curvatures, along_steps, grain)
         best = self._rounding(parameters, config, objective.size, worth)
         if aimed_bytes is None or best.num_bytes(parameters) > aimed_bytes:
             return best
@@ -89,31 +93,38 @@ class Precision:
         self, parameters: CodebookParameters, config: FitConfig, image_size: tuple[int, int], worth: _Worth
     ) -> Rounding:
         """The rounding that is worth its bits."""
-        bits = {"log_covariances": config.covariance_bits, "color_codes": config.color_bits}
-        quantizers = {name: _quantizers(parameters.codewords[name], bits[name], worth.of(name)) for name in CODED}
-        if config.position_bits is not None:
-            side = 1 << config.position_bits
-            return Rounding(quantizers, image_size, (side, side), 0, config.is_gray)
+        height, width = image_size
         count = len(parameters)
-        cell = math.sqrt(math.prod(image_size) / (self.cells_per_gaussian * count))
-        rows, columns = (min(max(round(length / cell), 1), MAX_SIDE) for length in image_size)
-        subdivision = self.first_subdivision
+        quantizers = _quantizers(parameters.codewords, config, worth, area_code_of(height * width, count))
+        if config.position_bits is not None:
+            columns = max(1, round((1 << config.position_bits) * width / max(height, width)))
+            return Rounding(quantizers, image_size, columns, 0, config.is_gray, worth.grain)
+        cell = math.sqrt(height * width / (self.cells_per_gaussian * count))
+        columns = min(max(round(width / cell), 1), MAX_COLUMNS)
+        subdivision: float = self.first_subdivision
         if worth.position_curvature is not None:
             step = step_for_distortion(worth.position_curvature, self.position_share * worth.bit_weight, 2 * count)
-            subdivision = min(max(round(self.first_subdivision / step), 1), MAX_SUBDIVISION)
-        return Rounding(quantizers, image_size, (rows, columns), subdivision, config.is_gray)
+            subdivision = max(self.first_subdivision / step, 1.0)
+        return Rounding(quantizers, image_size, columns, subdivision_code_of(subdivision), config.is_gray, worth.grain)
 
 
 def _quantizers(
-    codewords: Tensor, bits: tuple[int | None, ...], worth: list[tuple[float, float]]
-) -> tuple[UniformQuantizer, ...]:
-    """The quantisers of codewords [K, D], with the bits that are given or else worth it."""
-    return tuple(
-        fit_quantizer(
-            channel,
-            bits_for_distortion(channel, curvature, bit_weight, len(channel)) if own_bits is None else own_bits,
-        )
-        for channel, own_bits, (bit_weight, curvature) in zip(
-            codewords.detach().cpu().numpy().T, bits, worth, strict=True
-        )
-    )
+    codewords: Mapping[str, Tensor], config: FitConfig, worth: _Worth, area_code: int
+) -> dict[str, tuple[UniformQuantizer, ...]]:
+    """The quantisers of codewords [K, D], with the bits that are asked for or else worth it, by name in CODED."""
+    channels, bits = channels_of(config.blending), (*config.covariance_bits, *config.color_bits)
+    codes: list[int] = []
+    for name in CODED:
+        for values, (bit_weight, curvature) in zip(
+            codewords[name].detach().cpu().numpy().T, worth.of(name), strict=True
+        ):
+            channel, own_bits = channels[len(codes)], bits[len(codes)]
+            if own_bits is not None:
+                codes.append(step_code_for_bits(values, channel, own_bits))
+            else:
+                codes.append(step_code_for(channel, step_for_distortion(curvature, bit_weight, len(values))))
+    present = [code for c, code in enumerate(codes) if not (config.is_gray and c in CHROMA)]
+    first = min(max(codes[0], max(present) - MAX_DIFFERENCE), min(present) + MAX_DIFFERENCE)
+    codes = [first, *(min(max(code, first - MAX_DIFFERENCE), first + MAX_DIFFERENCE) for code in codes[1:])]
+    quantizers = quantizers_of(codes, area_code, config.blending, is_gray=config.is_gray)
+    return {"log_covariances": quantizers[:COVARIANCE_CHANNELS], "color_codes": quantizers[COVARIANCE_CHANNELS:]}

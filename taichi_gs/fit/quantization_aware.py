@@ -6,11 +6,11 @@ is what a decoder will see. Meanwhile Gaussians go until the file fits its limit
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from taichi_gs.fit.adam import Adam, decay
 from taichi_gs.fit.codeword_training import train_step
-from taichi_gs.fit.parameters import CodebookParameters
+from taichi_gs.fit.parameters import COLORS, CodebookParameters
 from taichi_gs.fit.precision import Precision
 from taichi_gs.fit.prune import Pruning, rows_for_psnr, rows_within_size
 from taichi_gs.fit.rounding import Rounding
@@ -49,6 +49,10 @@ class QuantizationAware:
                 lattice = rounding.lattice(parameters)
             factor = self.rate_factor * decay(step / steps, final=self.final_rate)
             train_step(stage, parameters, adam, rounding.rounded(parameters, lattice), factor)
+        if rounding.grain is not None:
+            drawn, words = rounding.rounded(parameters), parameters.codewords[COLORS]
+            grain = stage.objective.grain_codes(drawn, parameters.indices[COLORS], len(words))
+            rounding = replace(rounding, grain=grain)
         parameters = self._fitting(stage, parameters, adam, rounding, config.max_bytes)
         if config.min_psnr is not None:
             kept = rows_for_psnr(parameters, rounding, stage.objective, config.min_psnr, pruning.single_tries)

@@ -17,8 +17,11 @@ from taichi_gs.fit.parameters import (
 from taichi_gs.fit.quantizers import quantize_vectors
 from taichi_gs.format.bitstream import num_bytes_of
 from taichi_gs.model.dequantize import dequantize_vectors
-from taichi_gs.model.lattice import Lattice, lattice_of
-from taichi_gs.model.quantized import MAX_BITS, CodedVectors, QuantizedCodebook, QuantizedGaussians, UniformQuantizer
+from taichi_gs.model.lattice import Lattice, lattice_of, rows_of, subdivision_of
+from taichi_gs.model.quantized import CodedVectors, QuantizedCodebook, QuantizedGaussians, UniformQuantizer
+
+KEY_BITS = 15
+"""No channel has more levels."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +31,28 @@ class Rounding:
     Attributes:
         quantizers: of the codebooks' channels, by name in CODED.
         image_size: (height, width) of the picture.
-        grid_size, subdivision: of the positions, see `lattice.Lattice`.
+        columns: of the grid of the positions, whose cells are square.
+        subdivision_code: of its cells, see `lattice.subdivision_of`.
         is_gray: whether the picture has no colours.
+        grain: [K] int64, the strength code of each colour codeword, if the file has them.
     """
 
     quantizers: dict[str, tuple[UniformQuantizer, ...]]
     image_size: tuple[int, int]
-    grid_size: tuple[int, int]
-    subdivision: int
+    columns: int
+    subdivision_code: int
     is_gray: bool = False
+    grain: Tensor | None = None
+
+    @property
+    def grid_size(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return rows_of(self.columns, self.image_size), self.columns
+
+    @property
+    def subdivision(self) -> int:
+        """Of the cells, see `lattice.Lattice`."""
+        return subdivision_of(self.subdivision_code)
 
     def rounded(self, parameters: CodebookParameters, lattice: Lattice | None = None) -> Parameters:
         """Return each Gaussian as a decoder will see it, with gradients straight through all rounding.
@@ -80,6 +96,7 @@ class Rounding:
             color_codebook=colors.codebook,
             color_indices=colors.indices,
             is_gray=self.is_gray,
+            grain=None if self.grain is None else self.grain.cpu().numpy(),
         ).canonical()
 
     def num_bytes(self, parameters: CodebookParameters) -> int:
@@ -112,7 +129,7 @@ def _keys(symbols: Tensor) -> Tensor:
     """Integers [K] that are ordered as symbols [K, D] are, the first channel before the others."""
     keys = torch.zeros_like(symbols[:, 0])
     for channel in symbols.unbind(dim=1):
-        keys = (keys << MAX_BITS) + channel
+        keys = (keys << KEY_BITS) + channel
     return keys
 
 

@@ -14,10 +14,9 @@ from typing import Protocol
 from torch import Tensor
 from torch.nn import functional
 
+from taichi_gs.fit.grain import Grain
+from taichi_gs.fit.luma import luma_of
 from taichi_gs.fit.render import NO_BLOCKS
-
-LUMA = (0.299, 0.587, 0.114)
-"""Of red, green and blue (ITU-R BT.601)."""
 
 
 class Weights(Protocol):
@@ -43,8 +42,7 @@ class VisualWeights:
 
     def of(self, picture: Tensor) -> Tensor:
         """Return the weights [H, W], 1 on average, of a picture [3, H, W], RGB from 0 to 1."""
-        red, green, blue = 255.0 * picture
-        luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+        luma = luma_of(255.0 * picture)
         # Of deviations from the mean: of the levels themselves, rounding would not leave much of a small variance.
         deviation = luma - luma.mean()
         variance = (self._mean(deviation.square()) - self._mean(deviation).square()).clamp(min=0.0)
@@ -68,11 +66,13 @@ class Tuning:
         importance_of_half: a factor on the loss of every other step of the second stage, which looks at the picture at
             half its resolution; with 0, all steps look at all of it.
         importances_of_blocks: of errors that blocks of 4 and of 8 pixels share, see `Renderer.cost`.
+        grain: how the strength of texture is measured that the Gaussians leave out; None if the file does not say it.
     """
 
     weights: Weights | None = None
     importance_of_half: float = 0.0
     importances_of_blocks: tuple[float, float] = NO_BLOCKS
+    grain: Grain | None = None
 
 
-TUNINGS: Mapping[str, Tuning] = {"psnr": Tuning(), "visual": Tuning(VisualWeights(), 1.0, (2.5, 2.0))}
+TUNINGS: Mapping[str, Tuning] = {"psnr": Tuning(), "visual": Tuning(VisualWeights(), 1.0, (2.5, 2.0), Grain())}

@@ -21,6 +21,8 @@ class Unconstrained:
 
     Attributes:
         overgrowth: with density "prune", how many times the budget's Gaussians there are, unless they would crowd.
+        sparse_overgrowth: as many as that where they stay sparse.
+        sparse_pixels_per_gaussian: where that is.
         min_pixels_per_gaussian: where they would crowd.
         decay_start: the fraction of the stage after which learning rates fall.
         initialization: of the first Gaussians.
@@ -28,6 +30,8 @@ class Unconstrained:
     """
 
     overgrowth: float = 6.0
+    sparse_overgrowth: float = 10.0
+    sparse_pixels_per_gaussian: int = 50
     min_pixels_per_gaussian: int = 15
     decay_start: float = 0.5
     initialization: Initialization = field(default_factory=Initialization)
@@ -37,8 +41,9 @@ class Unconstrained:
         """How many Gaussians there are in the end: with density "prune" more than the budget, where there is room."""
         if config.density != "prune":
             return config.num_gaussians
-        most = min(round(self.overgrowth * config.num_gaussians), num_pixels // self.min_pixels_per_gaussian)
-        return max(config.num_gaussians, most)
+        usual, most = (round(f * config.num_gaussians) for f in (self.overgrowth, self.sparse_overgrowth))
+        count = max(usual, min(most, num_pixels // self.sparse_pixels_per_gaussian))
+        return max(config.num_gaussians, min(count, num_pixels // self.min_pixels_per_gaussian))
 
     def run(self, stage: Stage, steps: int) -> tuple[Parameters, Adam]:
         """Fit Gaussians and return them with what Adam remembers of them.

@@ -1,31 +1,33 @@
-"""The .tgs format, version 2: `QuantizedGaussians` to bytes and back. `docs/format.md` is its specification.
+"""The .tgs format: `QuantizedGaussians` to bytes and back. `docs/format.md` is its specification.
 
-Files of version 1 are read too.
-
-    signature 8 | header about 50 | payload | chunks (if flagged) | CRC-32 4
+    signature 3 | header about 12 | payload | chunks (if flagged) | checksum 2 or 4
 
 The checksum is verified before anything else is believed.
 """
 
 from __future__ import annotations
 
-import struct
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 
 from taichi_gs.errors import BitstreamError
 from taichi_gs.format.chunks import ALPHA_TAG, pack_chunks, unpack_chunks
-from taichi_gs.format.header import KNOWN_FLAGS, Header, check_header, describe, pack_header, unpack_header
-from taichi_gs.format.limits import FORMAT_LIMITS, Limits, check_ranges, check_sides
+from taichi_gs.format.header import VERSION, Header, check_header, describe, pack_header, unpack_header
+from taichi_gs.format.limits import FORMAT_LIMITS, Limits, check_sides
 from taichi_gs.format.payload import decode_payload, encode_payload
 from taichi_gs.format.varint import ByteCursor
 from taichi_gs.model.lattice import Lattice
 from taichi_gs.model.quantized import QuantizedGaussians
 
-SIGNATURE = b"\x89TGS\r\n\x1a\n"
+SIGNATURE = b"\x89TG"
 
-CHECKSUM_BYTES = 4
+_DRAFT_SIGNATURE = b"\x89TGS\r\n\x1a\n"
+
+_SHORT_CHECKSUM, _LONG_CHECKSUM = 2, 4
+
+MAX_SHORT_CHECKED = 4096
+"""So many bytes before it have a checksum of two bytes, more have one of four."""
 
 _LOOKALIKES = {
     b"\x1f\x8b": "a Telegram animated sticker, which also ends in .tgs, or another gzip file",
@@ -51,22 +53,21 @@ def serialize(quantized: QuantizedGaussians, chunks: Mapping[bytes, bytes] | Non
     header, payload = _encode(quantized)
     packed_chunks = pack_chunks(chunks or {})
     body = SIGNATURE + pack_header(header, has_chunks=bool(packed_chunks)) + payload + packed_chunks
-    return body + struct.pack("<I", zlib.crc32(body))
+    return body + _checksum(body)
 
 
 def num_bytes_of(quantized: QuantizedGaussians) -> int:
     """Return the size of the .tgs file of a picture, without chunks; errors are those of `serialize`."""
     header, payload = _encode(quantized)
-    return len(SIGNATURE) + len(pack_header(header, has_chunks=False)) + len(payload) + CHECKSUM_BYTES
+    body_bytes = len(SIGNATURE) + len(pack_header(header, has_chunks=False)) + len(payload)
+    return body_bytes + _num_checksum_bytes(body_bytes)
 
 
 def _encode(quantized: QuantizedGaussians) -> tuple[Header, bytes]:
     """The header and the payload of a picture; what could not be read must not be written."""
     quantized = quantized.canonical()
-    # These first: lattices rely on sides and ranges that are possible.
+    # This first: lattices rely on sides that are possible.
     check_sides(quantized.image_size, quantized.grid_size, FORMAT_LIMITS)
-    quantizers = (*quantized.covariance_codebook.quantizers, *quantized.color_codebook.quantizers)
-    check_ranges(quantizers, quantized.blending)
     payload = encode_payload(quantized)
     header = describe(quantized, len(payload))
     check_header(header, FORMAT_LIMITS)
@@ -115,7 +116,7 @@ def _parse_header(data: bytes, limits: Limits, *, is_plane: bool = False) -> Hea
     header = unpack_header(cursor, is_plane=is_plane)
     check_header(header, limits)
     cursor.take(header.payload_bytes)
-    return replace(header, chunks=unpack_chunks(cursor, header.version, limits.max_chunk_bytes))
+    return replace(header, chunks=unpack_chunks(cursor, limits.max_chunk_bytes))
 
 
 def _verified(data: bytes) -> bytes:
@@ -127,11 +128,22 @@ def _verified(data: bytes) -> bytes:
             raise BitstreamError("The file is truncated: it ends within its signature.")
         guess = next((f"; it looks like {name}" for magic, name in _LOOKALIKES.items() if data.startswith(magic)), "")
         raise BitstreamError(f"This is not a .tgs file of Gaussians{guess}.")
+    if data.startswith(_DRAFT_SIGNATURE):
+        raise BitstreamError("The file is of a draft of the format, from before 0.1.0; encode its picture again.")
     version = data[len(SIGNATURE) : len(SIGNATURE) + 1]
-    if version and version[0] not in KNOWN_FLAGS:
-        understood = " and ".join(map(str, KNOWN_FLAGS))
-        raise BitstreamError(f"The file has version {version[0]} of the format, and only {understood} are understood.")
-    body, checksum = data[:-CHECKSUM_BYTES], data[-CHECKSUM_BYTES:]
-    if len(body) < len(SIGNATURE) + 2 or struct.pack("<I", zlib.crc32(body)) != checksum:
+    if version and version[0] >> 4 != VERSION:
+        raise BitstreamError(f"The file has version {version[0] >> 4} of the format, and only {VERSION} is understood.")
+    num_bytes = _num_checksum_bytes(len(data) - _SHORT_CHECKSUM)
+    body, checksum = data[:-num_bytes], data[-num_bytes:]
+    if len(body) <= len(SIGNATURE) or _checksum(body) != checksum:
         raise BitstreamError("The file is damaged or truncated: its checksum does not match.")
     return body
+
+
+def _num_checksum_bytes(body_bytes: int) -> int:
+    return _SHORT_CHECKSUM if body_bytes <= MAX_SHORT_CHECKED else _LONG_CHECKSUM
+
+
+def _checksum(body: bytes) -> bytes:
+    """The low bytes of the CRC-32 of everything before it, the lowest first."""
+    return zlib.crc32(body).to_bytes(_LONG_CHECKSUM, "little")[: _num_checksum_bytes(len(body))]

@@ -7,24 +7,18 @@ import zlib
 from collections.abc import Mapping
 
 from taichi_gs.errors import BitstreamError, LimitError
-from taichi_gs.format.header import VERSION
 from taichi_gs.format.varint import ByteCursor
 
 METADATA_TAGS = {"icc_profile": b"ICCP", "exif": b"EXIF", "xmp": b"XMP_"}
-"""The tags of chunks that only tell something about the picture, by the field of `Picture` that they hold.
-
-Since version 2 they are compressed by zlib."""
+"""The tags of chunks that only tell something about the picture, by the field of `Picture` that they hold."""
 
 _METADATA = frozenset(METADATA_TAGS.values())
 
 ALPHA_TAG = b"ALPH"
 """The chunk with the alpha plane, a gray .tgs file within the file."""
 
-SINCE = {**dict.fromkeys(_METADATA, 1), ALPHA_TAG: 2}
-"""The tags of chunks, with the version since which they are known.
-
-Others are ignored if they begin with a lower-case letter, else refused."""
-
+KNOWN_TAGS = {*_METADATA, ALPHA_TAG}
+"""Chunks with other tags are ignored if these begin with a lower-case letter, else refused."""
 
 MAX_CHUNKS = 1000
 """Far more than there are uses for; each takes time to look at, and next to no bytes."""
@@ -44,12 +38,12 @@ def pack_chunks(chunks: Mapping[bytes, bytes]) -> bytes:
     if len(chunks) > MAX_CHUNKS:
         raise LimitError(_TOO_MANY)
     for tag in chunks:
-        _check_tag(tag, VERSION)
+        _check_tag(tag)
     packed = {tag: zlib.compress(chunk, 9) if tag in _METADATA else chunk for tag, chunk in chunks.items()}
     return b"".join(struct.pack("<4sI", tag, len(chunk)) + chunk for tag, chunk in packed.items())
 
 
-def unpack_chunks(cursor: ByteCursor, version: int, max_bytes: int) -> dict[bytes, bytes]:
+def unpack_chunks(cursor: ByteCursor, max_bytes: int) -> dict[bytes, bytes]:
     """Return the chunks that are left to read; the inverse of `pack_chunks`.
 
     Raises:
@@ -67,16 +61,16 @@ def unpack_chunks(cursor: ByteCursor, version: int, max_bytes: int) -> dict[byte
             raise LimitError(_TOO_MANY)
         if tag in chunks:
             raise BitstreamError(f"The file is invalid: it has the metadata {tag!r} twice.")
-        _check_tag(tag, version)
-        if version > 1 and tag in _METADATA:
+        _check_tag(tag)
+        if tag in _METADATA:
             chunk = _decompress(tag, chunk, room)
             room -= len(chunk)
         chunks[tag] = chunk
     return chunks
 
 
-def _check_tag(tag: bytes, version: int) -> None:
-    if version < SINCE.get(tag, version + 1) and not tag[:1].islower():
+def _check_tag(tag: bytes) -> None:
+    if tag not in KNOWN_TAGS and not tag[:1].islower():
         raise BitstreamError(f"The file has the metadata {tag!r}, which only a newer version understands.")
 
 

@@ -4,22 +4,26 @@ Three kinds of data are coded, each by one method that `SymbolEncoder` and `Symb
 
 * `points`: several multisets, each of N cells of a grid. The grid is halved again and again, and each time it is coded
   how many of the points in a box lie in its left half. What is never said is which point is which: that saves log2(N!)
-  bits. Symbols without an order are points on a line. The grids are halved side by side, because the time goes into
-  the number of arrays and not into their sizes.
+  bits. Symbols without an order are points on a line. A grid may have weights along its sides: then a box is cut where
+  half of its weight is. The grids are cut side by side, because the time goes into the number of arrays and not into
+  their sizes.
 * `order`: the order of N symbols whose multiset is known, drawn from it without replacement.
 * `uniform`: N symbols in order, each equally likely among a number of levels of its own.
+* `weighted`: N symbols in order, all with the same distribution.
 
-Nothing is trained or sent beforehand. The number of points in a left half is beta-binomially distributed, which is what
-results when densities are themselves random (a Polya tree); one 3-bit number per multiset says how uneven they are, and
-the encoder chooses the best.
+Weights are the only thing that is known beforehand, see `priors.py`. The number of points in a left half is
+beta-binomially distributed, which is what results when densities are themselves random (a Polya tree); one 3-bit number
+per multiset says how uneven they are, and the encoder chooses the best.
 
 Only integers decide what the decoder sees: see `probabilities.py`. The coder has 64 bits of state and emits words of
-32, which are written little-endian; `docs/format.md` specifies it.
+32, which are written big-endian; bytes of zeros at the end are left out. `docs/format.md` specifies it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
@@ -28,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taichi_gs.errors import BitstreamError
-from taichi_gs.format.probabilities import beta_binomial_model, categorical_model, uniform_model
+from taichi_gs.format.probabilities import SHARES, beta_binomial_model, categorical_model, uniform_model
 from taichi_gs.model.quantized import IntArray
 
 BoolArray = NDArray[np.bool_]
@@ -39,24 +43,47 @@ NUM_CONCENTRATIONS = 8
 MAX_COUNT_BITS = 8
 """Counts of more bits than this are coded in two parts, so that no beta-binomial table has more than 256 entries."""
 
-MAX_ODD_SIDE = 63
-"""Longer odd sides count as even where probabilities are concerned: it saves tables and costs nothing."""
-
 BLOCK_DIVISOR = 8
 """An order is coded in blocks of 1/8 of what remains, between which the probabilities follow what has been drawn.
 
 One block would cost 25 bytes more for 1000 symbols of 64 levels; blocks of one symbol would save one byte and be 20
-times as many. Version 1 of the format had blocks of 1/16."""
+times as many."""
 
 
 _AXES = np.array([[0], [1]])
+
+_STATE_BITS, _STATE_MASK, _WORD_MASK = 64, (1 << 64) - 1, (1 << 32) - 1
 
 _UNIFORM_FAMILY = constriction.stream.model.Uniform()
 """Uniform models, given an array of their numbers of levels, 2 or more each; they are those of `uniform_model`."""
 
 
-GridSize = tuple[int, int]
-"""(rows, columns)."""
+@dataclass(frozen=True)
+class Grid:
+    """A grid of cells, and how likely points are beforehand.
+
+    Attributes:
+        rows: [R + 1] int64, ascending from 0, the weight of all rows before each; likely rows have much.
+        columns: [C + 1] int64, likewise of the columns.
+    """
+
+    rows: IntArray
+    columns: IntArray
+
+    @classmethod
+    def uniform(cls, rows: int, columns: int) -> Grid:
+        """Return a grid whose cells are all equally likely."""
+        return cls(np.arange(rows + 1), np.arange(columns + 1))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return len(self.rows) - 1, len(self.columns) - 1
+
+    @property
+    def has_one_cell(self) -> bool:
+        """Whether there is nothing to be said about where points are."""
+        return self.size == (1, 1)
 
 
 class SymbolEncoder:
@@ -65,7 +92,7 @@ class SymbolEncoder:
     def __init__(self) -> None:
         self._coder = constriction.stream.queue.RangeEncoder()
 
-    def points(self, multisets: Sequence[tuple[IntArray, GridSize]]) -> None:
+    def points(self, multisets: Sequence[tuple[IntArray, Grid]]) -> None:
         """Code multisets, each of `cells` [N, 2] int, the (row, column) of each in a grid.
 
         The order of the cells of a multiset is lost. Its N and its grid are not coded.
@@ -73,16 +100,16 @@ class SymbolEncoder:
         Raises:
             ValueError: if a cell lies outside its grid.
         """
-        for cells, grid_size in multisets:
-            if cells.size and (cells.min() < 0 or (cells.max(axis=0) >= grid_size).any()):
-                raise ValueError(f"a cell lies outside the grid of {grid_size[0]} x {grid_size[1]} cells")
-        uneven = _uneven([(len(cells), grid_size) for cells, grid_size in multisets])
+        for cells, grid in multisets:
+            if cells.size and (cells.min() < 0 or (cells.max(axis=0) >= grid.size).any()):
+                raise ValueError(f"a cell lies outside the grid of {grid.size[0]} x {grid.size[1]} cells")
+        uneven = _uneven([(len(cells), grid) for cells, grid in multisets])
         codes = np.zeros(len(multisets), dtype=np.int64)
         codes[uneven] = [_best_concentration(*multisets[part]) for part in uneven]
         self.encode(codes[uneven], uniform_model(NUM_CONCENTRATIONS))
-        for boxes, num_left in _splits(multisets):
+        for boxes, cuts, num_left in _splits(multisets):
             shifts = boxes.count_shifts()
-            self._grouped(num_left >> shifts, _high_groups(boxes, shifts, codes))
+            self._grouped(num_left >> shifts, _high_groups(boxes, cuts, shifts, codes))
             self._grouped(num_left & ((1 << shifts) - 1), _low_groups(shifts))
 
     def order(self, symbols: IntArray, num_levels: int) -> None:
@@ -106,10 +133,41 @@ class SymbolEncoder:
         uncertain = num_levels > 1
         self.encode(symbols[uncertain], _UNIFORM_FAMILY, num_levels[uncertain].astype(np.int32))
 
+    def weighted(self, symbols: IntArray, weights: IntArray) -> None:
+        """Code `symbols` [N] int, each with probabilities proportional to positive `weights` [L]. One costs nothing.
+
+        Raises:
+            ValueError: if a symbol is out of range.
+        """
+        if symbols.size and (symbols.min() < 0 or symbols.max() >= len(weights)):
+            raise ValueError("a symbol is outside its levels")
+        if len(weights) > 1:
+            self.encode(symbols, categorical_model(weights))
+
     def finish(self) -> bytes:
-        """Return everything coded so far: whole words of four bytes, none if nothing had to be coded."""
+        """Return everything coded so far, in as few bytes as can be, none if nothing had to be coded.
+
+        Of the numbers in the final interval, the one with the most zeros at its end is taken, and these are left out.
+        """
         words: NDArray[np.uint32] = self._coder.get_compressed()
-        return words.astype("<u4").tobytes()
+        if not len(words):
+            return b""
+        num_words: int
+        lower: int
+        width: int
+        num_words, (lower, width) = self._coder.pos()
+        sealed_carry = lower + _WORD_MASK >> _STATE_BITS
+        for num_bytes in range(1 + _STATE_BITS // 8):
+            shift = _STATE_BITS - 8 * num_bytes
+            value = -(-lower >> shift) << shift
+            if value < lower + width:
+                break
+        head: bytes = words[:num_words].astype(">u4").tobytes()
+        carry = (value >> _STATE_BITS) - sealed_carry
+        if carry:
+            head = (int.from_bytes(head, "big") + carry).to_bytes(len(head), "big")
+        tail = (value & _STATE_MASK).to_bytes(8, "big")
+        return (head + tail).rstrip(b"\0")
 
     def _grouped(self, values: IntArray, groups: _Groups) -> None:
         """Code `values` group by group."""
@@ -131,40 +189,41 @@ class SymbolDecoder:
     """
 
     def __init__(self, data: bytes) -> None:
-        if len(data) % 4:
-            raise BitstreamError(f"The payload has {len(data)} bytes, which is not a multiple of four.")
         self._data = data
-        self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(data, dtype="<u4").astype(np.uint32))
+        words = np.frombuffer(data + bytes(-len(data) % 4), dtype=">u4").astype(np.uint32)
+        self._coder = constriction.stream.queue.RangeDecoder(words)
         self._encoder = SymbolEncoder()
 
-    def points(self, multisets: Sequence[tuple[int, GridSize]]) -> list[IntArray]:
+    def points(self, multisets: Sequence[tuple[int, Grid]]) -> list[IntArray]:
         """Return the cells [N, 2] int64 of multisets, each of N points in a grid, in raster order."""
         uneven = _uneven(multisets)
         codes = np.zeros(len(multisets), dtype=np.int64)
         codes[uneven] = self._decode(len(uneven), uniform_model(NUM_CONCENTRATIONS))
         found = [np.empty((3, 0), dtype=np.int64)]
-        boxes = _Boxes.whole(multisets)
+        plan = _Plan.of([grid for _, grid in multisets])
+        boxes = plan.whole([num_points for num_points, _ in multisets])
         while len(boxes):
             single = (boxes.areas() == 1).nonzero()[0]
             if len(single):
                 found.append(boxes.corners[:, single].repeat(boxes.counts[single], axis=1))
             boxes = boxes.select(boxes.divisible())
-            shifts = boxes.count_shifts()
-            num_left = self._grouped(_high_groups(boxes, shifts, codes), len(boxes)) << shifts
+            shifts, cuts = boxes.count_shifts(), plan.cuts(boxes)
+            num_left = self._grouped(_high_groups(boxes, cuts, shifts, codes), len(boxes)) << shifts
             if shifts.any():
                 num_left |= self._grouped(_low_groups(shifts), len(boxes))
                 if (num_left > boxes.counts).any():
                     raise BitstreamError("The payload is damaged: more points in a part than in the whole.")
-            boxes = boxes.halves(num_left)
+            boxes = boxes.halves(cuts, num_left)
         corners = np.concatenate(found, axis=1)
+        corners[1:] -= plan.starts[:, corners[0]]
         cells = corners[1:, np.lexsort(corners[::-1])].T
         return np.split(cells, list(accumulate(num_points for num_points, _ in multisets))[:-1])
 
-    def order(self, counts: IntArray, block_divisor: int = BLOCK_DIVISOR) -> IntArray:
+    def order(self, counts: IntArray) -> IntArray:
         """Return N symbols [N] int64, of which symbol s occurs `counts[s]` times, in their order."""
         remaining = counts.copy()
         symbols = np.empty(counts.sum(), dtype=np.int64)
-        for start, stop in _blocks(len(symbols), block_divisor):
+        for start, stop in _blocks(len(symbols), BLOCK_DIVISOR):
             kinds = (remaining > 0).nonzero()[0]
             if len(kinds) > 1:
                 drawn = self._decode(stop - start, categorical_model(remaining[kinds]))
@@ -184,6 +243,12 @@ class SymbolDecoder:
         levels = num_levels[uncertain].astype(np.int32)
         symbols[uncertain] = self._decode(len(levels), _UNIFORM_FAMILY, levels)
         return symbols
+
+    def weighted(self, num_symbols: int, weights: IntArray) -> IntArray:
+        """Return symbols [N] int64 in their order, each with probabilities proportional to `weights` [L]."""
+        if len(weights) == 1:
+            return np.zeros(num_symbols, dtype=np.int64)
+        return self._decode(num_symbols, categorical_model(weights)).astype(np.int64)
 
     def finish(self) -> None:
         """Check that the bytes are exactly what an encoder makes of the symbols, no more and no less.
@@ -214,11 +279,68 @@ class SymbolDecoder:
         return symbols
 
 
+class _Cuts(NamedTuple):
+    """Where M boxes are cut in two.
+
+    Attributes:
+        lefts: [M], the length of the left half along the axis that is cut.
+        shares: [M], its share of the box's weight, in units of 1 / SHARES.
+    """
+
+    lefts: IntArray
+    shares: IntArray
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The weights of several grids, one after another.
+
+    Attributes:
+        weights: ascending, those of the rows of the first grid, of its columns, of the rows of the second, and so on.
+        starts: [2, layers], where the rows and the columns of each grid begin in it.
+        sizes: of the grids.
+    """
+
+    weights: IntArray
+    starts: IntArray
+    sizes: list[tuple[int, int]]
+
+    @classmethod
+    def of(cls, grids: Sequence[Grid]) -> _Plan:
+        """Return the plan of grids."""
+        sides = [side for grid in grids for side in (grid.rows, grid.columns)]
+        starts = np.cumsum([0, *map(len, sides)])[:-1]
+        # All weights together ascend, so that one search finds the cuts of all boxes.
+        before = np.cumsum([0, *(side[-1] + 1 for side in sides)])[:-1]
+        weights = np.concatenate(sides) + before.repeat([len(side) for side in sides])
+        return cls(weights, starts.reshape(-1, 2).T, [grid.size for grid in grids])
+
+    def whole(self, counts: Sequence[int]) -> _Boxes:
+        """Return a box for each whole grid that has any of its number of points."""
+        boxes = [
+            (layer, *self.starts[:, layer].tolist(), *size, count)
+            for layer, (size, count) in enumerate(zip(self.sizes, counts, strict=True))
+            if count > 0
+        ]
+        return _Boxes(np.array(boxes, dtype=np.int64).reshape(-1, 6).T)
+
+    def cuts(self, boxes: _Boxes) -> _Cuts:
+        """Return where to cut boxes: before the first row, or column, that half of the weight is before."""
+        first = boxes.corners[1 + boxes.axes(), np.arange(len(boxes))]
+        last = first + boxes.longest_sides()
+        low, high = self.weights[first], self.weights[last]
+        middle = self.weights.searchsorted(low + high >> 1)
+        middle = middle.clip(first + 1, last - 1)
+        total = high - low
+        shares = (2 * SHARES * (self.weights[middle] - low) + total) // (2 * total)
+        return _Cuts(middle - first, shares.clip(1, SHARES - 1))
+
+
 class _Boxes:
     """M boxes of one level of the halving of several grids, which count as layers of one.
 
     Attributes:
-        corners: [3, M], (layer, row, column) of the first cell.
+        corners: [3, M], (layer, row, column) of the first cell, rows and columns counted as in a `_Plan`.
         sides: [2, M], in rows and in columns.
         counts: [M], of points.
     """
@@ -230,12 +352,6 @@ class _Boxes:
         self.sides: IntArray = table[3:5]
         self.counts: IntArray = table[5]
 
-    @classmethod
-    def whole(cls, multisets: Sequence[tuple[int, GridSize]]) -> _Boxes:
-        """Return a box for each whole grid that has any of its number of points."""
-        boxes = [(layer, 0, 0, *grid_size, n) for layer, (n, grid_size) in enumerate(multisets) if n > 0]
-        return cls(np.array(boxes, dtype=np.int64).reshape(-1, 6).T)
-
     def __len__(self) -> int:
         return len(self.counts)
 
@@ -243,10 +359,10 @@ class _Boxes:
         """Return the boxes where `which` [M] bool holds."""
         return _Boxes(self._table[:, which])
 
-    def halves(self, num_left: IntArray) -> _Boxes:
+    def halves(self, cuts: _Cuts, num_left: IntArray) -> _Boxes:
         """Return the left and the right half of every box in turn [2 M], with `num_left` [M] points in the left one."""
         # By how much the right half begins later, which along the other axis is not at all.
-        shifts = (self.axes() == _AXES) * (self.longest_sides() >> 1)
+        shifts = (self.axes() == _AXES) * cuts.lefts
         table = self._table.repeat(2, axis=1)
         left, right = table[:, ::2], table[:, 1::2]
         np.copyto(left[3:5], shifts, where=shifts > 0)
@@ -267,12 +383,12 @@ class _Boxes:
         return divisible
 
     def axes(self) -> IntArray:
-        """[M], the axis along which each box is halved: 1 (columns) unless there are more rows than columns."""
+        """[M], the axis along which each box is cut: 1 (columns) unless there are more rows than columns."""
         axes: IntArray = (self.sides[1] >= self.sides[0]).astype(np.int64)
         return axes
 
     def longest_sides(self) -> IntArray:
-        """[M], the sides along these axes. A left half has half of that, rounded down."""
+        """[M], the sides along these axes."""
         longest: IntArray = np.maximum(self.sides[0], self.sides[1])
         return longest
 
@@ -282,24 +398,24 @@ class _Boxes:
         return shifts
 
 
-def _splits(multisets: Sequence[tuple[IntArray, GridSize]]) -> Iterator[tuple[_Boxes, IntArray]]:
-    """Yield, level by level, the boxes that are halved and how many of their cells lie in the left half of each."""
-    sizes = [len(cells) for cells, _ in multisets]
-    cells = np.concatenate([cells for cells, _ in multisets]).T
-    boxes = _Boxes.whole([(size, grid_size) for size, (_, grid_size) in zip(sizes, multisets, strict=True)])
+def _splits(multisets: Sequence[tuple[IntArray, Grid]]) -> Iterator[tuple[_Boxes, _Cuts, IntArray]]:
+    """Yield, level by level, the boxes, where they are cut, and how many of their cells lie in each left half."""
+    plan = _Plan.of([grid for _, grid in multisets])
+    boxes = plan.whole([len(cells) for cells, _ in multisets])
+    cells = np.concatenate([cells + plan.starts[:, layer] for layer, (cells, _) in enumerate(multisets)]).T
     box_of = np.repeat(np.arange(len(boxes)), boxes.counts)
     while len(boxes):
         divisible = boxes.divisible()
         inside = divisible[box_of]
         cells, box_of = cells[:, inside], (np.cumsum(divisible) - 1)[box_of[inside]]
         boxes = boxes.select(divisible)
-        axes, every = boxes.axes(), np.arange(len(boxes))
-        middles = boxes.corners[1 + axes, every] + (boxes.longest_sides() >> 1)
+        axes, every, cuts = boxes.axes(), np.arange(len(boxes)), plan.cuts(boxes)
+        middles = boxes.corners[1 + axes, every] + cuts.lefts
         is_right = cells[axes[box_of], np.arange(len(box_of))] >= middles[box_of]
         box_of = 2 * box_of + is_right
         num_left = np.bincount(box_of, minlength=2 * len(boxes))[::2]
-        yield boxes, num_left
-        boxes = boxes.halves(num_left)
+        yield boxes, cuts, num_left
+        boxes = boxes.halves(cuts, num_left)
 
 
 class _Groups(NamedTuple):
@@ -314,14 +430,12 @@ class _Groups(NamedTuple):
     runs: list[tuple[int, Any]]
 
 
-def _high_groups(boxes: _Boxes, shifts: IntArray, codes: IntArray) -> _Groups:
-    """Group all boxes in ascending order of (high bits of the count, denominator of the left half's share, code).
+def _high_groups(boxes: _Boxes, cuts: _Cuts, shifts: IntArray, codes: IntArray) -> _Groups:
+    """Group all boxes in ascending order of (high bits of the count, the left half's share, code).
 
     The code is that of the concentration of a box's layer, `codes` [layers].
     """
-    longest = boxes.longest_sides()
-    denominators = np.where((longest & 1 == 1) & (longest <= MAX_ODD_SIDE), longest, 2)
-    order, runs = _sorted_runs(boxes.counts >> shifts << 9 | denominators << 3 | codes[boxes.corners[0]])
+    order, runs = _sorted_runs(boxes.counts >> shifts << 9 | cuts.shares << 3 | codes[boxes.corners[0]])
     models = [(size, beta_binomial_model(key >> 9, key >> 3 & 63, 4 ** (key & 7))) for key, size in runs]
     return _Groups(order, models)
 
@@ -357,30 +471,34 @@ def _blocks(num_symbols: int, divisor: int) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def _uneven(multisets: Sequence[tuple[int, GridSize]]) -> list[int]:
+def _uneven(multisets: Sequence[tuple[int, Grid]]) -> list[int]:
     """Return which multisets have a concentration: those where it can make a difference."""
-    return [part for part, (n, (rows, columns)) in enumerate(multisets) if n > 1 and rows * columns > 1]
+    return [part for part, (n, grid) in enumerate(multisets) if n > 1 and not grid.has_one_cell]
 
 
-def _best_concentration(cells: IntArray, grid_size: GridSize) -> int:
-    """Return the code of the concentration that makes `cells` shortest, as if all boxes were halved exactly.
+def _best_concentration(cells: IntArray, grid: Grid) -> int:
+    """Return the code of the concentration that makes `cells` shortest.
 
     This is a choice of the encoder, so that floating point does no harm here.
     """
     levels = []
-    for boxes, num_left in _splits([(cells, grid_size)]):
+    for boxes, cuts, num_left in _splits([(cells, grid)]):
         shifts = boxes.count_shifts()
-        levels.append(np.stack([boxes.counts >> shifts, num_left >> shifts]))
-    counts, lefts = np.concatenate(levels, axis=1)
+        levels.append(np.stack([boxes.counts >> shifts, num_left >> shifts, cuts.shares]))
+    counts, lefts, shares = np.concatenate(levels, axis=1)
     costs = []
     for code in range(NUM_CONCENTRATIONS):
-        bits_of_whole = _log_rising_factorials(4.0**code)
-        bits_of_half = _log_rising_factorials(4.0**code / 2)
-        costs.append((bits_of_whole[counts] - bits_of_half[lefts] - bits_of_half[counts - lefts]).sum())
+        bits = _log_rising_factorials(4.0**code)
+        lengths = bits[SHARES, counts] - bits[shares, lefts] - bits[SHARES - shares, counts - lefts]
+        costs.append(lengths.sum())
     return int(np.argmin(costs))
 
 
-def _log_rising_factorials(start: float) -> NDArray[np.float64]:
-    """Return log2 of x (x + 1) ... (x + k - 1) [2**MAX_COUNT_BITS] for x = `start` and every k."""
-    logs = np.log2(start + np.arange((1 << MAX_COUNT_BITS) - 1))
-    return np.concatenate([[0.0], np.cumsum(logs)])
+@cache
+def _log_rising_factorials(concentration: float) -> NDArray[np.float64]:
+    """Return log2 of x (x + 1) ... (x + k - 1) [SHARES + 1, 2**MAX_COUNT_BITS]; row s has x = s / SHARES of all."""
+    starts = concentration / SHARES * np.arange(1, SHARES + 1)
+    logs = np.log2(starts[:, None] + np.arange((1 << MAX_COUNT_BITS) - 1))
+    table = np.zeros((SHARES + 1, 1 << MAX_COUNT_BITS))
+    table[1:, 1:] = np.cumsum(logs, axis=1)
+    return table

@@ -5,8 +5,7 @@ Nothing read from a file sizes an allocation or a loop before it has been checke
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from taichi_gs.errors import BitstreamError, LimitError
@@ -17,32 +16,22 @@ from taichi_gs.format.limits import (
     MAX_GAUSSIANS,
     Limits,
     check_payload_bytes,
-    check_ranges,
     check_sides,
 )
 from taichi_gs.format.varint import ByteCursor, varint
 from taichi_gs.model.blending import Blending
-from taichi_gs.model.lattice import MAX_SUBDIVISION
-from taichi_gs.model.quantized import (
-    CHROMA_CHANNELS,
-    COLOR_CHANNELS,
-    COVARIANCE_CHANNELS,
-    MAX_BITS,
-    NO_CHROMA,
-    QuantizedGaussians,
-    UniformQuantizer,
-)
+from taichi_gs.model.lattice import MAX_SUBDIVISION_CODE, rows_of, subdivision_code_of, subdivision_of
+from taichi_gs.model.quantized import QuantizedGaussians
 
-VERSION = 2
+VERSION = 1
+
+_VERSION_SHIFT = 4
+"""The version and the flags share a byte."""
 
 HAS_CHUNKS = 1
-IS_NORMALIZED = 2
-IS_SUBDIVIDED = 4
-IS_GRAY = 8
-KNOWN_FLAGS = {1: HAS_CHUNKS, 2: HAS_CHUNKS | IS_NORMALIZED | IS_SUBDIVIDED | IS_GRAY}
-"""The flags of each version that is understood; the other bits are reserved and must be zero."""
-
-MAX_HALF = 65504.0
+IS_FRONT_TO_BACK = 2
+IS_GRAY = 4
+HAS_GRAIN = 8
 
 
 @dataclass(frozen=True)
@@ -57,11 +46,10 @@ class Header:
         grid_size: (rows, columns).
         subdivision: of the cells; 0 if means stand at their centres.
         covariance_k, color_k: codewords of the covariance codebook and of the color codebook.
-        background: RGB, 0 to 255.
-        covariance_quantizers, color_quantizers: one a channel.
         header_bytes: everything before the payload, signature included.
         payload_bytes: the entropy-coded part.
         is_gray: whether the picture has one channel and not three.
+        has_grain: whether the strength of its grain is known.
         chunks: metadata and the alpha plane, tag to bytes; empty for most files.
         alpha: the header of the alpha plane, if there is one.
     """
@@ -74,12 +62,10 @@ class Header:
     subdivision: int
     covariance_k: int
     color_k: int
-    background: tuple[int, int, int]
-    covariance_quantizers: tuple[UniformQuantizer, ...]
-    color_quantizers: tuple[UniformQuantizer, ...]
     header_bytes: int
     payload_bytes: int
     is_gray: bool = False
+    has_grain: bool = False
     chunks: Mapping[bytes, bytes] = field(default_factory=dict)
     alpha: Header | None = None
 
@@ -91,7 +77,6 @@ class Header:
 
 def describe(quantized: QuantizedGaussians, payload_bytes: int) -> Header:
     """Return the header of the file of a canonical picture, without chunks."""
-    red, green, blue = quantized.background.tolist()
     return Header(
         version=VERSION,
         image_size=quantized.image_size,
@@ -101,12 +86,10 @@ def describe(quantized: QuantizedGaussians, payload_bytes: int) -> Header:
         subdivision=quantized.subdivision,
         covariance_k=len(quantized.covariance_codebook),
         color_k=len(quantized.color_codebook),
-        background=(red, green, blue),
-        covariance_quantizers=quantized.covariance_codebook.quantizers,
-        color_quantizers=quantized.color_codebook.quantizers,
         header_bytes=0,
         payload_bytes=payload_bytes,
         is_gray=quantized.is_gray,
+        has_grain=quantized.grain is not None,
     )
 
 
@@ -118,68 +101,62 @@ def pack_header(header: Header, *, has_chunks: bool) -> bytes:
         has_chunks: whether there are some, and therefore the length of the payload.
 
     Raises:
-        BitstreamError: if a quantiser has more bits than a file can keep, or numbers that are not float16.
+        BitstreamError: if the format does not have such a grid or such a subdivision.
     """
     (height, width), (rows, columns) = header.image_size, header.grid_size
+    if rows != rows_of(columns, header.image_size):
+        raise BitstreamError(f"The format cannot hold a grid of {columns} x {rows} cells: its cells must be square.")
+    subdivision_code = subdivision_code_of(header.subdivision)
+    if subdivision_of(subdivision_code) != header.subdivision:
+        raise BitstreamError(f"The format cannot hold the subdivision {header.subdivision}.")
     flags = HAS_CHUNKS if has_chunks else 0
-    flags |= IS_NORMALIZED if header.blending == "normalized" else 0
-    flags |= IS_SUBDIVIDED if header.subdivision else 0
+    flags |= IS_FRONT_TO_BACK if header.blending == "alpha" else 0
     flags |= IS_GRAY if header.is_gray else 0
-    subdivision = (header.subdivision,) if header.subdivision else ()
-    codebooks = (header.covariance_k, header.color_k)
-    numbers = (width, height, header.num_gaussians, columns, rows, *subdivision, *codebooks)
-    background = bytes(header.background[: 1 if header.is_gray else 3])
-    quantizers = (*header.covariance_quantizers, *header.color_quantizers)
-    packed = bytes([header.version, flags]) + b"".join(map(varint, numbers)) + background
-    packed += _pack_quantizers(quantizers, header.is_gray)
-    return packed + (varint(header.payload_bytes) if has_chunks else b"")
+    flags |= HAS_GRAIN if header.has_grain else 0
+    numbers = [width, height, header.num_gaussians]
+    if header.num_gaussians:
+        numbers += [columns, subdivision_code, header.covariance_k, header.color_k]
+    numbers += [header.payload_bytes] if has_chunks else []
+    return bytes([header.version << _VERSION_SHIFT | flags]) + b"".join(map(varint, numbers))
 
 
 def unpack_header(cursor: ByteCursor, *, is_plane: bool = False) -> Header:
     """Return what `pack_header` has written, and the length of the payload; the numbers are still to be checked.
 
     Args:
-        cursor: at the version, which is one of KNOWN_FLAGS.
+        cursor: at the version, which is VERSION.
         is_plane: whether this is the alpha plane of another file, which may have no chunks.
     """
-    version, flags = cursor.take(2)
-    reserved = flags & ~KNOWN_FLAGS[version]
-    if reserved:
-        raise BitstreamError(f"The file sets the reserved flags {reserved:#04x}, which a newer version may define.")
+    (byte,) = cursor.take(1)
+    version, flags = byte >> _VERSION_SHIFT, byte & (1 << _VERSION_SHIFT) - 1
     if is_plane and flags & HAS_CHUNKS:
         raise BitstreamError("The file is invalid: its alpha plane has chunks of its own.")
-    width, height, num_gaussians, columns, rows = (cursor.varint() for _ in range(5))
-    subdivision = cursor.varint() if flags & IS_SUBDIVIDED else 0
-    if flags & IS_SUBDIVIDED and subdivision == 0:
-        raise BitstreamError("The file is invalid: its cells have the subdivision 0.")
-    num_covariances, num_colors = cursor.varint(), cursor.varint()
-    is_gray = bool(flags & IS_GRAY)
-    red, green, blue = cursor.take(1) * 3 if is_gray else cursor.take(3)
-    quantizers = _unpack_quantizers(cursor, is_gray)
+    width, height, num_gaussians = (cursor.varint() for _ in range(3))
+    columns, subdivision_code, num_covariances, num_colors = (
+        (cursor.varint() for _ in range(4)) if num_gaussians else (1, 0, 0, 0)
+    )
+    if subdivision_code > MAX_SUBDIVISION_CODE:
+        raise BitstreamError(f"The file is invalid: its cells have the subdivision code {subdivision_code}.")
     payload_bytes = cursor.varint() if flags & HAS_CHUNKS else cursor.remaining
     return Header(
         version=version,
         image_size=(height, width),
-        blending="normalized" if flags & IS_NORMALIZED else "alpha",
+        blending="alpha" if flags & IS_FRONT_TO_BACK else "normalized",
         num_gaussians=num_gaussians,
-        grid_size=(rows, columns),
-        subdivision=subdivision,
+        grid_size=(rows_of(columns, (height, width)), columns),
+        subdivision=subdivision_of(subdivision_code),
         covariance_k=num_covariances,
         color_k=num_colors,
-        background=(red, green, blue),
-        covariance_quantizers=quantizers[:COVARIANCE_CHANNELS],
-        color_quantizers=quantizers[COVARIANCE_CHANNELS:],
         header_bytes=cursor.position,
         payload_bytes=payload_bytes,
-        is_gray=is_gray,
+        is_gray=bool(flags & IS_GRAY),
+        has_grain=bool(flags & HAS_GRAIN),
     )
 
 
 def check_header(header: Header, limits: Limits) -> None:
     """Raise BitstreamError or LimitError if the numbers in a header are impossible or too large."""
     check_sides(header.image_size, header.grid_size, limits)
-    if header.subdivision > MAX_SUBDIVISION:
-        raise BitstreamError(f"The file is invalid: its cells have the subdivision {header.subdivision}.")
     num_gaussians, payload_bytes = header.num_gaussians, header.payload_bytes
     max_gaussians = min(limits.max_gaussians, MAX_GAUSSIANS)
     max_codewords = min(limits.max_codewords, MAX_CODEWORDS)
@@ -193,44 +170,3 @@ def check_header(header: Header, limits: Limits) -> None:
         if not min(1, num_gaussians) <= num_codewords <= num_gaussians:
             raise BitstreamError(f"The file is invalid: {num_codewords} codewords for {num_gaussians} Gaussians.")
     check_payload_bytes(payload_bytes, num_gaussians, header.covariance_k + header.color_k)
-    check_ranges((*header.covariance_quantizers, *header.color_quantizers), header.blending)
-
-
-def _stored_channels(is_gray: bool) -> list[int]:
-    """The channels, of both codebooks together, whose ranges a header has."""
-    absent = [COVARIANCE_CHANNELS + channel for channel in CHROMA_CHANNELS] if is_gray else []
-    return [channel for channel in range(COVARIANCE_CHANNELS + COLOR_CHANNELS) if channel not in absent]
-
-
-def _pack_quantizers(quantizers: Sequence[UniformQuantizer], is_gray: bool) -> bytes:
-    """Return the bits of all channels, four bits each in one u32, then (minimum, step) as float16 of those stored."""
-    for quantizer in quantizers:
-        if not (0 <= quantizer.bits <= MAX_BITS and _is_half(quantizer.minimum) and _is_half(quantizer.step)):
-            raise BitstreamError(f"The format cannot hold {quantizer}: at most {MAX_BITS} bits, and float16 values.")
-    packed = sum(quantizer.bits << 4 * channel for channel, quantizer in enumerate(quantizers))
-    stored = [quantizers[channel] for channel in _stored_channels(is_gray)]
-    return struct.pack("<I", packed) + b"".join(struct.pack("<ee", q.minimum, q.step) for q in stored)
-
-
-def _unpack_quantizers(cursor: ByteCursor, is_gray: bool) -> tuple[UniformQuantizer, ...]:
-    """Return the quantisers of all channels; the inverse of `_pack_quantizers`."""
-    (packed,) = struct.unpack("<I", cursor.take(4))
-    num_channels = COVARIANCE_CHANNELS + COLOR_CHANNELS
-    if packed >> 4 * num_channels:
-        raise BitstreamError("The file sets reserved bits in its header, which a newer version may define.")
-    quantizers = [NO_CHROMA] * num_channels
-    stored = _stored_channels(is_gray)
-    for channel in range(num_channels):
-        bits = packed >> 4 * channel & 15
-        if channel not in stored:
-            if bits:
-                raise BitstreamError(f"The file is gray, and its channel {channel} of colour has {bits} bits.")
-            continue
-        minimum, step = struct.unpack("<ee", cursor.take(4))
-        quantizers[channel] = UniformQuantizer(minimum, step, bits)
-    return tuple(quantizers)
-
-
-def _is_half(value: float) -> bool:
-    """Tell whether a number is exactly and finitely a float16."""
-    return abs(value) <= MAX_HALF and struct.unpack("<e", struct.pack("<e", value)) == (value,)

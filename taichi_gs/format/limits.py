@@ -5,19 +5,9 @@ Nothing read from a file sizes an allocation or a loop before it has been checke
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from taichi_gs.errors import BitstreamError, LimitError
-from taichi_gs.model.blending import Blending
-from taichi_gs.model.quantized import (
-    MAX_ANISOTROPY_CODE,
-    MAX_BITS,
-    MAX_LOG_AREA_CODE,
-    UniformQuantizer,
-    color_bounds,
-)
 
 MAX_SIDE = 65535
 MAX_GAUSSIANS = 1 << 24
@@ -120,23 +110,6 @@ def check_payload_bytes(payload_bytes: int, num_gaussians: int, num_codewords: i
 
 def _payload_bytes(num_gaussians: int, num_codewords: int) -> int:
     return PAYLOAD_BYTES_PER_GAUSSIAN * num_gaussians + PAYLOAD_BYTES_PER_CODEWORD * num_codewords
-
-
-def check_ranges(quantizers: Sequence[UniformQuantizer], blending: Blending) -> None:
-    """Raise BitstreamError if a quantiser, of the channels of both codebooks in turn, is impossible or too wide."""
-    bounds = [MAX_LOG_AREA_CODE, *[MAX_ANISOTROPY_CODE] * 2, *color_bounds(blending)]
-    for channel, (quantizer, bound) in enumerate(zip(quantizers, bounds, strict=True)):
-        if quantizer.bits > MAX_BITS:
-            raise BitstreamError(
-                f"Channel {channel} has {quantizer.bits} bits, more than the {MAX_BITS} of the format."
-            )
-        if not (math.isfinite(quantizer.minimum) and math.isfinite(quantizer.step)):
-            raise BitstreamError(f"Channel {channel} has a range that is not finite.")
-        if quantizer.bits and quantizer.step <= 0:
-            raise BitstreamError(f"Channel {channel} has a step that is not positive.")
-        reach = max(abs(quantizer.minimum), abs(quantizer.minimum + quantizer.step * (quantizer.num_levels - 1)))
-        if reach > bound:
-            raise BitstreamError(f"Channel {channel} has a range that goes beyond {bound:.0f}.")
 
 
 def check_sides(image_size: tuple[int, int], grid_size: tuple[int, int], limits: Limits) -> None:

@@ -2,60 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from taichi_gs.format.entropy import BLOCK_DIVISOR, GridSize, SymbolDecoder, SymbolEncoder
+from taichi_gs.errors import BitstreamError
+from taichi_gs.format.entropy import Grid, SymbolDecoder, SymbolEncoder
 from taichi_gs.format.header import Header
+from taichi_gs.format.priors import cumulative_weights
+from taichi_gs.model.blending import Blending
+from taichi_gs.model.channels import (
+    CHROMA,
+    MAX_AREA_CODE,
+    MAX_DIFFERENCE,
+    MAX_STEP_CODE,
+    codes_of,
+    quantizers_of,
+    starts_of,
+)
 from taichi_gs.model.lattice import Lattice, lattice_of, lattice_of_picture
-from taichi_gs.model.quantized import CodedVectors, IntArray, QuantizedCodebook, QuantizedGaussians, UniformQuantizer
+from taichi_gs.model.quantized import (
+    BACKGROUND_UNIT,
+    COVARIANCE_CHANNELS,
+    NUM_CHANNELS,
+    NUM_GRAIN_LEVELS,
+    CodedVectors,
+    IntArray,
+    QuantizedCodebook,
+    QuantizedGaussians,
+    UniformQuantizer,
+)
 
-BLOCK_DIVISOR_1 = 16
-"""What `entropy.BLOCK_DIVISOR` was in version 1."""
+_BACKGROUND_LEVELS = 255 // BACKGROUND_UNIT + 1
+
+_AREAS_AND_STEPS = np.array([MAX_AREA_CODE + 1, MAX_STEP_CODE + 1])
+
+_DIFFERENCES = np.array([1, 1, 1, 1, 2, 2, 4, 8, 16, 32, 64, 96, 120, 96, 64, 32, 16, 8, 4, 2, 2, 1, 1, 1, 1])
+"""The weights of the differences, -12 to 12, between the step codes of the other channels and that of m."""
 
 
-class _Plane(NamedTuple):
-    """N symbols of one kind: a channel of a codebook, or the indices into one.
+class _Codebooks(NamedTuple):
+    """What both codebooks are coded with, by channel.
 
     Attributes:
-        num_symbols: N.
-        num_levels: every symbol is below it.
-        is_sorted: whether they are in ascending order, so that their order needs no coding.
+        quantizers: of the seven channels.
+        weights: cumulative, of the symbols of each.
     """
 
-    num_symbols: int
-    num_levels: int
-    is_sorted: bool = False
+    quantizers: tuple[UniformQuantizer, ...]
+    weights: list[IntArray]
 
-    @property
-    def grid_size(self) -> GridSize:
-        return (1, self.num_levels)
+    @classmethod
+    def of(cls, quantizers: tuple[UniformQuantizer, ...], area_code: int, blending: Blending) -> _Codebooks:
+        starts = starts_of(area_code)
+        weights = [
+            cumulative_weights(channel, quantizer, start, blending)
+            for channel, (quantizer, start) in enumerate(zip(quantizers, starts, strict=True))
+        ]
+        return cls(quantizers, weights)
 
-
-def _planes_of(num_gaussians: int, num_codewords: int, quantizers: tuple[UniformQuantizer, ...]) -> list[_Plane]:
-    """The channels of a codebook, which is sorted by the first, and then the indices."""
-    channels = [_Plane(num_codewords, q.num_levels, is_sorted=channel == 0) for channel, q in enumerate(quantizers)]
-    return [*channels, _Plane(num_gaussians, num_codewords)]
+    def grid(self, first: int) -> Grid:
+        """Of the first two channels of a codebook, which is sorted by them."""
+        return Grid(self.weights[first], self.weights[first + 1])
 
 
 def encode_payload(quantized: QuantizedGaussians) -> bytes:
     """Code a canonical picture.
 
     Raises:
+        BitstreamError: if the format does not have its quantisers or its background.
         ValueError: if a cell, an offset, an index or a symbol is out of the range that `quantized` itself gives it.
     """
-    planes: list[tuple[_Plane, IntArray]] = []
-    for codebook, indices in (quantized.covariances, quantized.colors):
-        shapes = _planes_of(len(quantized), len(codebook), codebook.quantizers)
-        planes += zip(shapes, [*codebook.symbols.T, indices], strict=True)
-    on_lines = [(np.stack([np.zeros_like(symbols), symbols], axis=1), plane.grid_size) for plane, symbols in planes]
     encoder = SymbolEncoder()
-    encoder.points([(quantized.cells, quantized.grid_size), *on_lines])
-    for plane, symbols in planes:
-        if not plane.is_sorted:
-            encoder.order(symbols, plane.num_levels)
+    levels = quantized.background[: 1 if quantized.is_gray else 3].astype(np.int64)
+    if (levels % BACKGROUND_UNIT).any():
+        raise BitstreamError(f"The format cannot hold the background {levels.tolist()}.")
+    encoder.uniform(levels // BACKGROUND_UNIT, np.full(len(levels), _BACKGROUND_LEVELS))
+    if not len(quantized):
+        return encoder.finish()
+    quantizers = (*quantized.covariance_codebook.quantizers, *quantized.color_codebook.quantizers)
+    step_codes, area_code = codes_of(quantizers, quantized.blending, is_gray=quantized.is_gray)
+    differences = np.array(step_codes[1:]) - step_codes[0] + MAX_DIFFERENCE
+    if (abs(differences - MAX_DIFFERENCE) > MAX_DIFFERENCE).any():
+        raise BitstreamError("The format cannot hold steps that differ so much.")
+    encoder.uniform(np.array([area_code, step_codes[0]]), _AREAS_AND_STEPS)
+    encoder.weighted(differences, _DIFFERENCES)
+    codebooks = _Codebooks.of(quantizers, area_code, quantized.blending)
+    (shapes, shape_indices), (colors, color_indices) = quantized.covariances, quantized.colors
+    ordered = [(shape_indices, len(shapes)), (color_indices, len(colors))]
+    if quantized.grain is not None:
+        ordered.append((quantized.grain, NUM_GRAIN_LEVELS))
+    encoder.points(
+        [
+            (quantized.cells, Grid.uniform(*quantized.grid_size)),
+            (shapes.symbols[:, :2], codebooks.grid(0)),
+            (colors.symbols[:, :2], codebooks.grid(COVARIANCE_CHANNELS)),
+            *((_on_line(symbols), Grid.uniform(1, num_levels)) for symbols, num_levels in ordered),
+        ]
+    )
+    for codebook, first in ((shapes, 0), (colors, COVARIANCE_CHANNELS)):
+        for own, symbols in enumerate(codebook.symbols.T[2:], first + 2):
+            encoder.weighted(symbols, np.diff(codebooks.weights[own]))
+    for symbols, num_levels in ordered:
+        encoder.order(symbols, num_levels)
     levels = lattice_of_picture(quantized).levels
     for axis in (1, 0):
         encoder.uniform(quantized.offsets[:, axis], levels[:, axis])
@@ -68,38 +118,36 @@ def decode_payload(payload: bytes, header: Header) -> tuple[QuantizedGaussians, 
     Raises:
         BitstreamError: if `payload` cannot be its work.
     """
-    num_gaussians = header.num_gaussians
-    planes = [
-        *_planes_of(num_gaussians, header.covariance_k, header.covariance_quantizers),
-        *_planes_of(num_gaussians, header.color_k, header.color_quantizers),
-    ]
-    cells_of, planes_of = (num_gaussians, header.grid_size), [(plane.num_symbols, plane.grid_size) for plane in planes]
     decoder = SymbolDecoder(payload)
-    if header.version == 1:  # each on its own, followed by its order
-        (cells,) = decoder.points([cells_of])
-        multisets: Iterable[IntArray] = (decoder.points([points])[0] for points in planes_of)
-        block_divisor = BLOCK_DIVISOR_1
-    else:
-        cells, *multisets = decoder.points([cells_of, *planes_of])
-        block_divisor = BLOCK_DIVISOR
-    symbols = [
-        _in_order(decoder, points[:, 1], plane, block_divisor) for points, plane in zip(multisets, planes, strict=True)
+    background = decoder.uniform(np.full(1 if header.is_gray else 3, _BACKGROUND_LEVELS)) * BACKGROUND_UNIT
+    codebooks = _decode_quantizers(decoder, header)
+    n, shape_k, color_k = header.num_gaussians, header.covariance_k, header.color_k
+    lines = [(n, shape_k), (n, color_k), *([(color_k, NUM_GRAIN_LEVELS)] if header.has_grain else [])]
+    cells, shapes, colors, *on_lines = decoder.points(
+        [
+            (n, Grid.uniform(*header.grid_size)),
+            (shape_k, codebooks.grid(0)),
+            (color_k, codebooks.grid(COVARIANCE_CHANNELS)),
+            *((count, Grid.uniform(1, max(num_levels, 1))) for count, num_levels in lines),
+        ]
+    )
+    shape_codebook = _decode_codebook(decoder, shapes, codebooks, range(COVARIANCE_CHANNELS))
+    color_codebook = _decode_codebook(decoder, colors, codebooks, range(COVARIANCE_CHANNELS, NUM_CHANNELS))
+    shape_indices, color_indices, *grain = [
+        decoder.order(np.bincount(points[:, 1], minlength=num_levels))
+        for points, (_, num_levels) in zip(on_lines, lines, strict=True)
     ]
-    num_channels = len(header.covariance_quantizers)
-    covariances = CodedVectors(
-        QuantizedCodebook(np.stack(symbols[:num_channels], axis=1), header.covariance_quantizers), symbols[num_channels]
+    covariances, coded_colors = CodedVectors(shape_codebook, shape_indices), CodedVectors(color_codebook, color_indices)
+    lattice = lattice_of(
+        covariances, coded_colors, header.grid_size, header.image_size, header.subdivision, header.blending
     )
-    colors = CodedVectors(
-        QuantizedCodebook(np.stack(symbols[num_channels + 1 : -1], axis=1), header.color_quantizers), symbols[-1]
-    )
-    lattice = lattice_of(covariances, colors, header.grid_size, header.image_size, header.subdivision, header.blending)
     offsets = np.empty_like(cells)
     for axis in (1, 0):
         offsets[:, axis] = decoder.uniform(lattice.levels[:, axis])
     decoder.finish()
     quantized = QuantizedGaussians(
         image_size=header.image_size,
-        background=np.array(header.background, dtype=np.uint8),
+        background=np.broadcast_to(background, 3).astype(np.uint8),
         blending=header.blending,
         grid_size=header.grid_size,
         cells=cells,
@@ -107,15 +155,39 @@ def decode_payload(payload: bytes, header: Header) -> tuple[QuantizedGaussians, 
         offsets=offsets,
         covariance_codebook=covariances.codebook,
         covariance_indices=covariances.indices,
-        color_codebook=colors.codebook,
-        color_indices=colors.indices,
+        color_codebook=coded_colors.codebook,
+        color_indices=coded_colors.indices,
         is_gray=header.is_gray,
+        grain=grain[0] if grain else None,
     )
     return quantized, lattice
 
 
-def _in_order(decoder: SymbolDecoder, multiset: IntArray, plane: _Plane, block_divisor: int) -> IntArray:
-    """The symbols of a plane in their order."""
-    if plane.is_sorted:
-        return multiset
-    return decoder.order(np.bincount(multiset, minlength=plane.num_levels), block_divisor)
+def _decode_quantizers(decoder: SymbolDecoder, header: Header) -> _Codebooks:
+    """What the codebooks are coded with; of a picture without Gaussians nothing is coded."""
+    step_codes, area_code = [0] * NUM_CHANNELS, 0
+    if header.num_gaussians:
+        area_code, first = decoder.uniform(_AREAS_AND_STEPS).tolist()
+        num_others = NUM_CHANNELS - 1 - (len(CHROMA) if header.is_gray else 0)
+        others = (first + decoder.weighted(num_others, _DIFFERENCES) - MAX_DIFFERENCE).tolist()
+        if min(others) < 0 or max(others) > MAX_STEP_CODE:
+            raise BitstreamError("The payload is damaged: it has a step that cannot be.")
+        present = [channel for channel in range(1, NUM_CHANNELS) if not (header.is_gray and channel in CHROMA)]
+        for channel, code in zip([0, *present], [first, *others], strict=True):
+            step_codes[channel] = code
+    quantizers = quantizers_of(step_codes, area_code, header.blending, is_gray=header.is_gray)
+    return _Codebooks.of(quantizers, area_code, header.blending)
+
+
+def _decode_codebook(
+    decoder: SymbolDecoder, first_two: IntArray, codebooks: _Codebooks, channels: Sequence[int]
+) -> QuantizedCodebook:
+    """The codebook of some of the seven channels, of which the first two [K, 2] are known."""
+    others = [decoder.weighted(len(first_two), np.diff(codebooks.weights[channel])) for channel in channels[2:]]
+    quantizers = tuple(codebooks.quantizers[channel] for channel in channels)
+    return QuantizedCodebook(np.column_stack([first_two, *others]), quantizers)
+
+
+def _on_line(symbols: IntArray) -> IntArray:
+    """Symbols [N] as cells [N, 2] of a grid of one row."""
+    return np.stack([np.zeros_like(symbols), symbols], axis=1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import accumulate
-from math import prod
+from math import gcd, prod
 from typing import Any
 
 import constriction
@@ -20,15 +20,20 @@ from taichi_gs.model.quantized import IntArray
 PROBABILITY_BITS = 24
 """Probabilities are multiples of 2**-24, which is constriction's precision."""
 
+SHARES = 16
+"""The share of its box's weight that a left half has is rounded to a multiple of 1/16: it saves tables."""
+
 
 @lru_cache(maxsize=16384)
-def beta_binomial_model(count: int, denominator: int, concentration: int) -> Any:
-    """Return the model of how many of n points fall in a left half that is floor(d / 2) / d of its box.
+def beta_binomial_model(count: int, share: int, concentration: int) -> Any:
+    """Return the model of how many of n points fall in a left half with a share of the weight, in units of 1/16.
 
-    n is `count`, d `denominator`, c `concentration`. With l = floor(d / 2) and r = d - l the weights are the integers
+    n is `count`, c `concentration`. With l / d = share / 16 in lowest terms and r = d - l the weights are the integers
     C(n, k) prod_{i<k} (c l + i d) prod_{i<n-k} (c r + i d): beta-binomial with alpha = c l / d, beta = c r / d.
     """
-    left = concentration * (denominator // 2)
+    common = gcd(share, SHARES)
+    denominator = SHARES // common
+    left = concentration * (share // common)
     right = concentration * denominator - left
     weights = [prod(range(right, right + count * denominator, denominator))]
     is_symmetric = left == right

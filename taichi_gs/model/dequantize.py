@@ -8,7 +8,8 @@ import numpy as np
 
 from taichi_gs.model.arrays import Array, namespace
 from taichi_gs.model.blending import MAX_OPACITY, Blending
-from taichi_gs.model.gaussians import Gaussians
+from taichi_gs.model.gaussians import FloatArray, Gaussians
+from taichi_gs.model.grain import deviations_of
 from taichi_gs.model.lattice import Lattice, lattice_of_picture
 from taichi_gs.model.quantized import AMPLITUDE_CHANNEL, AMPLITUDE_UNIT, QuantizedGaussians, UniformQuantizer
 
@@ -57,3 +58,11 @@ def dequantize_gaussians(quantized: QuantizedGaussians, lattice: Lattice | None 
         image_size=quantized.image_size,
         blending=quantized.blending,
     )
+
+
+def dequantize_grain(quantized: QuantizedGaussians) -> FloatArray | None:
+    """The deviations of the grain of the Gaussians [N], in the order of `dequantize_gaussians`; 1 is white."""
+    if quantized.grain is None:
+        return None
+    order = quantized.blending_order()
+    return deviations_of(quantized.grain)[quantized.color_indices[order]]

@@ -21,7 +21,12 @@ from taichi_gs.model.quantized import (
 MAX_LEVELS = 4096
 """The most points of a lattice along either side of a cell."""
 
-MAX_SUBDIVISION = 65535
+MAX_SUBDIVISION_CODE = 128
+
+_SUBDIVISIONS = (256, 279, 304, 332, 362, 395, 431, 470)
+"""2^8 times 2^(i / 8), rounded."""
+
+MAX_COLUMNS = 65535
 
 MAX_DENSITY = 1 << 32
 """Bound on the levels before the amplitude is considered, in units of 2**-16."""
@@ -111,6 +116,24 @@ def _quotient(dividends: Array, divisors: Array) -> Array:
     """The quotients of integers in float64, where PyTorch by itself would take float32."""
     xp = namespace(dividends)
     return xp.astype(dividends, xp.float64) / divisors
+
+
+def rows_of(columns: int, image_size: tuple[int, int]) -> int:
+    """The rows of a grid of square cells, about, that has so many columns on a picture of (height, width)."""
+    height, width = image_size
+    return min(max((2 * columns * height + width) // (2 * width) if width else 0, 1), MAX_COLUMNS)
+
+
+def subdivision_of(code: int) -> int:
+    """The subdivision with a code from 0 to MAX_SUBDIVISION_CODE: 0, then steps of an eighth of an octave from 1 on."""
+    octaves, eighths = divmod(code - 1, 8)
+    return (_SUBDIVISIONS[eighths] << octaves) >> 8 if code else 0
+
+
+def subdivision_code_of(subdivision: float) -> int:
+    """The smallest code of the subdivision that is the nearest; only 0 has the code 0."""
+    codes = range(1, MAX_SUBDIVISION_CODE + 1)
+    return min(codes, key=lambda code: abs(subdivision_of(code) - subdivision)) if subdivision > 0 else 0
 
 
 def lattice_of(

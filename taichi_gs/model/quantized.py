@@ -28,51 +28,31 @@ AMPLITUDE_CHANNEL = 3
 """The last of them."""
 
 
-MAX_BITS = 12
+NUM_CHANNELS = COVARIANCE_CHANNELS + COLOR_CHANNELS
 
-MAX_LOG_AREA_CODE = 32.0
-"""Bound on the values of m: exp(32) square pixels is beyond any picture, and no float overflows."""
+BACKGROUND_UNIT = 17
+"""The background is in multiples of it: it shows only where no Gaussian reaches, and has four bits a channel."""
 
-MAX_ANISOTROPY_CODE = 8.0
-"""Bound on u and v, axes of e^8 to e^11 : 1: the integers of their lattices fit 64 bits."""
-
-MAX_COLOR_CODE = 16.0
-"""Bound on Y, Co and Cg, which go from -1 to 1 but where Gaussians make up for each other, and on opacity codes."""
+NUM_GRAIN_LEVELS = 8
+"""Strengths of grain, see `grain.strengths_of`."""
 
 AMPLITUDE_UNIT = 4.0
 """An amplitude code of normalised blending counts in units of e^4, so that it ranges as colours do."""
 
-MAX_AMPLITUDE_CODE = 2.0
-"""Bound on the amplitude codes of normalised blending, so that no weight drowns all others in float32."""
-
-
-def color_bounds(blending: Blending) -> list[float]:
-    """The bounds on the magnitude of each channel of a color codeword."""
-    bounds = [MAX_COLOR_CODE] * COLOR_CHANNELS
-    if blending == "normalized":
-        bounds[AMPLITUDE_CHANNEL] = MAX_AMPLITUDE_CODE
-    return bounds
-
 
 @dataclass(frozen=True)
 class UniformQuantizer:
-    """A uniform scalar quantiser, value = minimum + step * symbol with 0 <= symbol < 2**bits (paper eq. 7, 8).
+    """A uniform scalar quantiser, value = minimum + step * symbol with 0 <= symbol < num_levels (paper eq. 7, 8).
 
-    `minimum` and `step` are exactly representable in float16, which is how a file keeps them. With `bits` 0 every
-    symbol is 0 and every value is `minimum`.
+    A file can hold those of `channels.py`. Their numbers are multiples of 2**-32.
     """
 
     minimum: float
     step: float
-    bits: int
-
-    @property
-    def num_levels(self) -> int:
-        """2**bits."""
-        return 1 << self.bits
+    num_levels: int
 
 
-NO_CHROMA = UniformQuantizer(0.0, 0.0, 0)
+NO_CHROMA = UniformQuantizer(0.0, 0.0, 1)
 """The quantiser of Co and of Cg in a gray picture."""
 
 
@@ -104,7 +84,7 @@ class QuantizedGaussians:
 
     Attributes:
         image_size: (height, width) in pixels.
-        background: [3] uint8, RGB.
+        background: [3] uint8, RGB, multiples of BACKGROUND_UNIT.
         blending: of the Gaussians, "alpha" or "normalized".
         grid_size: (rows, columns) of the grid of cells that covers the image.
         cells: [N, 2] int64, the (row, column) of the cell of each mean.
@@ -113,6 +93,8 @@ class QuantizedGaussians:
         covariance_codebook, color_codebook: the codewords.
         covariance_indices, color_indices: [N] int64.
         is_gray: whether the picture has one channel: then Co and Cg are 0, and the background is gray.
+        grain: [K] int64, how strong the texture is that the Gaussians with each colour codeword leave out, from 0 to
+            NUM_GRAIN_LEVELS - 1; None if that is not known.
 
     The order of the N Gaussians in these arrays carries no information: the picture is a multiset, kept sorted
     (`canonical`), and blended in `blending_order`, which the decoder derives.
@@ -133,6 +115,7 @@ class QuantizedGaussians:
     color_codebook: QuantizedCodebook
     color_indices: IntArray
     is_gray: bool = False
+    grain: IntArray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.cells)
@@ -141,6 +124,8 @@ class QuantizedGaussians:
             raise ValueError("cells, offsets and indices disagree about the number of Gaussians")
         if self.blending not in get_args(Blending):
             raise ValueError(f"unknown blending {self.blending!r}")
+        if self.grain is not None and self.grain.shape != (len(self.color_codebook),):
+            raise ValueError("there is not one strength of grain for each colour codeword")
         if self.is_gray:
             chroma = [self.color_codebook.quantizers[channel] for channel in CHROMA_CHANNELS]
             if chroma != [NO_CHROMA, NO_CHROMA] or np.ptp(self.background) != 0:
@@ -166,19 +151,25 @@ class QuantizedGaussians:
         Gaussians sorted by cell in raster order, then by covariance index, colour index, and the column and the row of
         their offsets.
         """
-        covariance_codebook, covariance_indices = _sorted_codebook(self.covariance_codebook, self.covariance_indices)
-        color_codebook, color_indices = _sorted_codebook(self.color_codebook, self.color_indices)
+        shapes, covariance_indices = _sorted(self.covariance_codebook.symbols, self.covariance_indices)
+        colors, color_indices = _sorted(self._color_symbols(), self.color_indices)
         places = (*self.offsets.T, color_indices, covariance_indices, self.cells[:, 1], self.cells[:, 0])
         order = np.lexsort(places)
         return replace(
             self,
             cells=self.cells[order],
             offsets=self.offsets[order],
-            covariance_codebook=covariance_codebook,
+            covariance_codebook=replace(self.covariance_codebook, symbols=shapes),
             covariance_indices=covariance_indices[order],
-            color_codebook=color_codebook,
+            color_codebook=replace(self.color_codebook, symbols=colors[:, :COLOR_CHANNELS]),
             color_indices=color_indices[order],
+            grain=None if self.grain is None else colors[:, COLOR_CHANNELS],
         )
+
+    def _color_symbols(self) -> IntArray:
+        """The symbols of the colour codewords and, if there is grain, that of its strength."""
+        symbols = self.color_codebook.symbols
+        return symbols if self.grain is None else np.column_stack([symbols, self.grain])
 
     def blending_order(self) -> IntArray:
         """The permutation [N] that puts the Gaussians of a canonical picture front to back.
@@ -190,10 +181,10 @@ class QuantizedGaussians:
         return np.lexsort((self.color_indices, self.cells[:, 1], self.cells[:, 0], self.covariance_indices))
 
 
-def _sorted_codebook(codebook: QuantizedCodebook, indices: IntArray) -> tuple[QuantizedCodebook, IntArray]:
-    """Drop unused codewords, merge equal ones, sort the rest; return them with the indices renumbered."""
+def _sorted(codewords: IntArray, indices: IntArray) -> tuple[IntArray, IntArray]:
+    """Drop unused codewords [K, D], merge equal ones, sort the rest; return them with the indices renumbered."""
     used = np.unique(indices)
-    symbols, renumbered = np.unique(codebook.symbols[used], axis=0, return_inverse=True)
-    lookup = np.zeros(len(codebook), dtype=np.int64)
+    symbols, renumbered = np.unique(codewords[used], axis=0, return_inverse=True)
+    lookup = np.zeros(len(codewords), dtype=np.int64)
     lookup[used] = renumbered.reshape(-1)
-    return QuantizedCodebook(symbols, codebook.quantizers), lookup[indices]
+    return symbols, lookup[indices]

@@ -1,0 +1,45 @@
+"""How likely the values of codewords are before anything is known of a picture."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from taichi_gs.format.prior_tables import NUM_BINS, TABLES
+from taichi_gs.model.blending import Blending
+from taichi_gs.model.channels import channels_of
+from taichi_gs.model.quantized import IntArray, UniformQuantizer
+
+_BIN_BITS = 12
+"""A bin is divided into so many bits' parts, whose weights are equal."""
+
+_STEP_BITS = 28
+"""Steps are multiples of 2**-28."""
+
+
+def cumulative_weights(channel: int, quantizer: UniformQuantizer, start: float, blending: Blending) -> IntArray:
+    """Return the weight of all symbols before each [L + 1] int64, for the L symbols of a channel's quantiser.
+
+    A symbol stands for the values that are rounded to it. It has the weight of these values in the channel's table of
+    bins of equal width, and 1.
+
+    Args:
+        channel: its number among the seven.
+        quantizer: of `channels.quantizer_of`.
+        start: the same that it has been given.
+        blending: of the picture.
+    """
+    low, high = channels_of(blending)[channel].low, channels_of(blending)[channel].high
+    symbols = np.arange(quantizer.num_levels + 1)
+    if quantizer.num_levels == 1:
+        return symbols
+    step = int(quantizer.step * 2**_STEP_BITS)
+    first = round((quantizer.minimum - start) / quantizer.step)
+    # Twice the distance of the lower end of each symbol's values from the end of the range.
+    above = (2 * (symbols + first) - 1) * step - (2 * low << _STEP_BITS)
+    parts = above * (NUM_BINS << _BIN_BITS - 1) // (high - low << _STEP_BITS)
+    parts[0], parts[-1] = 0, NUM_BINS << _BIN_BITS
+    table = np.array(TABLES[channel] if channel < 6 or blending == "normalized" else (1,) * NUM_BINS)
+    before = np.concatenate([[0], np.cumsum(table)])
+    bins, within = parts >> _BIN_BITS, parts & (1 << _BIN_BITS) - 1
+    weights: IntArray = (before[bins] << _BIN_BITS) + np.append(table, 0)[bins] * within + symbols
+    return weights
