@@ -31,8 +31,9 @@ from benchmarks.provenance import ROOT, command_line, provenance, write_lines
 from benchmarks.tables import NONE
 from taichi_gs import decode
 from taichi_gs.format.bitstream import parse, serialize
-from taichi_gs.model.lattice import lattice_of_picture
-from taichi_gs.model.quantized import IntArray, QuantizedCodebook, QuantizedGaussians, UniformQuantizer
+from taichi_gs.model.channels import area_code_of, quantizers_of
+from taichi_gs.model.lattice import MAX_COLUMNS, lattice_of_picture, rows_of, subdivision_of
+from taichi_gs.model.quantized import COVARIANCE_CHANNELS, IntArray, QuantizedCodebook, QuantizedGaussians
 
 COLUMNS = (
     *("what", "series", "width", "height", "num_gaussians", "bytes"),
@@ -44,8 +45,10 @@ MEGAPIXELS, GAUSSIANS = (0.25, 1.0, 4.0, 16.0, 64.0), (1_000, 3_000, 10_000, 30_
 QUICK_MEGAPIXELS, QUICK_GAUSSIANS = (0.25, 1.0), (1_000, 3_000)
 FIXED_MEGAPIXELS, FIXED_GAUSSIANS = 1.0, 3_000
 NUM_CODEWORDS = 256
-BITS = 6
-SUBDIVISION = 40
+STEP_CODES = (28, 28, 28, 16, 21, 21, 28)
+"""Of the channels. They divide the ranges of `random_picture` into about 64 levels."""
+
+SUBDIVISION_CODE = 44
 
 
 class Measurement(NamedTuple):
@@ -104,27 +107,31 @@ def random_picture(image_size: tuple[int, int], num_gaussians: int) -> Quantized
     height, width = image_size
     num_codewords = min(NUM_CODEWORDS, num_gaussians)
     log_area = math.log(height * width / num_gaussians / 4)
+    quantizers = quantizers_of(STEP_CODES, area_code_of(height * width, num_gaussians), "normalized", is_gray=False)
+    ranges = [(log_area - 1, log_area + 1), (-1.0, 1.0), (-1.0, 1.0)]
+    ranges += [(0.0, 1.0), (-0.2, 0.2), (-0.2, 0.2), (-0.25, 0.25)]
 
-    def codebook(*ranges: tuple[float, float]) -> QuantizedCodebook:
-        quantizers = tuple(
-            UniformQuantizer(float(np.float16(low)), float(np.float16((high - low) / (2**BITS - 1))), BITS)
-            for low, high in ranges
-        )
-        return QuantizedCodebook(generator.integers(0, 1 << BITS, (num_codewords, len(ranges))), quantizers)
+    def codebook(channels: slice) -> QuantizedCodebook:
+        own = quantizers[channels]
+        levels = [
+            np.rint((generator.uniform(low, high, num_codewords) - quantizer.minimum) / quantizer.step)
+            for quantizer, (low, high) in zip(own, ranges[channels], strict=True)
+        ]
+        return QuantizedCodebook(np.stack(levels, axis=1).astype(np.int64), own)
 
-    side = math.sqrt(height * width / num_gaussians) / 2
-    grid_size = (min(65535, math.ceil(height / side)), min(65535, math.ceil(width / side)))
+    columns = min(MAX_COLUMNS, math.ceil(width / (math.sqrt(height * width / num_gaussians) / 2)))
+    grid_size = (rows_of(columns, image_size), columns)
     picture = QuantizedGaussians(
         image_size=image_size,
-        background=np.full(3, 128, np.uint8),
+        background=np.full(3, 136, np.uint8),
         blending="normalized",
         grid_size=grid_size,
         cells=generator.integers(0, grid_size, (num_gaussians, 2)),
-        subdivision=SUBDIVISION,
+        subdivision=subdivision_of(SUBDIVISION_CODE),
         offsets=np.zeros((num_gaussians, 2), np.int64),
-        covariance_codebook=codebook((log_area - 1, log_area + 1), (-1, 1), (-1, 1)),
+        covariance_codebook=codebook(slice(0, COVARIANCE_CHANNELS)),
         covariance_indices=generator.integers(0, num_codewords, num_gaussians),
-        color_codebook=codebook((0, 1), (-0.2, 0.2), (-0.2, 0.2), (-0.25, 0.25)),
+        color_codebook=codebook(slice(COVARIANCE_CHANNELS, None)),
         color_indices=generator.integers(0, num_codewords, num_gaussians),
     )
     levels: IntArray = lattice_of_picture(picture).levels

@@ -28,7 +28,7 @@ import taichi_gs
 from benchmarks.measuring import ratio_in_turn, times_in_turn
 from benchmarks.provenance import ROOT, command_line, provenance, write_lines
 from benchmarks.tables import NONE
-from taichi_gs.decoder.draw import draw_layers
+from taichi_gs.decoder.draw import Layer, draw_layers
 from taichi_gs.decoder.viewport import Viewport, choose_viewport
 from taichi_gs.format.bitstream import parse
 from taichi_gs.model.dequantize import dequantize_gaussians
@@ -115,7 +115,7 @@ def _row(data: bytes, gaussians: Gaussians, scale: float, samples: int | None, r
 
 
 def _drawn(gaussians: Gaussians, viewport: Viewport) -> NDArray[np.uint8]:
-    return draw_layers([gaussians], [3], viewport, "auto")
+    return draw_layers([Layer(gaussians, 3)], [3], viewport, "auto")
 
 
 def _averaged(pixels: NDArray[np.uint8], image_size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -163,7 +163,8 @@ class Objective:
         roughness = self._grain.roughness(self.full.picture - image.detach())
         # By a Gaussian's colour, a pixel has as its derivative the part that the Gaussian has in it.
         ones = torch.ones_like(roughness)
-        (sums,) = torch.autograd.grad(image, colors, torch.stack([roughness, ones, torch.zeros_like(ones)]))
+        fields = torch.stack([roughness, ones, torch.zeros_like(ones)])
+        (sums,) = torch.autograd.grad((image * fields).sum(), colors)
         sums = torch.zeros_like(sums[:1]).repeat(num_codewords, 1).index_add_(0, codewords, sums)
         return self._grain.codes(sums[:, 0], sums[:, 1])
 

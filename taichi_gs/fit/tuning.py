@@ -38,7 +38,7 @@ class VisualWeights:
 
     window: int = 33
     constant: float = 58.5
-    exponent: float = 0.55
+    exponent: float = 0.52
 
     def of(self, picture: Tensor) -> Tensor:
         """Return the weights [H, W], 1 on average, of a picture [3, H, W], RGB from 0 to 1."""

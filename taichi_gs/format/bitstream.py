@@ -41,6 +41,8 @@ _LOOKALIKES = {
 def serialize(quantized: QuantizedGaussians, chunks: Mapping[bytes, bytes] | None = None) -> bytes:
     """Return the .tgs file of a picture; `parse` returns `quantized.canonical()`.
 
+    Of a picture without Gaussians, the file does not say the grid, the subdivision and the quantisers.
+
     Args:
         quantized: the picture.
         chunks: four-byte tag to bytes: b"ICCP" an ICC profile, b"EXIF" and b"XMP_" what their names say, b"ALPH" the

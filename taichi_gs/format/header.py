@@ -104,17 +104,19 @@ def pack_header(header: Header, *, has_chunks: bool) -> bytes:
         BitstreamError: if the format does not have such a grid or such a subdivision.
     """
     (height, width), (rows, columns) = header.image_size, header.grid_size
-    if rows != rows_of(columns, header.image_size):
-        raise BitstreamError(f"The format cannot hold a grid of {columns} x {rows} cells: its cells must be square.")
-    subdivision_code = subdivision_code_of(header.subdivision)
-    if subdivision_of(subdivision_code) != header.subdivision:
-        raise BitstreamError(f"The format cannot hold the subdivision {header.subdivision}.")
     flags = HAS_CHUNKS if has_chunks else 0
     flags |= IS_FRONT_TO_BACK if header.blending == "alpha" else 0
     flags |= IS_GRAY if header.is_gray else 0
     flags |= HAS_GRAIN if header.has_grain else 0
     numbers = [width, height, header.num_gaussians]
     if header.num_gaussians:
+        if rows != rows_of(columns, header.image_size):
+            raise BitstreamError(
+                f"The format cannot hold a grid of {columns} x {rows} cells: its cells must be square."
+            )
+        subdivision_code = subdivision_code_of(header.subdivision)
+        if subdivision_of(subdivision_code) != header.subdivision:
+            raise BitstreamError(f"The format cannot hold the subdivision {header.subdivision}.")
         numbers += [columns, subdivision_code, header.covariance_k, header.color_k]
     numbers += [header.payload_bytes] if has_chunks else []
     return bytes([header.version << _VERSION_SHIFT | flags]) + b"".join(map(varint, numbers))

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from taichi_gs.errors import BitstreamError
-from taichi_gs.format.entropy import Grid, SymbolDecoder, SymbolEncoder
+from taichi_gs.format.entropy import SymbolDecoder, SymbolEncoder
+from taichi_gs.format.grids import Grid
 from taichi_gs.format.header import Header
 from taichi_gs.format.priors import cumulative_weights
 from taichi_gs.model.blending import Blending
