@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
@@ -9,7 +10,18 @@ import numpy as np
 
 from fuzz.field_edits import EDGES
 from taichi_gs.format.limits import Limits
-from taichi_gs.model.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
+from taichi_gs.model.blending import Blending
+from taichi_gs.model.channels import CHROMA, MAX_AREA_CODE, MAX_DIFFERENCE, MAX_STEP_CODE, codes_of, quantizers_of
+from taichi_gs.model.lattice import MAX_COLUMNS, MAX_SUBDIVISION_CODE, rows_of, subdivision_of
+from taichi_gs.model.quantized import (
+    BACKGROUND_UNIT,
+    COVARIANCE_CHANNELS,
+    NUM_CHANNELS,
+    NUM_GRAIN_LEVELS,
+    QuantizedCodebook,
+    QuantizedGaussians,
+    UniformQuantizer,
+)
 
 
 def edit_content(random: Random, picture: QuantizedGaussians) -> QuantizedGaussians:
@@ -20,18 +32,23 @@ def edit_content(random: Random, picture: QuantizedGaussians) -> QuantizedGaussi
 def _side(random: Random, side: int) -> int:
     """A side that is possible, most of them small, since it takes the time of its pixels to draw a picture."""
     if random.random() < 0.1:
-        return random.choice([edge for edge in EDGES if 0 < edge <= 65535])
-    return max(1, min(random.choice((1, side - 1, side + 1, 2 * side, int(2 ** random.uniform(0, 11)))), 65535))
+        return random.choice([edge for edge in EDGES if 0 < edge <= MAX_COLUMNS])
+    return max(1, min(random.choice((1, side - 1, side + 1, 2 * side, int(2 ** random.uniform(0, 11)))), MAX_COLUMNS))
 
 
 def _resize(random: Random, picture: QuantizedGaussians) -> QuantizedGaussians:
     height, width = picture.image_size
-    return replace(picture, image_size=(_side(random, height), _side(random, width)))
+    size = _side(random, height), _side(random, width)
+    return _on_grid(replace(picture, image_size=size), picture.grid_size[1])
 
 
 def _regrid(random: Random, picture: QuantizedGaussians) -> QuantizedGaussians:
-    rows, columns = picture.grid_size
-    size = (_side(random, rows), _side(random, columns))
+    return _on_grid(picture, _side(random, picture.grid_size[1]))
+
+
+def _on_grid(picture: QuantizedGaussians, columns: int) -> QuantizedGaussians:
+    """Give it the one grid that has so many columns."""
+    size = rows_of(columns, picture.image_size), columns
     return replace(picture, grid_size=size, cells=np.minimum(picture.cells, np.array(size) - 1))
 
 
@@ -62,32 +79,91 @@ def _swap_indices(random: Random, picture: QuantizedGaussians) -> QuantizedGauss
 
 
 def _stretch(random: Random, picture: QuantizedGaussians) -> QuantizedGaussians:
-    """Give one channel of a codebook another range or number of bits, and symbols at its ends or anywhere."""
-    name = random.choice(("covariance_codebook", "color_codebook"))
+    """Give one channel of a codebook symbols at its ends or anywhere, and perhaps another step."""
+    codes, area_code = _codes(picture)
+    channel = random.randrange(NUM_CHANNELS)
+    if random.random() < 0.5:
+        codes[channel] += random.randint(-MAX_DIFFERENCE, MAX_DIFFERENCE)
+    picture = _rounded(picture, codes, area_code, picture.blending)
+    name = "covariance_codebook" if channel < COVARIANCE_CHANNELS else "color_codebook"
     codebook: QuantizedCodebook = getattr(picture, name)
-    channel = random.randrange(len(codebook.quantizers))
-    bits = random.choice((0, 1, 3, 8, 12, codebook.quantizers[channel].bits))
-    low, high = sorted(random.choice((-32, -16, -8, -4, -2, -1, 0, 1, 2, 4, 8, 12, 16, 24, 32)) for _ in range(2))
-    step = float(np.float16((high - low) / max(1, (1 << bits) - 1)))
-    if low + step * ((1 << bits) - 1) > high:
-        step = float(np.nextafter(np.float16(step), np.float16(0)))
-    quantizers = list(codebook.quantizers)
-    quantizers[channel] = UniformQuantizer(float(low), step if step > 0 else 2.0**-24, bits)
+    own = channel if channel < COVARIANCE_CHANNELS else channel - COVARIANCE_CHANNELS
+    top = codebook.quantizers[own].num_levels - 1
     symbols = codebook.symbols.copy()
     generator = np.random.default_rng(random.randrange(2**32))
-    top = (1 << bits) - 1
-    symbols[:, channel] = random.choice(
+    symbols[:, own] = random.choice(
         (np.full(len(codebook), random.choice((0, top))), generator.integers(0, top + 1, len(codebook)))
     )
-    return _with(picture, **{name: QuantizedCodebook(symbols, tuple(quantizers))})
+    return _with(picture, **{name: replace(codebook, symbols=symbols)})
 
 
-def _subdivide(random: Random, picture: QuantizedGaussians) -> QuantizedGaussians:
-    return replace(picture, subdivision=random.choice((0, 1, 40, 1000, 65535)))
+def _round_otherwise(random: Random, picture: QuantizedGaussians) -> QuantizedGaussians:
+    """Give all channels other steps, or other areas."""
+    codes, area_code = _codes(picture)
+    if random.random() < 0.5:
+        areas = (0, area_code - 1, area_code + 1, MAX_AREA_CODE, random.randint(0, MAX_AREA_CODE))
+        return _rounded(picture, codes, min(max(random.choice(areas), 0), MAX_AREA_CODE), picture.blending)
+    first = random.choice((0, MAX_STEP_CODE, random.randint(0, MAX_STEP_CODE)))
+    apart = random.choice((0, random.randint(0, MAX_DIFFERENCE)))
+    return _rounded(picture, [first + random.choice((-apart, apart)) for _ in codes], area_code, picture.blending)
 
 
 def _blend_otherwise(random: Random, picture: QuantizedGaussians) -> QuantizedGaussians:
-    return replace(picture, blending="alpha" if picture.blending == "normalized" else "normalized")
+    codes, area_code = _codes(picture)
+    return _rounded(picture, codes, area_code, "alpha" if picture.blending == "normalized" else "normalized")
+
+
+def _quantizers(picture: QuantizedGaussians) -> tuple[UniformQuantizer, ...]:
+    return *picture.covariance_codebook.quantizers, *picture.color_codebook.quantizers
+
+
+def _codes(picture: QuantizedGaussians) -> tuple[list[int], int]:
+    """The step codes of all seven channels, and the area code."""
+    codes, area_code = codes_of(_quantizers(picture), picture.blending, is_gray=picture.is_gray)
+    if picture.is_gray:
+        codes[CHROMA[0] : CHROMA[0]] = [codes[0]] * len(CHROMA)
+    return codes, area_code
+
+
+def _rounded(
+    picture: QuantizedGaussians, codes: Sequence[int], area_code: int, blending: Blending
+) -> QuantizedGaussians:
+    """Round to these steps, as far as there are such."""
+    first = min(max(codes[0], 0), MAX_STEP_CODE)
+    low, high = max(0, first - MAX_DIFFERENCE), min(first + MAX_DIFFERENCE, MAX_STEP_CODE)
+    codes = [min(max(code, low), high) for code in [first, *codes[1:]]]
+    new = quantizers_of(codes, area_code, blending, is_gray=picture.is_gray)
+    covariances = _requantized(picture.covariance_codebook, new[:COVARIANCE_CHANNELS])
+    colors = _requantized(picture.color_codebook, new[COVARIANCE_CHANNELS:])
+    return replace(picture, blending=blending, covariance_codebook=covariances, color_codebook=colors)
+
+
+def _requantized(codebook: QuantizedCodebook, quantizers: tuple[UniformQuantizer, ...]) -> QuantizedCodebook:
+    """Round the values of a codebook with other quantisers."""
+    columns = []
+    for symbols, own, new in zip(codebook.symbols.T, codebook.quantizers, quantizers, strict=True):
+        values = own.minimum + own.step * symbols
+        nearest = np.rint((values - new.minimum) / new.step) if new.step else np.zeros(len(values))
+        columns.append(nearest.clip(0, new.num_levels - 1).astype(np.int64))
+    return QuantizedCodebook(np.stack(columns, axis=1), quantizers)
+
+
+def _subdivide(random: Random, picture: QuantizedGaussians) -> QuantizedGaussians:
+    code = random.choice((0, 1, 43, 80, MAX_SUBDIVISION_CODE, random.randint(0, MAX_SUBDIVISION_CODE)))
+    return replace(picture, subdivision=subdivision_of(code))
+
+
+def _color_background(random: Random, picture: QuantizedGaussians) -> QuantizedGaussians:
+    levels = [random.choice((0, 255, BACKGROUND_UNIT * random.randrange(16))) for _ in range(3)]
+    return replace(picture, background=np.array(levels[:1] * 3 if picture.is_gray else levels, np.uint8))
+
+
+def _change_grain(random: Random, picture: QuantizedGaussians) -> QuantizedGaussians:
+    """Take grain away, or give some to each colour, to none, or the most to all."""
+    generator = np.random.default_rng(random.randrange(2**32))
+    most, count = NUM_GRAIN_LEVELS - 1, len(picture.color_codebook)
+    strengths = (None, np.zeros(count, np.int64), np.full(count, most), generator.integers(0, most + 1, count))
+    return replace(picture, grain=random.choice(strengths))
 
 
 def _with(picture: QuantizedGaussians, **changes: object) -> QuantizedGaussians:
@@ -96,6 +172,6 @@ def _with(picture: QuantizedGaussians, **changes: object) -> QuantizedGaussians:
 
 
 _EDITS = (
-    *(_resize, _regrid, _gather, _multiply, _swap_indices),
-    *(_stretch, _stretch, _stretch, _subdivide, _blend_otherwise),
+    *(_resize, _regrid, _gather, _multiply, _swap_indices, _color_background, _change_grain),
+    *(_stretch, _stretch, _stretch, _round_otherwise, _subdivide, _blend_otherwise),
 )

@@ -38,7 +38,8 @@ def main(argv: list[str]) -> None:
         from fuzz.parts import repaired
         from taichi_gs.format.limits import Limits
 
-        decode = functools.partial(taichi_gs.decode, device="cpu", limits=Limits(max_pixels=MAX_PIXELS))
+        limits = Limits(max_pixels=MAX_PIXELS)
+        decode = functools.partial(taichi_gs.decode, device="cpu", limits=limits, grain=True)
         seeds = read_seeds(CORPUS)
         # This imports the rest, and loads the kernels, whose time then counts for no input.
         for seed in seeds:
@@ -53,7 +54,7 @@ def main(argv: list[str]) -> None:
 
     def mutator(data: bytes, max_size: int, number: int) -> bytes:
         random = Random(number)
-        if len(data) > 14 and random.random() < 0.5:
+        if len(data) > 6 and random.random() < 0.5:
             return repaired(atheris.Mutate(data, max_size))[:max_size]
         try:
             return mutate([data], random).data[:max_size]

@@ -6,19 +6,14 @@ from dataclasses import replace
 from random import Random
 
 from fuzz.parts import NUMBERS, Parts
-from taichi_gs.format.header import IS_GRAY
+from taichi_gs.format.header import HAS_CHUNKS, HAS_GRAIN, IS_FRONT_TO_BACK, IS_GRAY
+from taichi_gs.model.lattice import MAX_SUBDIVISION_CODE
 
 EDGES = (
-    *(0, 1, 2, 15, 16, 17, 127, 128, 255, 256, 257, 1000, 4095, 4096, 4097, 9459, 16383, 16384, 65534, 65535, 65536),
-    *(2**22, 2**22 + 1, 2**24 - 1, 2**24, 2**24 + 1, 2**31 - 1, 2**31, 2**32 - 1, 2**35 - 1),
+    *(0, 1, 2, 15, 16, 17, 127, 128, 129, 255, 256, 257, 1000, 4095, 4096, 4097, 9459, 16383, 16384),
+    *(65534, 65535, 65536, 2**22, 2**22 + 1, 2**24 - 1, 2**24, 2**24 + 1, 2**31 - 1, 2**31, 2**32 - 1, 2**35 - 1),
 )
 """Whole numbers at which something changes: groups of varints, limits, types."""
-
-HALVES = (
-    *(0x0000, 0x8000, 0x0001, 0x03FF, 0x0400, 0x3800, 0x3C00, 0xBC00, 0x4000, 0xC000, 0x4001, 0x4800, 0xC800),
-    *(0x5000, 0xD000, 0x5001, 0x4F80, 0x7BFF, 0xFBFF, 0x7C00, 0xFC00, 0x7E00),
-)
-"""float16 numbers, as integers: zeros, the smallest, 1/2, 1, 2, 8, 32 and their neighbours, the largest, inf, nan."""
 
 
 def edit_field(random: Random, parts: Parts) -> Parts:
@@ -28,43 +23,38 @@ def edit_field(random: Random, parts: Parts) -> Parts:
 
 def _edit_number(random: Random, parts: Parts) -> Parts:
     name = random.choice(NUMBERS)
-    return replace(parts, numbers={**parts.numbers, name: _whole_number(random, parts.numbers[name])})
+    return _with_number(parts, name, _whole_number(random, parts.numbers[name]))
 
 
 def _edit_flags(random: Random, parts: Parts) -> Parts:
-    flags = parts.flags ^ 1 << random.choice((0, 1, 1, 2, 3, 3, random.randrange(8)))
-    # A gray file has no bits for Co and Cg, or is refused at once.
-    bits = parts.bits & ~0x00FF0000 if flags & IS_GRAY and random.random() < 0.8 else parts.bits
-    return replace(parts, flags=flags, bits=bits)
+    return replace(parts, flags=parts.flags ^ random.choice((HAS_CHUNKS, IS_FRONT_TO_BACK, IS_GRAY, HAS_GRAIN)))
 
 
 def _edit_version(random: Random, parts: Parts) -> Parts:
-    return replace(parts, version=random.choice((0, 1, 1, 2, 3, 255)))
+    return replace(parts, version=random.choice((0, 1, 1, 2, 5, 15)))
 
 
-def _edit_bits(random: Random, parts: Parts) -> Parts:
-    shift = 4 * random.choice((*range(7), 7))
-    value = random.choice((0, 1, 8, 11, 12, 13, 15, random.randrange(16)))
-    return replace(parts, bits=parts.bits & ~(15 << shift) | value << shift)
+def _edit_subdivision(random: Random, parts: Parts) -> Parts:
+    most = MAX_SUBDIVISION_CODE
+    return _with_number(parts, "subdivision_code", random.choice((0, 1, most, most + 1, random.randint(0, most))))
 
 
-def _edit_range(random: Random, parts: Parts) -> Parts:
-    ranges = list(parts.ranges)
-    place = random.randrange(len(ranges))
-    ranges[place] = random.choice(
-        (
-            random.choice(HALVES),
-            random.randrange(1 << 16),
-            ranges[place] ^ 1 << random.randrange(16),
-            ranges[place] + random.choice((-1, 1)) & 0xFFFF,
-            random.choice(ranges),
-        )
-    )
-    return replace(parts, ranges=tuple(ranges))
+def _edit_columns(random: Random, parts: Parts) -> Parts:
+    """Make a grid of one cell, of as many as there can be, or of rows that would be too many."""
+    width, height = (max(1, parts.numbers[name]) for name in ("width", "height"))
+    most_rows = min(65535 * width // height, 2**35 - 1)
+    return _with_number(parts, "columns", random.choice((1, most_rows, most_rows + 1, 65535, 65536)))
 
 
-def _edit_background(random: Random, parts: Parts) -> Parts:
-    return replace(parts, background=random.choice((bytes(3), b"\xff" * 3, random.randbytes(3))))
+def _edit_end(random: Random, parts: Parts) -> Parts:
+    """Let the payload end otherwise than an encoder lets it end."""
+    payload = parts.payload
+    ends = (payload + b"\0", payload + bytes(4), payload[:-1], payload[:-4], payload + random.randbytes(1), b"")
+    return replace(parts, payload=random.choice(ends))
+
+
+def _with_number(parts: Parts, name: str, value: int) -> Parts:
+    return replace(parts, numbers={**parts.numbers, name: value})
 
 
 def _whole_number(random: Random, value: int) -> int:
@@ -74,5 +64,5 @@ def _whole_number(random: Random, value: int) -> int:
     return random.choice((near, near, 2 * value, value // 2, random.choice(EDGES), anything))
 
 
-_EDITS = (_edit_number, _edit_flags, _edit_version, _edit_bits, _edit_range, _edit_background)
-_WEIGHTS = (4, 1, 1, 3, 4, 1)
+_EDITS = (_edit_number, _edit_flags, _edit_version, _edit_subdivision, _edit_columns, _edit_end)
+_WEIGHTS = (6, 3, 1, 2, 2, 2)

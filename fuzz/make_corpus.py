@@ -3,8 +3,7 @@
     python -m fuzz.make_corpus [FOLDER]
 
 Pictures are made by formulas, but for those from `examples/photo.png`. The corpus is kept in the repository, so that
-runs can be repeated: another encoder makes other files. Those of version 1, which no encoder makes any more, are left
-alone.
+runs can be repeated: another encoder makes other files.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
 
 import taichi_gs
 from benchmarks.provenance import ROOT
@@ -44,7 +43,7 @@ def _files() -> dict[str, bytes]:
     files = {
         "drawn": _encode(drawn, num_bytes=400),
         "drawn_paper": _encode(drawn, preset="paper", num_bytes=400),
-        "drawn_whole_cells": _with(_encode(drawn, num_bytes=400), subdivision=0),
+        "drawn_whole_cells": _whole_cells(_encode(drawn, num_bytes=400)),
         "drawn_few_codewords": _encode(drawn, num_bytes=300, k=2),
         "drawn_one_codeword": _encode(drawn, num_bytes=200, k=1),
         "gray": _encode(drawn[:, :, 0], num_bytes=300),
@@ -61,6 +60,11 @@ def _files() -> dict[str, bytes]:
         "photo": _encode(np.asarray(large), num_bytes=5000),
     }
     files["note"] = serialize(parse(files["gray"]), {b"note": b"of no interest", b"EXIF": b""})
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    files["drawn_profile"] = serialize(parse(files["drawn"]), {b"ICCP": profile})
+    for name in ("drawn", "drawn_paper", "gray", "photo_small"):
+        files[f"{name}_grain"] = _with(files[name], grain=np.arange(len(parse(files[name]).color_codebook)) % 8)
+        files[f"{name}_without_grain"] = _with(files[name], grain=None)
     for name in ("drawn", "drawn_paper", "gray"):
         files[f"{name}_one"] = serialize(_first(parse(files[name]), 1))
         files[f"{name}_none"] = serialize(_first(parse(files[name]), 0))
@@ -72,10 +76,13 @@ def _encode(picture: taichi_gs.Picture | NDArray[np.uint8], **options: Any) -> b
     return taichi_gs.encode(picture, **(usual | options))
 
 
-def _with(data: bytes, subdivision: int) -> bytes:
-    picture = parse(data)
-    whole = replace(picture, subdivision=subdivision, offsets=np.zeros_like(picture.offsets))
-    return serialize(whole, parse_header(data).chunks)
+def _whole_cells(data: bytes) -> bytes:
+    return _with(data, subdivision=0, offsets=np.zeros_like(parse(data).offsets))
+
+
+def _with(data: bytes, **changes: Any) -> bytes:
+    """The file with some of its integers replaced."""
+    return serialize(replace(parse(data), **changes), parse_header(data).chunks)
 
 
 def _first(picture: QuantizedGaussians, count: int) -> QuantizedGaussians:

@@ -1,9 +1,9 @@
 """Mutations of .tgs files: seeded, so that a file follows from its seeds and a number.
 
 Most mutants get good checksums, the one of an alpha plane within them too, without which a decoder would look no
-further. A file is changed at four depths: its bytes; its fields, each written back in its place (`field_edits.py`); its
-chunks; and what it holds, integers that are decoded, changed and coded again (`content_edits.py`), which yields files
-that are well-formed and ask for extremes.
+further. A file is changed at five depths: its bytes; its fields, each written back in its place (`field_edits.py`); its
+chunks; its payload (`payload_edits.py`); and what it holds, integers that are decoded, changed and coded again
+(`content_edits.py`), which yields files that are well-formed and ask for extremes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import NamedTuple
 from fuzz.content_edits import edit_content
 from fuzz.exif_blocks import exif_block
 from fuzz.field_edits import edit_field
-from fuzz.parts import Parts, assemble, dissect, repaired
+from fuzz.parts import Parts, assemble, dissect, pack, repaired, with_checksum, without_checksum
+from fuzz.payload_edits import beginning, taken_literally
 from taichi_gs.errors import TgsError
 from taichi_gs.format.bitstream import SIGNATURE, parse, serialize
 from taichi_gs.format.chunks import ALPHA_TAG
@@ -41,15 +42,6 @@ class Mutant(NamedTuple):
     is_repaired: bool
 
 
-def _with_whole_words(data: bytes) -> bytes:
-    """Cut a payload to whole words, without which a decoder does not begin with it."""
-    try:
-        parts = dissect(data)
-    except ValueError:
-        return data
-    return assemble(replace(parts, payload=parts.payload[: len(parts.payload) // 4 * 4]))
-
-
 def mutate(seeds: Sequence[bytes], random: Random) -> Mutant:
     """Return a mutant of one of `seeds`, or of two; `random` alone decides."""
     names = list(_METHODS)
@@ -60,11 +52,11 @@ def mutate(seeds: Sequence[bytes], random: Random) -> Mutant:
     if is_repaired and not changed.startswith(SIGNATURE) and random.random() < 0.95:
         changed = SIGNATURE + changed[len(SIGNATURE) :]
     if is_repaired:
-        changed = repaired(_with_whole_words(changed) if random.random() < 0.8 else changed)
+        changed = repaired(changed)
     elif random.random() < 0.5:
-        changed = changed[:-4] + random.randbytes(4)
+        changed = changed[:-2] + random.randbytes(2)
     else:
-        changed = changed[:-4] + random.choice(seeds)[-4:]
+        changed = changed[:-2] + random.choice(seeds)[-2:]
     return Mutant(changed[:MAX_BYTES], method, is_repaired)
 
 
@@ -104,12 +96,12 @@ def _bytes(random: Random, data: bytes, seeds: Sequence[bytes]) -> bytes:
 
 def _header_bytes(random: Random, data: bytes, seeds: Sequence[bytes]) -> bytes:
     """The bytes after the signature and before, or early in, the payload: most of what a decoder checks."""
-    return data[:8] + damaged(random, data[8:64], 3) + data[64:]
+    return data[:3] + damaged(random, data[3:32], 3) + data[32:]
 
 
 def _truncation(random: Random, data: bytes, seeds: Sequence[bytes]) -> bytes:
-    # Four bytes stand in for the checksum, which replaces them.
-    return data[: random.randrange(len(data))] + bytes(4)
+    # Bytes stand in for the checksum, which replaces them.
+    return with_checksum(data[: random.randrange(len(data))])
 
 
 def _splice(random: Random, data: bytes, seeds: Sequence[bytes]) -> bytes:
@@ -120,9 +112,16 @@ def _splice(random: Random, data: bytes, seeds: Sequence[bytes]) -> bytes:
 
 
 def _payload(random: Random, data: bytes, seeds: Sequence[bytes]) -> bytes:
+    """Another payload; most often in the form in which an encoder writes what it says, which is decoded to its end."""
     parts = dissect(data)
-    payload = random.choice([dissect(random.choice(seeds)).payload, damaged(random, parts.payload)])
-    return assemble(replace(parts, payload=payload))
+    payloads = (dissect(random.choice(seeds)).payload, damaged(random, parts.payload), beginning(random, parts))
+    changed = replace(parts, payload=random.choice(payloads))
+    if random.random() < 0.7:
+        try:
+            return taken_literally(changed)
+        except TgsError:
+            pass
+    return assemble(changed)
 
 
 def _fields(random: Random, data: bytes, seeds: Sequence[bytes]) -> bytes:
@@ -157,8 +156,8 @@ def _chunks(random: Random, data: bytes, seeds: Sequence[bytes]) -> bytes:
     changed = assemble(replace(parts, flags=parts.flags | HAS_CHUNKS, chunks=tuple(chunks)))
     if random.random() < 0.15:
         # Lengths of chunks that are not so.
-        start = len(changed) - 4 - sum(8 + len(content) for _, content in chunks)
-        changed = changed[:start] + damaged(random, changed[start:], 2)
+        body, packed = without_checksum(changed), pack(tuple(chunks))
+        changed = with_checksum(body[: len(body) - len(packed)] + damaged(random, packed, 2))
     return changed
 
 

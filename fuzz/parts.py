@@ -6,16 +6,19 @@ import struct
 import zlib
 from dataclasses import dataclass, replace
 
-from taichi_gs.format.bitstream import SIGNATURE
+from taichi_gs.format.bitstream import MAX_SHORT_CHECKED, SIGNATURE
 from taichi_gs.format.chunks import ALPHA_TAG
-from taichi_gs.format.header import HAS_CHUNKS, IS_GRAY, IS_SUBDIVIDED
+from taichi_gs.format.header import HAS_CHUNKS
 from taichi_gs.format.varint import varint
 
-NUMBERS = ("width", "height", "num_gaussians", "columns", "rows", "subdivision", "covariance_k", "color_k")
+NUMBERS = ("width", "height", "num_gaussians", "columns", "subdivision_code", "covariance_k", "color_k")
 """The varints of a header in their order."""
 
-_CHROMA_RANGES = slice(6, 10)
-"""Where those of Co and Cg, which gray files leave out, are among the 14 numbers of the ranges."""
+_OF_GAUSSIANS = {"columns": 1, "subdivision_code": 0, "covariance_k": 0, "color_k": 0}
+"""Those that a file without Gaussians leaves out, and what they are then."""
+
+_BEGINNING = len(SIGNATURE) + 1
+"""Everything before the numbers: the signature, and the version and the flags, which share a byte."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,8 @@ class Parts:
     """A .tgs file taken apart; `assemble` writes whatever the parts are, possible or not.
 
     Attributes:
-        version, flags: a byte each. The flags decide which of the other parts are written.
-        numbers: the value of each of NUMBERS.
-        background: three bytes.
-        bits: of all channels, as one u32.
-        ranges: 14 float16 numbers as integers, minimum and step of each channel.
+        version, flags: four bits each. The flags decide whether the length of the payload and the chunks are written.
+        numbers: the value of each of NUMBERS. The number of Gaussians decides whether the last four are written.
         payload: the entropy-coded bytes.
         chunks: tag and content of each chunk.
     """
@@ -35,9 +35,6 @@ class Parts:
     version: int
     flags: int
     numbers: dict[str, int]
-    background: bytes
-    bits: int
-    ranges: tuple[int, ...]
     payload: bytes
     chunks: tuple[tuple[bytes, bytes], ...]
 
@@ -48,11 +45,11 @@ def dissect(data: bytes) -> Parts:
     Raises:
         ValueError: if it is not laid out as a .tgs file.
     """
-    if not data.startswith(SIGNATURE) or len(data) < 14:
+    rest = memoryview(without_checksum(data))
+    if not data.startswith(SIGNATURE) or len(rest) < _BEGINNING:
         raise ValueError("not a .tgs file")
-    rest = memoryview(data)[:-4]
-    version, flags = data[8], data[9]
-    rest = rest[10:]
+    version, flags = divmod(data[len(SIGNATURE)], 16)
+    rest = rest[_BEGINNING:]
 
     def take(count: int) -> bytes:
         nonlocal rest
@@ -70,51 +67,56 @@ def dissect(data: bytes) -> Parts:
             if group < 128 or shift > 63:
                 return value
 
-    numbers = {name: take_varint() for name in NUMBERS if name != "subdivision" or flags & IS_SUBDIVIDED}
-    background = take(1) * 3 if flags & IS_GRAY else take(3)
-    (bits,) = struct.unpack("<I", take(4))
-    count = 10 if flags & IS_GRAY else 14
-    ranges = list(struct.unpack(f"<{count}H", take(2 * count)))
-    if flags & IS_GRAY:
-        ranges[_CHROMA_RANGES.start : _CHROMA_RANGES.start] = [0] * 4
+    numbers: dict[str, int] = {}
+    for name in NUMBERS:
+        is_there = name not in _OF_GAUSSIANS or numbers["num_gaussians"]
+        numbers[name] = take_varint() if is_there else _OF_GAUSSIANS[name]
     payload = take(take_varint() if flags & HAS_CHUNKS else len(rest))
     chunks = []
     while flags & HAS_CHUNKS and rest:
         tag, length = struct.unpack("<4sI", take(8))
         chunks.append((tag, take(length)))
-    return Parts(version, flags, {"subdivision": 0, **numbers}, background, bits, tuple(ranges), payload, tuple(chunks))
+    return Parts(version, flags, numbers, payload, tuple(chunks))
 
 
 def assemble(parts: Parts) -> bytes:
     """Put a file together, with a good checksum."""
-    flags = parts.flags
-    body = SIGNATURE + bytes([parts.version, flags])
-    body += b"".join(varint(parts.numbers[name]) for name in NUMBERS if name != "subdivision" or flags & IS_SUBDIVIDED)
-    ranges = list(parts.ranges)
-    if flags & IS_GRAY:
-        del ranges[_CHROMA_RANGES]
-    body += parts.background[: 1 if flags & IS_GRAY else 3]
-    body += struct.pack(f"<I{len(ranges)}H", parts.bits, *ranges)
-    if flags & HAS_CHUNKS:
-        body += varint(len(parts.payload)) + parts.payload
-        body += b"".join(struct.pack("<4sI", tag, len(content)) + content for tag, content in parts.chunks)
+    body = SIGNATURE + bytes([parts.version << 4 | parts.flags])
+    names = (name for name in NUMBERS if name not in _OF_GAUSSIANS or parts.numbers["num_gaussians"])
+    body += b"".join(varint(parts.numbers[name]) for name in names)
+    if parts.flags & HAS_CHUNKS:
+        body += varint(len(parts.payload)) + parts.payload + pack(parts.chunks)
     else:
         body += parts.payload
     return with_checksum(body)
 
 
+def pack(chunks: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """Put chunks one after another."""
+    return b"".join(struct.pack("<4sI", tag, len(content)) + content for tag, content in chunks)
+
+
 def with_checksum(body: bytes) -> bytes:
-    """Append the CRC-32 that a decoder expects."""
-    return body + struct.pack("<I", zlib.crc32(body))
+    """Append the bytes of the CRC-32 that a decoder expects."""
+    return body + struct.pack("<I", zlib.crc32(body))[: 2 if len(body) <= MAX_SHORT_CHECKED else 4]
+
+
+def without_checksum(data: bytes) -> bytes:
+    """Return a file without the bytes that a decoder takes for its checksum."""
+    return data[: -2 if len(data) <= MAX_SHORT_CHECKED + 2 else -4]
 
 
 def repaired(data: bytes) -> bytes:
-    """Return a file with its last four bytes replaced by a good checksum, and likewise in its alpha plane."""
+    """Return a file with its checksum replaced by a good one, and likewise in its alpha plane."""
+    body = without_checksum(data)
     try:
         parts = dissect(data)
     except ValueError:
-        return with_checksum(data[:-4])
+        return with_checksum(body)
     if ALPHA_TAG not in dict(parts.chunks):
-        return with_checksum(data[:-4])
-    chunks = tuple((tag, with_checksum(content[:-4]) if tag == ALPHA_TAG else content) for tag, content in parts.chunks)
+        return with_checksum(body)
+    chunks = tuple(
+        (tag, with_checksum(without_checksum(content)) if tag == ALPHA_TAG else content)
+        for tag, content in parts.chunks
+    )
     return assemble(replace(parts, chunks=chunks))

@@ -1,4 +1,4 @@
-"""Files of both versions of the format spelt out byte by byte, and the pictures that are in them."""
+"""Files spelt out byte by byte, and the pictures that are in them."""
 
 from __future__ import annotations
 
@@ -6,78 +6,79 @@ from dataclasses import replace
 
 import numpy as np
 
-from taichi_gs.model.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
+from taichi_gs.model.channels import quantizers_of
+from taichi_gs.model.quantized import QuantizedCodebook, QuantizedGaussians
 
-GOLDEN_FILE = bytes.fromhex(
-    "895447530d0a1a0a010008060c100c0303f1a0af3333330300bc003000c4003000c4003000b8003000b8003000b8003000c4"
-    "0030099521f21edd879fdff3467ada52a3e39aa91f3997e0471f988a6dcb"
-)
-"""The file of `golden_picture` in version 1. If it no longer decodes, files in other people's hands do not either."""
-
-GOLDEN_FILE_2 = bytes.fromhex(
-    "895447530d0a1a0a0206503c0604032803020102034444440400bc003800c0003800c0003800b8003800b8003800b8003800"
-    "c00034ff49aeffb0e053e3623b3193ab0b143f75494686e1d5681c"
-)
-"""The file of `golden_picture_2`, in version 2."""
+GOLDEN_FILE = bytes.fromhex("89544710503c06042c030212306f4e0e494ffbfb8c2b9edaa5c186c5f2a029ee3ace283573d66e8e")
+"""The file of `golden_picture`. If it no longer decodes, files in other people's hands do not either."""
 
 GOLDEN_GRAY_FILE = bytes.fromhex(
-    "895447530d0a1a0a020f503c060403280302074444000400bc003800c0003800c0003800b8003800c0003410c57faeff884b"
-    "5cb12f7fe225a632b3de414c504837000000895447530d0a1a0a020e503c020403280201074444000400bc003800c0003800"
-    "c0003800b8003800c00034fa709fffd056f260ddd6ac8d584d505f0e00000078dab3a9c82dd0b70300076601ff09d23a2c"
+    "89544715503c06042c030215206f4e10a674eae176824cc6739cc73cd23cc15296414c50481800000089544714503c02042c"
+    "0201206f4e10a41355780b10d98f87584d505f0e00000078dab3a9c82dd0b70300076601ffd177"
 )
-"""The file of `golden_gray_picture`, in version 2, with two of its Gaussians as alpha, and with "<xmp/>" as XMP."""
+"""The file of `golden_gray_picture`, with two of its Gaussians as alpha, and with "<xmp/>" as XMP."""
+
+GOLDEN_FRONT_TO_BACK_FILE = bytes.fromhex(
+    "8954471a08060c10000303e9a029ecc4363123b5101be87c3a55c62deb68451287d5216d556030576a4ef534b2e51e3b9e6b2e"
+)
+"""The file of `golden_front_to_back_picture`."""
+
+STEP_CODES = [12, 12, 12, 4, 4, 4, 8]
 
 
 def golden_picture() -> QuantizedGaussians:
-    cells = [(0, 7), (2, 0), (3, 4), (3, 5), (3, 11), (3, 15), (5, 13), (9, 1), (9, 2), (9, 13), (10, 9), (10, 14)]
-    minimums = [-1.0, -4.0, -4.0, -0.5, -0.5, -0.5, -4.0]
-    quantizers = tuple(UniformQuantizer(minimum, 0.125, 3) for minimum in minimums)
-    return QuantizedGaussians(
-        image_size=(6, 8),
-        background=np.array([241, 160, 175], dtype=np.uint8),
-        blending="alpha",
-        grid_size=(12, 16),
-        cells=np.array(cells),
-        subdivision=0,
-        offsets=np.zeros((12, 2), dtype=np.int64),
-        covariance_codebook=QuantizedCodebook(np.array([[3, 3, 4], [4, 4, 4], [7, 6, 6]]), quantizers[:3]),
-        covariance_indices=np.array([0, 1, 2, 1, 0, 0, 2, 0, 2, 1, 2, 1]),
-        color_codebook=QuantizedCodebook(np.array([[3, 0, 1, 4], [6, 5, 3, 4], [7, 3, 6, 7]]), quantizers[3:]),
-        color_indices=np.array([0, 2, 0, 1, 1, 0, 1, 0, 0, 2, 0, 1]),
-    )
-
-
-def golden_picture_2() -> QuantizedGaussians:
-    """A normalised picture; lattices of (4, 4), (5, 4), (5, 1), (1, 1), (21, 21) and (29, 3) rows and columns."""
-    minimums = [-1.0, -2.0, -2.0, -0.5, -0.5, -0.5]
-    quantizers = (*(UniformQuantizer(minimum, 0.5, 4) for minimum in minimums), UniformQuantizer(-2.0, 0.25, 4))
+    """A normalised picture; lattices of (4, 4), (5, 4), (5, 1), (1, 1), (21, 21) and (30, 3) rows and columns."""
+    quantizers = quantizers_of(STEP_CODES, 1, "normalized", is_gray=False)
     return QuantizedGaussians(
         image_size=(60, 80),
-        background=np.array([1, 2, 3], dtype=np.uint8),
+        background=np.array([17, 34, 51], dtype=np.uint8),
         blending="normalized",
         grid_size=(3, 4),
         cells=np.array([(0, 0), (0, 0), (0, 3), (1, 2), (2, 1), (2, 3)]),
-        subdivision=40,
+        subdivision=41,
         offsets=np.array([(3, 1), (4, 2), (4, 0), (0, 0), (20, 19), (28, 1)]),
-        covariance_codebook=QuantizedCodebook(np.array([[0, 4, 4], [4, 8, 2], [8, 0, 7]]), quantizers[:3]),
+        covariance_codebook=QuantizedCodebook(np.array([[29, 16, 16], [33, 20, 14], [37, 12, 19]]), quantizers[:3]),
         covariance_indices=np.array([0, 2, 1, 2, 0, 1]),
-        color_codebook=QuantizedCodebook(np.array([[1, 2, 3, 8], [2, 1, 1, 15]]), quantizers[3:]),
+        color_codebook=QuantizedCodebook(np.array([[8, 12, 16, 4], [12, 8, 8, 11]]), quantizers[3:]),
         color_indices=np.array([0, 1, 0, 0, 1, 1]),
     )
 
 
 def golden_gray_picture(kept: slice) -> QuantizedGaussians:
-    """Those Gaussians of `golden_picture_2` without chroma, over a dark gray."""
-    picture = golden_picture_2()
-    symbols, quantizers = picture.color_codebook.symbols.copy(), picture.color_codebook.quantizers
-    symbols[:, 1:3], none = 0, UniformQuantizer(0.0, 0.0, 0)
+    """Those Gaussians of `golden_picture` without chroma, over a dark gray."""
+    picture = golden_picture()
+    quantizers = quantizers_of(STEP_CODES, 1, "normalized", is_gray=True)
+    symbols = picture.color_codebook.symbols.copy()
+    symbols[:, 1:3] = 0
     return replace(
         picture,
-        background=np.array([7, 7, 7], dtype=np.uint8),
+        background=np.array([34, 34, 34], dtype=np.uint8),
         cells=picture.cells[kept],
         offsets=picture.offsets[kept],
         covariance_indices=picture.covariance_indices[kept],
-        color_codebook=QuantizedCodebook(symbols, (quantizers[0], none, none, quantizers[3])),
+        color_codebook=QuantizedCodebook(symbols, quantizers[3:]),
         color_indices=picture.color_indices[kept],
         is_gray=True,
     ).canonical()
+
+
+def golden_front_to_back_picture() -> QuantizedGaussians:
+    """A picture blended front to back, with grain."""
+    cells = [(0, 7), (2, 0), (3, 4), (3, 5), (3, 11), (3, 15), (5, 13), (9, 1), (9, 2), (9, 13), (10, 9), (10, 14)]
+    quantizers = quantizers_of([20, 18, 19, 12, 13, 11, 17], 0, "alpha", is_gray=False)
+    return QuantizedGaussians(
+        image_size=(6, 8),
+        background=np.array([238, 153, 170], dtype=np.uint8),
+        blending="alpha",
+        grid_size=(12, 16),
+        cells=np.array(cells),
+        subdivision=0,
+        offsets=np.zeros((12, 2), dtype=np.int64),
+        covariance_codebook=QuantizedCodebook(np.array([[120, 40, 53], [124, 46, 50], [130, 45, 56]]), quantizers[:3]),
+        covariance_indices=np.array([0, 1, 2, 1, 0, 0, 2, 0, 2, 1, 2, 1]),
+        color_codebook=QuantizedCodebook(
+            np.array([[60, 30, 26, 30], [60, 30, 26, 34], [80, 40, 20, 50]]), quantizers[3:]
+        ),
+        color_indices=np.array([0, 2, 0, 1, 1, 0, 1, 0, 0, 2, 0, 1]),
+        grain=np.array([5, 3, 0]),
+    )

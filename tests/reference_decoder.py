@@ -3,18 +3,21 @@
     python reference_decoder.py photo.tgs photo.pam
 
 Tests hold the package against it. It refuses what the document calls invalid or unsupported, by an exception of any
-kind, and has no limits of its own.
+kind, and has no limits of its own. Only the tables of priors come from the package, as the document has it.
 """
 
 from __future__ import annotations
 
+import runpy
 import struct
 import sys
 import zlib
+from bisect import bisect_left, bisect_right
 from collections import Counter
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import comb, floor, isqrt
 from operator import mul
 from pathlib import Path
@@ -30,21 +33,22 @@ class RangeDecoder:
     """The section "The range decoder"."""
 
     def __init__(self, payload: bytes) -> None:
-        self.words = list(struct.unpack(f"<{len(payload) // 4}I", payload))
+        self.payload, self.num_bytes = payload, 0
         self.lower, self.range = 0, 2**64 - 1
-        self.num_read = 0
         self.point = self.next_word() << 32 | self.next_word()
 
     def next_word(self) -> int:
-        self.num_read += 1
-        return self.words[self.num_read - 1] if self.num_read <= len(self.words) else 0
+        start, self.num_bytes = self.num_bytes, self.num_bytes + 4
+        return int.from_bytes(self.payload[start : self.num_bytes].ljust(4, b"\0"), "big")
 
-    def decode(self, edges: list[int]) -> int:
+    def decode(self, edges: Sequence[int]) -> int:
         """Return one symbol of the distribution with these edges, which begin with 0 and end with 2**24."""
+        if len(edges) == 2:
+            return 0  # certain
         scale = self.range // PRECISION
         quantile = (self.point - self.lower) % 2**64 // scale
         assert quantile < PRECISION, "damaged"
-        symbol = int(np.searchsorted(edges, quantile, side="right")) - 1
+        symbol = bisect_right(edges, quantile) - 1
         self.lower = (self.lower + scale * edges[symbol]) % 2**64
         self.range = scale * (edges[symbol + 1] - edges[symbol])
         if self.range < 2**32:
@@ -54,83 +58,99 @@ class RangeDecoder:
         return symbol
 
     def finish(self) -> None:
-        last = (self.lower + 2**32 - 1) % 2**64 >> 32
-        upper = (self.lower + self.range) % 2**64 >> 32
-        num_words = self.num_read if upper == last else self.num_read - 1
-        if self.range == 2**64 - 1:
-            last = num_words = 0
-        assert self.point == last << 32, "damaged"
-        assert len(self.words) == num_words, "damaged"
-
-
-# Distributions, each as its edges.
+        """Check that the payload is the number in the last interval that has the most zero bytes at its end."""
+        read = int.from_bytes(self.payload[: self.num_bytes].ljust(self.num_bytes, b"\0"), "big")
+        least = read - (self.point - self.lower) % 2**64
+        candidates = (-(-least // 256**zeros) * 256**zeros for zeros in range(self.num_bytes, -1, -1))
+        number = next(number for number in candidates if number < least + self.range)
+        assert self.payload == number.to_bytes(self.num_bytes, "big").rstrip(b"\0"), "damaged"
 
 
 def uniform(n: int) -> list[int]:
+    """Return a distribution, as its edges."""
     return [s * (PRECISION // n) for s in range(n)] + [PRECISION]
 
 
-def weighted(weights: list[int]) -> list[int]:
+def weighted(weights: Sequence[int]) -> list[int]:
     sums = list(accumulate(weights, initial=0))
     return [s + c * (PRECISION - len(weights)) // sums[-1] for s, c in enumerate(sums)]
 
 
 @cache
-def beta_binomial(n: int, d: int, c: int) -> list[int]:
-    left = d // 2
+def beta_binomial(n: int, a: int, c: int) -> list[int]:
+    left, d = Fraction(a, 16).as_integer_ratio()
     ways_left = list(accumulate((c * left + i * d for i in range(n)), mul, initial=1))
     ways_right = list(accumulate((c * (d - left) + i * d for i in range(n)), mul, initial=1))
     return weighted([comb(n, k) * ways_left[k] * ways_right[n - k] for k in range(n + 1)])
 
 
-# Points and orders.
-
-
-def decode_points(coder: RangeDecoder, *multisets: tuple[int, int, int]) -> list[list[tuple[int, int]]]:
-    """Return the cells of multisets, each given as (N, rows, columns)."""
-    c = [4 ** coder.decode(uniform(8)) if n > 1 and rows * columns > 1 else 1 for n, rows, columns in multisets]
+def decode_points(coder: RangeDecoder, *multisets: Any) -> list[list[tuple[int, int]]]:
+    """Return the cells of multisets, each given as N, the weights before each row and those before each column."""
+    c = [4 ** coder.decode(uniform(8)) if n > 1 and len(w) + len(w_x) > 4 else 1 for n, w, w_x in multisets]
     cells: list[list[tuple[int, int]]] = [[] for _ in multisets]
-    boxes = [(k, 0, 0, rows, columns, n) for k, (n, rows, columns) in enumerate(multisets)]
+    boxes = [(k, n, (0, len(rows) - 1), (0, len(columns) - 1)) for k, (n, rows, columns) in enumerate(multisets)]
     while boxes:
-        for k, y, x, height, width, n in boxes:
-            cells[k] += [(y, x)] * n if height * width == 1 else []
-        boxes = [box for box in boxes if box[3] * box[4] > 1 and box[5] > 0]
-        shifts, keys = [], []
-        for k, _, _, height, width, n in boxes:
-            side = max(height, width)
+        for k, n, (top, bottom), (left, right) in boxes:
+            cells[k] += [(top, left)] * n if bottom - top == right - left == 1 else []
+        boxes = [box for box in boxes if box[1] > 0 and not box[2][1] - box[2][0] == box[3][1] - box[3][0] == 1]
+        cuts, shifts, keys = [], [], []
+        for k, n, (top, bottom), (left, right) in boxes:
+            is_wide = right - left >= bottom - top
+            w, f, t = (multisets[k][2], left, right) if is_wide else (multisets[k][1], top, bottom)
+            cuts.append(bisect_left(w, (w[f] + w[t]) // 2, f + 1, t - 1))
+            share = (32 * (w[cuts[-1]] - w[f]) + w[t] - w[f]) // (2 * (w[t] - w[f]))
             shifts.append(max(0, n.bit_length() - 8))
-            keys.append((n >> shifts[-1], side if side % 2 == 1 and side <= 63 else 2, c[k]))
-        lefts = [0] * len(boxes)
+            keys.append((n >> shifts[-1], clamp(share, 1, 15), c[k]))
+        counts = [0] * len(boxes)
         for i in sorted(range(len(boxes)), key=lambda i: keys[i]):
-            lefts[i] = coder.decode(beta_binomial(*keys[i])) << shifts[i]
+            counts[i] = coder.decode(beta_binomial(*keys[i])) << shifts[i]
         for i in sorted(range(len(boxes)), key=lambda i: shifts[i]):
-            if shifts[i] > 0:
-                lefts[i] += coder.decode(uniform(1 << shifts[i]))
+            counts[i] += coder.decode(uniform(1 << shifts[i]))
         children = []
-        for (k, y, x, height, width, n), left in zip(boxes, lefts, strict=True):
-            assert left <= n, "damaged"
-            if width >= height:
-                half = width // 2
-                children += [(k, y, x, height, half, left), (k, y, x + half, height, width - half, n - left)]
+        for (k, n, (top, bottom), (left, right)), cut, x in zip(boxes, cuts, counts, strict=True):
+            assert x <= n, "damaged"
+            if right - left >= bottom - top:
+                children += [(k, x, (top, bottom), (left, cut)), (k, n - x, (top, bottom), (cut, right))]
             else:
-                half = height // 2
-                children += [(k, y, x, half, width, left), (k, y + half, x, height - half, width, n - left)]
+                children += [(k, x, (top, cut), (left, right)), (k, n - x, (cut, bottom), (left, right))]
         boxes = children
     return [sorted(found) for found in cells]
 
 
-def decode_order(coder: RangeDecoder, multiset: list[int], divisor: int = 8) -> list[int]:
+def decode_order(coder: RangeDecoder, multiset: list[int]) -> list[int]:
     remaining = Counter(multiset)
     symbols: list[int] = []
     while len(symbols) < len(multiset):
         kinds = sorted(kind for kind in remaining if remaining[kind] > 0)
         edges = weighted([remaining[kind] for kind in kinds])
-        length = max(1, (len(multiset) - len(symbols)) // divisor)
-        block = [kinds[coder.decode(edges)] if len(kinds) > 1 else kinds[0] for _ in range(length)]
+        block = [kinds[coder.decode(edges)] for _ in range(max(1, (len(multiset) - len(symbols)) // 8))]
         remaining.subtract(block)
         assert min(remaining.values()) >= 0, "damaged"
         symbols += block
     return symbols
+
+
+# The section "Channels and their quantisers".
+
+PRIORS = runpy.run_path(str(Path(__file__).parents[1] / "taichi_gs" / "format" / "prior_tables.py"))["TABLES"]
+SHAPE_AND_COLOR = ((-16, 8, 4), (-8, 8, 4), (-8, 8, 4), (-1, 2, 0.25), (-1, 1, 0.25), (-1, 1, 0.25))
+CHANNELS = {"normalized": (*SHAPE_AND_COLOR, (-1, 2, 1)), "alpha": (*SHAPE_AND_COLOR, (-8, 8, 4))}
+"""A, B and U of each channel."""
+
+STEP_CODES = (1, 1, 1, 1, 2, 2, 4, 8, 16, 32, 64, 96, 120, 96, 64, 32, 16, 8, 4, 2, 2, 1, 1, 1, 1)
+
+
+def quantizer(channel: Any, code: int | None, prior: Sequence[int]) -> tuple[Fraction, int, list[int]]:
+    """Return the step of a channel, its low and W_0 ... W_L."""
+    if code is None:
+        return Fraction(0), 0, [0, 1]
+    a, b, largest = channel
+    step = Fraction(largest) * (65536, 55109, 46341, 38968)[code % 4] / 2 ** (16 + code // 4)
+    low, high, unit = floor(-a / step), floor(b / step), int(step * 2**28)
+    x = [((2 * (q - low) - 1) * unit - a * 2**29) * 2**17 // ((b - a) * 2**28) for q in range(low + high + 2)]
+    x[0], x[-1] = 0, 2**18
+    before, prior = list(accumulate(prior, initial=0)), (*prior, 0)
+    return step, low, [2**12 * before[x_q >> 12] + prior[x_q >> 12] * (x_q % 2**12) + q for q, x_q in enumerate(x)]
 
 
 # The section "Lattices". Fixed point is in units of 2**-32.
@@ -162,27 +182,21 @@ def clamp(value: int, low: int, high: int) -> int:
     return max(low, min(value, high))
 
 
-def covariance_lattice(codeword: list[Fraction], subdivision: int) -> tuple[int, int, Fraction]:
-    """Return (F_x, F_y, S_xy / S_xx) of a covariance codeword."""
-    m, u, v = (int(value * ONE) for value in codeword)
-    square = fixed_mul(u, u) + fixed_mul(v, v)
-    cosh, sinhc = fixed_series(square, -1), fixed_series(square, 1)
-    s_xx, s_xy = max(1 << 16, cosh + fixed_mul(u, sinhc)), fixed_mul(v, sinhc)
-    root, size = isqrt(s_xx * ONE), fixed_exp(-3 * m // 8)
-    f_x, f_y = Fraction(subdivision * size * ONE, 16 * root), Fraction(subdivision * size * root, 16 * ONE)
-    return min(ONE, floor(f_x / 2**16)), min(ONE, floor(f_y / 2**16)), Fraction(s_xy, s_xx)
-
-
 def lattice(symbols: dict[str, Any], covariance: int, color: int) -> tuple[int, int, int]:
     """Return (n_x, n_y, k) of a Gaussian with these codewords."""
     if symbols["subdivision"] == 0:
         return 1, 1, 0
     (height, width), (rows, columns) = symbols["image_size"], symbols["grid_size"]
-    f_x, f_y, slope = covariance_lattice(symbols["covariance_codewords"][covariance], symbols["subdivision"])
+    m, u, v = (int(value * ONE) for value in symbols["covariance_codewords"][covariance])
+    square = fixed_mul(u, u) + fixed_mul(v, v)
+    cosh, sinhc = fixed_series(square, -1), fixed_series(square, 1)
+    s_xx, s_xy = max(1 << 16, cosh + fixed_mul(u, sinhc)), fixed_mul(v, sinhc)
+    root, size = isqrt(s_xx * ONE), symbols["subdivision"] * fixed_exp(-3 * m // 8)
+    f_x, f_y = min(ONE, size * 2**12 // root), min(ONE, size * root // 2**52)
     z = int(symbols["color_codewords"][color][3] * ONE)
     g = fixed_exp(z) >> 16 if symbols["blending"] == "normalized" else 1 << 16
-    n_x, n_y = (clamp(floor(Fraction(f * g, ONE) + Fraction(1, 2)), 1, 4096) for f in (f_x, f_y))
-    shear = floor(256 * slope * Fraction(width * rows, columns * height) + Fraction(1, 2))
+    n_x, n_y = (clamp((f * g + 2**31) // ONE, 1, 4096) for f in (f_x, f_y))
+    shear = floor(256 * Fraction(s_xy * width * rows, s_xx * columns * height) + Fraction(1, 2))
     return n_x, n_y, clamp(shear, -(2**15), 2**15)
 
 
@@ -196,22 +210,14 @@ def position(symbols: dict[str, Any], gaussian: int) -> tuple[float, float]:
     return float((column + in_cell_x) * width / columns), float((row + in_cell_y % 1) * height / rows)
 
 
-# The file.
-
-
-def decode_symbols(data: bytes) -> dict[str, Any]:
-    """Return the integers of a .tgs file by name, and the dequantised values [K, channels] of either codebook."""
-    return decode_payload(decode_header(data), data)
-
-
 def decode_header(data: bytes) -> dict[str, Any]:
     """Return what stands before and after the payload, by name, and as `payload` where that is."""
-    body, checksum = data[:-4], struct.unpack("<I", data[-4:])[0]
-    assert body[:8] == b"\x89TGS\r\n\x1a\n", "not a .tgs file"
-    version, flags = body[8:10]
-    assert (version == 1 and flags < 2) or (version == 2 and flags < 16), "not a .tgs file of version 1 or 2"
-    assert zlib.crc32(body) == checksum, "damaged"
-    position = 10
+    assert data[:3] == b"\x89TG", "not a .tgs file"
+    version, flags = data[3] >> 4, data[3] & 15
+    assert version == 1, "not a .tgs file of version 1"
+    body, checksum = (data[:-2], data[-2:]) if len(data) - 2 <= 4096 else (data[:-4], data[-4:])
+    assert zlib.crc32(body).to_bytes(4, "little")[: 2 if len(body) <= 4096 else 4] == checksum, "damaged"
+    position = 4
 
     def varint() -> int:
         nonlocal position
@@ -226,93 +232,81 @@ def decode_header(data: bytes) -> dict[str, Any]:
                 assert shift <= 35, "a varint of more than five bytes"
                 return value
 
-    width, height, n, columns, rows = (varint() for _ in range(5))
-    subdivision = varint() if flags & 4 else 0
-    codewords = [varint(), varint()]
-    assert all(1 <= side <= 65535 for side in (width, height, columns, rows)), "sides"
-    assert 1 <= subdivision <= 65535 or not flags & 4, "subdivision"
+    width, height, n = varint(), varint(), varint()
+    columns, code, *codewords = (varint() for _ in range(4)) if n else (1, 0, 0, 0)
+    assert all(1 <= side <= 65535 for side in (width, height, columns)), "sides"
+    assert code <= 128, "subdivision"
     assert all(min(n, 1) <= k <= min(n, 65536) for k in codewords), "numbers of codewords"
-    is_gray = flags & 8 != 0
-    num_bytes, stored = (1, [0, 1, 2, 3, 6]) if is_gray else (3, list(range(7)))
-    background = list(body[position : position + num_bytes]) * (3 // num_bytes)
-    (packed_bits,) = struct.unpack_from("<I", body, position + num_bytes)
-    position += num_bytes + 4
-    channels = [(packed_bits >> 4 * c & 15, 0.0, 0.0) for c in range(7)]
-    for c in stored:
-        channels[c] = (packed_bits >> 4 * c & 15, *struct.unpack_from("<ee", body, position))
-        position += 4
-    assert packed_bits < 1 << 28, "reserved bits"
-    assert not is_gray or channels[4][0] == channels[5][0] == 0, "bits of chroma"
-    bounds = (32, 8, 8, 16, 16, 16, 2 if flags & 2 else 16)
-    for (bits, minimum, step), bound in zip(channels, bounds, strict=True):
-        assert bits <= 12, "bits"
-        assert np.isfinite(step) and (step > 0 or bits == 0), "steps"  # noqa: PT018
-        assert max(abs(minimum), abs(minimum + step * ((1 << bits) - 1))) <= bound, "ranges"
     payload_length = varint() if flags & 1 else len(body) - position
     end = position + payload_length
     assert end <= len(body), "the payload's length"
     assert n <= min(1 << 24, 4096 + 64 * payload_length), "too many Gaussians"
-    symbols: dict[str, Any] = {"image_size": (height, width), "grid_size": (rows, columns), "background": background}
-    symbols |= {"blending": "normalized" if flags & 2 else "alpha", "subdivision": subdivision, "is_gray": is_gray}
-    symbols |= {"version": version, "num_gaussians": n, "num_codewords": codewords, "channels": channels}
-    return symbols | {"payload": slice(position, end), "tail": decode_tail(body[end:], version)}
+    rows = clamp((2 * columns * height + width) // (2 * width), 1, 65535)
+    mantissa = (256, 279, 304, 332, 362, 395, 431, 470)[(code - 1) % 8]
+    symbols: dict[str, Any] = {"version": version, "image_size": (height, width), "grid_size": (rows, columns)}
+    symbols |= {"num_gaussians": n, "num_codewords": codewords, "blending": "alpha" if flags & 2 else "normalized"}
+    symbols |= {"is_gray": flags & 4 != 0, "has_grain": flags & 8 != 0, "has_chunks": flags & 1 != 0}
+    symbols["subdivision"] = mantissa * 2 ** ((code - 1) // 8) // 256 if code else 0
+    return symbols | {"payload": slice(position, end), "chunks": decode_chunks(body[end:])}
 
 
-def decode_payload(symbols: dict[str, Any], data: bytes) -> dict[str, Any]:
-    """Add the integers of the payload, and the values that they stand for, to what the header holds."""
-    coder, version, channels = RangeDecoder(data[symbols["payload"]]), symbols["version"], symbols["channels"]
-    n, (rows, columns) = symbols["num_gaussians"], symbols["grid_size"]
-    planes_of = []
-    for k, own in zip(symbols["num_codewords"], (channels[:3], channels[3:]), strict=True):
-        planes_of += [(k, 1, 1 << bits) for bits, _, _ in own] + [(n, 1, k)]
-    decoded = []
-    if version == 1:
-        (symbols["cells"],) = decode_points(coder, (n, rows, columns))
-    else:
-        symbols["cells"], *multisets = decode_points(coder, (n, rows, columns), *planes_of)
-    for index, plane in enumerate(planes_of):
-        points = decode_points(coder, plane)[0] if version == 1 else multisets[index]
-        multiset = [column for _, column in points]
-        decoded.append(multiset if index in (0, 4) else decode_order(coder, multiset, 16 if version == 1 else 8))
-    for name, own, (*planes, indices) in zip(
-        ("covariance", "color"), (channels[:3], channels[3:]), (decoded[:4], decoded[4:]), strict=True
-    ):
+def decode_symbols(data: bytes) -> dict[str, Any]:
+    """Return the integers of a .tgs file by name, and the dequantised values [K, channels] of either codebook."""
+    symbols = decode_header(data)
+    coder, is_gray = RangeDecoder(data[symbols["payload"]]), symbols["is_gray"]
+    n, (k_shape, k_color) = symbols["num_gaussians"], symbols["num_codewords"]
+    levels = [17 * coder.decode(uniform(16)) for _ in range(1 if is_gray else 3)]
+    area_code, codes = 0, [0] * (5 if is_gray else 7)
+    if n > 0:
+        area_code, codes[0] = coder.decode(uniform(48)), coder.decode(uniform(41))
+        codes[1:] = [codes[0] + coder.decode(weighted(STEP_CODES)) - 12 for _ in codes[1:]]
+    assert all(0 <= code <= 40 for code in codes), "step codes"
+    symbols |= {"background": levels * (3 // len(levels)), "area_code": area_code, "step_codes": codes}
+    priors = PRIORS if symbols["blending"] == "normalized" else (*PRIORS[:6], (1,) * 64)
+    all_codes = [*codes[:4], None, None, codes[4]] if is_gray else codes
+    channels = list(map(quantizer, CHANNELS[symbols["blending"]], all_codes, priors))
+    weights = [weights for _, _, weights in channels]
+    lines = [(n, k_shape), (n, k_color)] + ([(k_color, 8)] if symbols["has_grain"] else [])
+    multisets = [(n, *(range(side + 1) for side in symbols["grid_size"]))]
+    multisets += [(k_shape, weights[0], weights[1]), (k_color, weights[3], weights[4])]
+    multisets += [(count, (0, 1), range(num_levels + 1)) for count, num_levels in lines]
+    symbols["cells"], shapes, colors, *on_lines = decode_points(coder, *multisets)
+    for name, points, first, stop in (("covariance", shapes, 0, 3), ("color", colors, 3, 7)):
+        planes = [[point[axis] for point in points] for axis in (0, 1)]
+        for sums in weights[first + 2 : stop]:
+            edges = weighted([after - before for before, after in pairwise(sums)])
+            planes.append([coder.decode(edges) for _ in points])
+        starts = (Fraction(area_code, 2) if channel == 0 else Fraction(0) for channel in range(first, stop))
+        made = zip(planes, starts, channels[first:stop], strict=True)
+        exact = [[start + step * (q - low) for q in plane] for plane, start, (step, low, _) in made]
         symbols[f"{name}_symbols"] = np.array(planes, dtype=np.int64).T
-        ranges = zip(planes, own, strict=True)
-        exact = [[Fraction(low) + Fraction(step) * symbol for symbol in plane] for plane, (_, low, step) in ranges]
         symbols[f"{name}_codewords"] = list(zip(*exact, strict=True))
         symbols[f"{name}_values"] = np.array(exact, dtype=np.float64).T
-        symbols[f"{name}_indices"] = indices
-    codewords_of = list(zip(symbols["covariance_indices"], symbols["color_indices"], strict=True))
-    lattice_of = {pair: lattice(symbols, *pair) for pair in set(codewords_of)}
-    symbols["lattices"] = [lattice_of[pair] for pair in codewords_of]
-    i = [coder.decode(uniform(n_x)) if n_x > 1 else 0 for n_x, _, _ in symbols["lattices"]]
-    j = [coder.decode(uniform(n_y)) if n_y > 1 else 0 for _, n_y, _ in symbols["lattices"]]
+    orders = [decode_order(coder, [column for _, column in points]) for points in on_lines]
+    symbols |= zip(("covariance_indices", "color_indices", "grain"), orders, strict=False)
+    symbols["lattices"] = [lattice(symbols, *pair) for pair in zip(*orders[:2], strict=True)]
+    i = [coder.decode(uniform(n_x)) for n_x, _, _ in symbols["lattices"]]
+    j = [coder.decode(uniform(n_y)) for _, n_y, _ in symbols["lattices"]]
     symbols["offsets"] = list(zip(j, i, strict=True))
     coder.finish()
     return symbols
 
 
-def decode_tail(tail: bytes, version: int) -> dict[bytes, bytes]:
-    """Return the chunks of the tail, tag to content."""
+def decode_chunks(rest: bytes) -> dict[bytes, bytes]:
+    """Return the chunks that follow the payload, tag to content."""
     chunks: dict[bytes, bytes] = {}
-    while tail:
-        tag, length = struct.unpack_from("<4sI", tail)
-        content, tail = tail[8 : 8 + length], tail[8 + length :]
-        assert len(content) == length, "damaged"
-        assert tag not in chunks, "damaged"
+    while rest:
+        tag, length = struct.unpack_from("<4sI", rest)
+        content, rest = rest[8 : 8 + length], rest[8 + length :]
+        assert (len(content), tag in chunks) == (length, False), "damaged"
         is_metadata = tag in (b"ICCP", b"EXIF", b"XMP_")
-        assert is_metadata or (tag == b"ALPH" and version > 1) or tag[:1].islower(), "newer than this decoder"
-        if is_metadata and version > 1:
+        assert is_metadata or tag == b"ALPH" or tag[:1].islower(), "newer than this decoder"
+        if is_metadata:
             stream = zlib.decompressobj()
             content = stream.decompress(content)
-            assert stream.eof, "not a whole stream"
-            assert not stream.unused_data, "more than one stream"
+            assert (stream.eof, stream.unused_data) == (True, b""), "not one whole stream"
         chunks[tag] = content
     return chunks
-
-
-# From integers to pixels.
 
 
 def render(
@@ -324,15 +318,11 @@ def render(
     image_size: tuple[int, int],
     blending: str = "alpha",
 ) -> NDArray[np.float64]:
-    """Blend Gaussians, front to back, every one over every pixel; return the unclipped picture [H, W, 3] float64.
-
-    Shapes: means [N, 2], log_covariances [N, 3], colors [N, 3], amplitudes [N], background [3].
-    """
+    """Blend means [N, 2], log_covariances [N, 3], colors [N, 3] and amplitudes [N], front to back, unclipped."""
     height, width = image_size
     y, x = np.mgrid[:height, :width] + 0.5
     picture = np.zeros((height, width, 3))
-    transmittance = np.ones((height, width))
-    total = np.zeros((height, width))
+    transmittance, total = np.ones((height, width)), np.zeros((height, width))
     arrays = (np.asarray(array, dtype=np.float64) for array in (means, log_covariances, colors, amplitudes))
     for mean, (m, u, v), color, amplitude in zip(*arrays, strict=True):
         r = np.hypot(u, v)
@@ -356,7 +346,19 @@ def render(
     return picture + transmittance[:, :, None] * background
 
 
-def decode(data: bytes) -> NDArray[np.uint8]:
+def noise(height: int, width: int) -> NDArray[np.int64]:
+    """The section "Grain": noise [H, W] at the pixels of a picture."""
+    y, x = (np.arange(-1, side + 1).astype(np.uint32) for side in (height, width))
+    h = x * np.uint32(0x9E3779B1) + y[:, None] * np.uint32(0x85EBCA6B)
+    h = (h ^ h >> np.uint32(15)) * np.uint32(0x2C1B3C6D)
+    h = (h ^ h >> np.uint32(12)) * np.uint32(0x297A2D39)
+    h ^= h >> np.uint32(15)
+    white = sum((h >> np.uint32(shift) & np.uint32(255)).astype(np.int64) for shift in (0, 8, 16, 24)) - 510
+    rows = white[:-2] + 2 * white[1:-1] + white[2:]
+    return rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]
+
+
+def decode(data: bytes, with_grain: bool = False) -> NDArray[np.uint8]:
     """Return the picture of a .tgs file: uint8 [H, W, 3], or [H, W] if it is gray, with alpha one channel more."""
     symbols = decode_symbols(data)
     covariance, color = (np.array(symbols[f"{name}_indices"], dtype=np.int64) for name in ("covariance", "color"))
@@ -364,25 +366,24 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     order = sorted(range(len(keys)), key=lambda gaussian: keys[gaussian])
     covariance, color = covariance[order], color[order]
     luma, orange, green, z = symbols["color_values"][color].T
-    picture = render(
-        means=np.array([position(symbols, gaussian) for gaussian in order]).reshape(-1, 2),
-        log_covariances=symbols["covariance_values"][covariance],
-        colors=np.stack([luma + orange - green, luma + green, luma - orange - green], axis=1),
-        amplitudes=np.exp(4 * z) if symbols["blending"] == "normalized" else 0.99 / (1 + np.exp(-z)),
-        background=np.array(symbols["background"]) / 255,
-        image_size=symbols["image_size"],
-        blending=symbols["blending"],
-    )
+    gaussians = {name: symbols[name] for name in ("image_size", "blending")} | {
+        "means": np.array([position(symbols, gaussian) for gaussian in order]).reshape(-1, 2),
+        "log_covariances": symbols["covariance_values"][covariance],
+        "amplitudes": np.exp(4 * z) if symbols["blending"] == "normalized" else 0.99 / (1 + np.exp(-z)),
+    }
+    colors = np.stack([luma + orange - green, luma + green, luma - orange - green], axis=1)
+    picture = render(**gaussians, colors=colors, background=np.array(symbols["background"]) / 255)
+    if with_grain and symbols["has_grain"]:
+        sigma = np.array([2 ** ((g - 1) / 2) if g else 0.0 for g in symbols["grain"]])[color]
+        strengths = render(**gaussians, colors=sigma[:, None] / 255 * np.ones(3), background=np.zeros(3))
+        picture += strengths * noise(*symbols["image_size"])[:, :, None] / 886.8
     pixels: NDArray[np.uint8] = np.floor(255 * np.clip(picture, 0, 1) + 0.5).astype(np.uint8)
     pixels = pixels[:, :, 0] if symbols["is_gray"] else pixels
-    if b"ALPH" not in symbols["tail"]:
+    if b"ALPH" not in symbols["chunks"]:
         return pixels
-    plane = symbols["tail"][b"ALPH"]
-    nested = decode_symbols(plane)
-    assert nested["is_gray"], "damaged"
-    assert nested["image_size"] == symbols["image_size"], "damaged"
-    assert plane[9] & 1 == 0, "damaged"
-    return np.dstack([pixels, decode(plane)])
+    plane = decode_symbols(symbols["chunks"][b"ALPH"])
+    assert (plane["is_gray"], plane["has_chunks"], plane["image_size"]) == (True, False, symbols["image_size"])
+    return np.dstack([pixels, decode(symbols["chunks"][b"ALPH"])])
 
 
 def main() -> None:

@@ -46,13 +46,14 @@ def test_imwrite_overwrites_only_if_it_may(tmp_path: Path, picture: Bytes, encod
 def test_info_is_true(tmp_path: Path, encoded: bytes) -> None:
     info = taichi_gs.info(encoded)
     symbols = reference_decoder.decode_symbols(encoded)
-    assert (info.version, info.height, info.width) == (2, 24, 32)
+    assert (info.version, info.height, info.width) == (1, 24, 32)
     assert info.num_gaussians == len(symbols["cells"]) == 12
     assert info.covariance_k == len(symbols["covariance_symbols"])
     assert info.color_k == len(symbols["color_symbols"])
     assert (info.grid_height, info.grid_width) == symbols["grid_size"]
     assert (info.subdivision, info.blending) == (symbols["subdivision"], symbols["blending"])
-    assert info.bytes == len(encoded) == info.header_bytes + info.payload_bytes + 4
+    assert info.bytes == len(encoded) == info.header_bytes + info.payload_bytes + 2
+    assert info.has_grain == symbols["has_grain"]
     assert (info.mode, info.alpha_bytes, info.metadata) == ("RGB", 0, ())
     assert info.bits_per_pixel == 8 * len(encoded) / (24 * 32)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import reference_decoder
-from example_files import FILE, file_of
+from conformance.raw import background_of, file_of, payload_of
+from example_files import FILE, FULL_FILE
 from hypothesis import given, settings
 from quantized_pictures import PICTURES
 
@@ -14,14 +15,14 @@ from taichi_gs.model.quantized import QuantizedGaussians
 
 
 @given(PICTURES)
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=40)
 def test_the_reference_decoder_reads_the_same(picture: QuantizedGaussians) -> None:
     data = serialize(picture)
     symbols, parsed = reference_decoder.decode_symbols(data), parse(data)
-    assert symbols["image_size"] == parsed.image_size
-    assert symbols["grid_size"] == parsed.grid_size
+    for name in ("image_size", "grid_size", "blending", "subdivision", "is_gray"):
+        assert symbols[name] == getattr(parsed, name)
     assert symbols["background"] == parsed.background.tolist()
-    assert (symbols["blending"], symbols["subdivision"]) == (parsed.blending, parsed.subdivision)
+    assert (parsed.grain.tolist() if parsed.grain is not None else None) == symbols.get("grain")
     for name in ("cells", "offsets"):
         assert symbols[name] == list(map(tuple, getattr(parsed, name).tolist()))
     lattice = lattice_of_picture(parsed)
@@ -40,9 +41,39 @@ def test_the_reference_decoder_draws_a_picture() -> None:
     picture = reference_decoder.decode(FILE)
     assert picture.shape == (24, 32, 3)
     assert picture.std() > 0
-    background_only = reference_decoder.decode(file_of())
-    assert (background_only == [1, 2, 3]).all()
+    background_only = reference_decoder.decode(file_of(payload=payload_of(*background_of(1, 2, 3))))
+    assert (background_only == [17, 34, 51]).all()
     assert background_only.shape == (2, 3, 3)
+
+
+def white_by_hand(x: int, y: int) -> int:
+    modulus = 2**32
+    h = (x % modulus * 0x9E3779B1 + y % modulus * 0x85EBCA6B) % modulus
+    h = (h ^ (h >> 15)) * 0x2C1B3C6D % modulus
+    h = (h ^ (h >> 12)) * 0x297A2D39 % modulus
+    return sum((h ^ (h >> 15)).to_bytes(4, "little")) - 510
+
+
+def test_the_noise_by_hand() -> None:
+    noise = reference_decoder.noise(60, 70)
+    assert noise.shape == (60, 70)
+    for x, y in [(0, 0), (69, 59), (0, 59), (33, 7)]:
+        parts = [(2 - abs(i)) * (2 - abs(j)) * white_by_hand(x + i, y + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+        assert noise[y, x] == sum(parts)
+    assert abs(reference_decoder.noise(1000, 1000).std() / 886.8 - 1) < 0.01
+    assert abs(reference_decoder.noise(1000, 1000).mean()) < 10
+
+
+def test_grain_is_drawn_if_asked_for() -> None:
+    plain, grainy = reference_decoder.decode(FULL_FILE), reference_decoder.decode(FULL_FILE, with_grain=True)
+    differences = grainy.astype(int) - plain
+    assert 1 < np.abs(differences).max() < 40
+    # The same in each channel, but for rounding and clipping.
+    inside = (plain > 45) & (plain < 210)
+    shown = inside.all(axis=2)
+    assert shown.any()
+    assert np.ptp(differences[shown], axis=1).max() <= 1
+    np.testing.assert_array_equal(reference_decoder.decode(FILE, with_grain=True), reference_decoder.decode(FILE))
 
 
 def test_the_reference_renderer_by_hand() -> None:

@@ -143,7 +143,7 @@ class TgsFile:
             num_bytes,
             sum(header.num_gaussians for header in headers),
             max(viewport.num_whole_samples, math.prod(self.header.image_size)),
-            viewport.num_samples * len(headers),
+            viewport.num_samples * (len(headers) + (grain and self.header.has_grain)),
         )
         num_channels = [1 if header.is_gray else 3 for header in headers]
         return draw_layers(self._layers(grain), num_channels, viewport, device, max_pairs)

@@ -89,16 +89,18 @@ def draw_layers(
 
 
 def _draw_layer(pixels: NDArray[np.uint8], layer: Layer, viewport: Viewport, device: str, max_pairs: int) -> int:
-    """Draw into `pixels` [height, width, C] and return the number of pairs of a Gaussian and a tile."""
+    """Draw into `pixels` [height, width, C] and return the number of pairs of a Gaussian and a tile.
+
+    Pairs count twice if they are drawn for grain too.
+    """
     arch = runtime.start(device)
     from taichi_gs.decoder.parts import Reach, divide
 
     projected = viewport.project(layer.gaussians)
     reach = Reach.of(projected)
-    if reach.num_pairs > max_pairs:
-        raise LimitError(
-            f"The file has {reach.num_pairs} pairs of a Gaussian and a tile, more than the {max_pairs} allowed."
-        )
+    num_pairs = reach.num_pairs * (1 if layer.grain is None else 2)
+    if num_pairs > max_pairs:
+        raise LimitError(f"The file has {num_pairs} pairs of a Gaussian and a tile, more than the {max_pairs} allowed.")
     down, across = viewport.samples
     form = runtime.kernel_form(arch)
     rooms = [np.empty(0, np.float32)] * 2
@@ -113,7 +115,7 @@ def _draw_layer(pixels: NDArray[np.uint8], layer: Layer, viewport: Viewport, dev
             strength = runtime.call(_blend, part, form, rooms[1])[0]
             planes += strength * noise_at(*viewport.places((left, top), strength.shape, layer.gaussians.image_size))
         _store(pixels[top // down :, left // across :], planes, viewport)
-    return reach.num_pairs
+    return num_pairs
 
 
 def _strengths(layer: Layer, viewport: Viewport) -> Projected | None:

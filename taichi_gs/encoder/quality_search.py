@@ -56,7 +56,7 @@ class SearchSettings:
     min_growth: float = 1.05
     min_ratio: float = 1.2
     rounding_error: float = 0.002
-    header_bits: float = 8 * 65
+    header_bits: float = 8 * 22
 
 
 SETTINGS: Mapping[str, SearchSettings] = {

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from taichi_gs.model.gaussians import FloatArray
 from taichi_gs.model.quantized import NUM_GRAIN_LEVELS, IntArray
@@ -21,42 +24,70 @@ def deviations_of(codes: IntArray) -> FloatArray:
     return (np.array(LEVELS) / 255.0)[codes].astype(np.float32)
 
 
-def noise_at(rows: FloatArray, columns: FloatArray) -> FloatArray:
-    """Return the noise [H, W], of deviation 1, at the places of some rows [H] and columns [W], both ascending.
+def noise_at(rows: NDArray[np.floating], columns: NDArray[np.floating]) -> FloatArray:
+    """Return the noise [H, W], of deviation 1, at the places of some rows [H] and columns [W].
 
     Places are counted in pixels of the picture at its own size; the centre of its first pixel is (0, 0). Between the
     centres of pixels it is interpolated, bilinearly.
     """
-    first_row, first_column = int(np.floor(rows[0])), int(np.floor(columns[0]))
-    noise = _noise(first_row, int(np.floor(rows[-1])) + 2, first_column, int(np.floor(columns[-1])) + 2)
-    along_rows = _interpolated(noise, rows - first_row)
-    return _interpolated(along_rows.T, columns - first_column).T
+    (own_rows, along_rows), (own_columns, along_columns) = _Places.of(rows), _Places.of(columns)
+    noise = _noise(own_rows, own_columns)
+    return along_columns.interpolated(along_rows.interpolated(noise).T).T
 
 
-def _interpolated(noise: FloatArray, places: FloatArray) -> FloatArray:
-    """The rows of `noise` at `places`, which are counted in rows."""
-    before = np.floor(places).astype(np.int64)
-    part = (places - before).astype(np.float32)[:, None]
-    if not part.any():
-        return noise[before]
-    between: FloatArray = noise[before] * (1 - part) + noise[before + 1] * part
-    return between
+class _Places(NamedTuple):
+    """Places along a side of a picture, by the pixels around them.
+
+    Attributes:
+        before, after: [P], the two pixels that each is between, by their numbers among those that any is between.
+        part: [P, 1] float32, of the way from one to the other.
+    """
+
+    before: IntArray
+    after: IntArray
+    part: FloatArray
+
+    @classmethod
+    def of(cls, places: NDArray[np.floating]) -> tuple[IntArray, _Places]:
+        """Return the pixels that any is between, ascending, and the places."""
+        before = np.floor(places).astype(np.int64)
+        part = (places - before).astype(np.float32)[:, None]
+        after = before + 1 if part.any() else before
+        pixels, numbers = np.unique(np.concatenate([before, after]), return_inverse=True)
+        return pixels, cls(numbers[: len(before)], numbers[len(before) :], part)
+
+    def interpolated(self, noise: FloatArray) -> FloatArray:
+        """The rows of noise [P, ...] at the places, of that in the rows of the pixels."""
+        if not self.part.any():
+            return noise[self.before]
+        between: FloatArray = noise[self.before] * (1 - self.part) + noise[self.after] * self.part
+        return between
 
 
-def _noise(top: int, bottom: int, left: int, right: int) -> FloatArray:
-    """The noise at the pixels of rows from `top` to before `bottom`, and of columns likewise."""
-    white = _white(np.arange(top - 1, bottom + 1)[:, None], np.arange(left - 1, right + 1)[None])
-    summed = white[:-2] + 2 * white[1:-1] + white[2:]
-    summed = summed[:, :-2] + 2 * summed[:, 1:-1] + summed[:, 2:]
-    noise: FloatArray = summed.astype(np.float32) / np.float32(_DEVIATION)
+def _noise(rows: IntArray, columns: IntArray) -> FloatArray:
+    """The noise at some pixels, whose rows and columns ascend."""
+    (all_rows, rows), (all_columns, columns) = _with_neighbours(rows), _with_neighbours(columns)
+    white = _white(all_rows[:, None], all_columns)
+    summed = white[rows - 1] + 2 * white[rows] + white[rows + 1]
+    summed = summed[:, columns - 1] + 2 * summed[:, columns] + summed[:, columns + 1]
+    noise: FloatArray = summed.astype(np.float32) * np.float32(1.0 / _DEVIATION)
     return noise
 
 
-def _white(rows: IntArray, columns: IntArray) -> IntArray:
+def _with_neighbours(pixels: IntArray) -> tuple[IntArray, IntArray]:
+    """Return pixels and those beside them, ascending, and where among these the pixels are."""
+    everything = np.unique(np.concatenate([pixels - 1, pixels, pixels + 1]))
+    return everything, np.searchsorted(everything, pixels)
+
+
+def _white(rows: IntArray, columns: IntArray) -> NDArray[np.int32]:
     """Integers of the mean 0 that look random, and depend on row and column alone."""
     mixed = columns.astype(np.uint32) * np.uint32(0x9E3779B1) + rows.astype(np.uint32) * np.uint32(0x85EBCA6B)
     for shift, factor in ((15, 0x2C1B3C6D), (12, 0x297A2D39)):
-        mixed = (mixed ^ mixed >> np.uint32(shift)) * np.uint32(factor)
+        mixed ^= mixed >> np.uint32(shift)
+        mixed *= np.uint32(factor)
     mixed ^= mixed >> np.uint32(15)
-    total = sum((mixed >> np.uint32(shift) & np.uint32(255)).astype(np.int64) for shift in (0, 8, 16, 24))
-    return np.asarray(total) - _MEAN
+    # Two bytes at a time, then the two sums.
+    pairs = (mixed & np.uint32(0x00FF00FF)) + (mixed >> np.uint32(8) & np.uint32(0x00FF00FF))
+    total: NDArray[np.int32] = ((pairs & np.uint32(0xFFFF)) + (pairs >> np.uint32(16))).astype(np.int32)
+    return total - np.int32(_MEAN)

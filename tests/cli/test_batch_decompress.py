@@ -15,8 +15,8 @@ from command_line import below, error_of, objects, run
 from conftest import ROOT
 from PIL import Image
 
-DATA = ROOT / "tests" / "conformance" / "v1"
-NAMES = ["old_default", "old_empty"]
+DATA = ROOT / "tests" / "conformance" / "valid"
+NAMES = ["normalized", "nothing"]
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, place in zip([*NAMES, NAMES[0]], ["in", "in/one", "in/one/two"], strict=True):
         os.makedirs(place, exist_ok=True)
         shutil.copy(DATA / f"{name}.tgs", place)
-    data = (DATA / "old_default.tgs").read_bytes()
+    data = (DATA / "normalized.tgs").read_bytes()
     Path("in/one/cut.tgs").write_bytes(data[: len(data) // 2])
     return tmp_path
 
@@ -34,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_folders_are_decoded_into_a_mirrored_tree(folder: Path) -> None:
     result = run("decompress", "in", "-r", "--output-dir", "out", "--jobs", "2")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert below(folder / "out") == ["old_default.png", "one/old_empty.png", "one/two/old_default.png"]
+    assert below(folder / "out") == ["normalized.png", "one/nothing.png", "one/two/normalized.png"]
     for name in below(folder / "out"):
         expected = np.asarray(Image.open(DATA / Path(name).name))
         np.testing.assert_array_equal(np.asarray(Image.open(folder / "out" / name)), expected)
@@ -72,16 +72,16 @@ def test_objects_and_totals(folder: Path) -> None:
 def test_going_on(folder: Path) -> None:
     arguments = ["decompress", "in", "-r", "--output-dir", "out", "--report", "report.jsonl"]
     os.makedirs("out/one")
-    Path("out/one/old_empty.png").write_text("mine")
+    Path("out/one/nothing.png").write_text("mine")
     refused = run(*arguments)
-    assert (refused.exit_code, below(folder / "out")) == (1, ["one/old_empty.png"])
+    assert (refused.exit_code, below(folder / "out")) == (1, ["one/nothing.png"])
     assert "use --skip-existing to leave them, or --force to overwrite them" in refused.stderr
     assert not Path("report.jsonl").exists()
 
     result = run(*arguments, "--skip-existing", "--json")
     records, totals = objects(result.stdout)
     assert (len(records), totals["skipped"], totals["written"]) == (3, 1, 2)
-    assert Path("out/one/old_empty.png").read_text() == "mine"
+    assert Path("out/one/nothing.png").read_text() == "mine"
 
     os.remove("in/one/cut.tgs")
     again = run(*arguments, "--skip-existing", "--json")
@@ -92,7 +92,7 @@ def test_going_on(folder: Path) -> None:
 
     forced = run(*arguments, "--force", "--quiet")
     assert (forced.exit_code, forced.output) == (0, "")
-    assert Image.open("out/one/old_empty.png").size == Image.open(DATA / "old_empty.png").size
+    assert Image.open("out/one/nothing.png").size == Image.open(DATA / "nothing.png").size
     assert objects(Path("report.jsonl").read_text())[1]["written"] == 3
 
 
@@ -105,17 +105,17 @@ def test_reports_are_not_written_over(folder: Path) -> None:
 
 
 def test_lists_and_shards(folder: Path) -> None:
-    names = ["in/old_default.tgs", str(folder / "in/one/old_empty.tgs"), "in/one/../one/two/old_default.tgs"]
+    names = ["in/normalized.tgs", str(folder / "in/one/nothing.tgs"), "in/one/../one/two/normalized.tgs"]
     listed = "\r\n".join([*names, ""])
     for shard in ("1/2", "2/2"):
         arguments = ["decompress", "--files-from", "-", "--output-dir", "out", "--shard", shard, "--format", "bmp"]
         assert run(*arguments, input=listed).exit_code == 0
-    absolute = (folder / "in/one/old_empty.bmp").relative_to(folder.anchor).as_posix()
-    assert below(folder / "out") == sorted(["in/old_default.bmp", "in/one/two/old_default.bmp", absolute])
+    absolute = (folder / "in/one/nothing.bmp").relative_to(folder.anchor).as_posix()
+    assert below(folder / "out") == sorted(["in/normalized.bmp", "in/one/two/normalized.bmp", absolute])
 
 
 def test_a_list_with_zero_bytes(folder: Path) -> None:
-    result = run("decompress", "--files-from", "-", input="in/old_default.tgs\0in/one/old_empty.tgs\0")
+    result = run("decompress", "--files-from", "-", input="in/normalized.tgs\0in/one/nothing.tgs\0")
     assert error_of(result) == "standard input holds a zero byte; a list has one path on each line"
 
 
@@ -135,40 +135,40 @@ def test_a_folder_that_cannot_be_read_does_not_stop_the_rest(folder: Path, monke
     records, totals = objects(result.stdout)
     name = os.path.join("in", "one", "two")
     assert records[0] == {"input": name, "error": f"cannot read the folder {name!r}: permission denied"}
-    assert below(folder / "out") == ["old_default.png", "one/old_empty.png"]
+    assert below(folder / "out") == ["normalized.png", "one/nothing.png"]
     assert (totals["files"], totals["written"], totals["failures"], totals["other_types"]) == (4, 2, 2, 1)
 
 
 def test_a_dry_run_writes_nothing(folder: Path) -> None:
     before = below(folder)
     Path("out/one").mkdir(parents=True)
-    Path("out/one/old_empty.png").touch()
+    Path("out/one/nothing.png").touch()
     arguments = ["decompress", "in", "-r", "--output-dir", "out", "--skip-existing", "--dry-run", "--report", "no"]
     result = run(*arguments)
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
         f"{os.path.join('in', name)}.tgs -> {os.path.join('out', name)}.png"
-        for name in ("old_default", os.path.join("one", "cut"), os.path.join("one", "two", "old_default"))
+        for name in ("normalized", os.path.join("one", "cut"), os.path.join("one", "two", "normalized"))
     ]
     assert result.stderr == "3 files to do, 1 skipped\n"
     listed = [json.loads(line) for line in run(*arguments, "--json").stdout.splitlines()]
     assert [f"{each['input']} -> {each['output']}" for each in listed] == result.stdout.splitlines()
-    single = run("decompress", "in/old_default.tgs", "--dry-run", "--report", "no")
-    assert (single.exit_code, single.stdout) == (0, "in/old_default.tgs -> in/old_default.png\n")
-    assert below(folder) == sorted([*before, "out/one/old_empty.png"])
+    single = run("decompress", "in/normalized.tgs", "--dry-run", "--report", "no")
+    assert (single.exit_code, single.stdout) == (0, "in/normalized.tgs -> in/normalized.png\n")
+    assert below(folder) == sorted([*before, "out/one/nothing.png"])
     refused = run("decompress", "in", "-r", "--output-dir", "out", "--dry-run")
     assert "the output exists already" in error_of(refused)
 
 
 def test_outputs_beside_inputs(folder: Path) -> None:
-    assert run("decompress", "in/old_default.tgs", "in/one/old_empty.tgs").exit_code == 0
-    assert Path("in/old_default.png").exists()
-    assert Path("in/one/old_empty.png").exists()
+    assert run("decompress", "in/normalized.tgs", "in/one/nothing.tgs").exit_code == 0
+    assert Path("in/normalized.png").exists()
+    assert Path("in/one/nothing.png").exists()
 
 
 def test_an_output_folder_that_cannot_be_made(folder: Path) -> None:
     Path("file").touch()
-    result = run("decompress", "in/old_default.tgs", "in/one/old_empty.tgs", "--output-dir", "file", "--json")
+    result = run("decompress", "in/normalized.tgs", "in/one/nothing.tgs", "--output-dir", "file", "--json")
     assert result.exit_code == 1
     records, _ = objects(result.stdout)
     assert all(record["error"].startswith("cannot make the folder 'file'") for record in records)
@@ -200,20 +200,20 @@ def test_what_is_refused_before_any_work(folder: Path, arguments: list[str], sen
         [],
         ["in", "-r", "-o", "a.png"],
         ["in", "-o", "a.png"],
-        ["in/old_default.tgs", "in/one/old_empty.tgs", "-o", "a.png"],
-        ["in/old_default.tgs", "--force", "--skip-existing"],
-        ["in/old_default.tgs", "-", "--output-dir", "out"],
+        ["in/normalized.tgs", "in/one/nothing.tgs", "-o", "a.png"],
+        ["in/normalized.tgs", "--force", "--skip-existing"],
+        ["in/normalized.tgs", "-", "--output-dir", "out"],
         ["-", "--output-dir", "out"],
         ["-", "--json"],
-        ["in/old_default.tgs", "-o", "-", "--json"],
+        ["in/normalized.tgs", "-o", "-", "--json"],
         ["in", "-r", "--shard", "0/2"],
         ["in", "-r", "--shard", "3/2"],
         ["in", "-r", "--shard", "half"],
         ["in", "-r", "--jobs", "0"],
         ["in", "-r", "--format", "gif"],
-        ["in/old_default.tgs", "--size", "640"],
-        ["in/old_default.tgs", "--region", "1,2,3"],
-        ["in/old_default.tgs", "--scale", "0"],
+        ["in/normalized.tgs", "--size", "640"],
+        ["in/normalized.tgs", "--region", "1,2,3"],
+        ["in/normalized.tgs", "--scale", "0"],
     ],
 )
 def test_wrong_usage_is_status_2(folder: Path, arguments: list[str]) -> None:

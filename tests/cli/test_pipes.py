@@ -18,9 +18,9 @@ from PIL import Image
 
 from cli import tgs
 
-DATA = ROOT / "tests" / "conformance" / "v1"
-TGS = (DATA / "old_default.tgs").read_bytes()
-EXPECTED = np.asarray(Image.open(DATA / "old_default.png"))
+DATA = ROOT / "tests" / "conformance" / "valid"
+TGS = (DATA / "normalized.tgs").read_bytes()
+EXPECTED = np.asarray(Image.open(DATA / "normalized.png"))
 FEW = ["--preset", "fast", "--num-gaussians", "20", "--k", "4", "--steps", "10"]
 
 
@@ -58,7 +58,7 @@ def test_a_format_goes_before_the_name(folder: Path) -> None:
 
 
 def test_compress_in_a_pipe(folder: Path) -> None:
-    photo = (DATA / "old_default.png").read_bytes()
+    photo = (DATA / "normalized.png").read_bytes()
     (folder / "photo.png").write_bytes(photo)
     piped = run("compress", "-", *FEW, "-q", data=photo)
     assert (piped.exit_code, piped.stderr) == (0, "")
@@ -76,14 +76,14 @@ def test_bad_input_on_stdin(command: str, data: bytes, sentence: str) -> None:
 
 def test_info_and_compare_read_stdin(folder: Path) -> None:
     assert json.loads(run("info", "-", "--json", data=TGS).stdout)["bytes"] == len(TGS)
-    assert json.loads(run("compare", str(DATA / "old_default.png"), "-", "--json", data=TGS).stdout)["psnr"] is None
+    assert json.loads(run("compare", str(DATA / "normalized.png"), "-", "--json", data=TGS).stdout)["psnr"] is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a terminal")
 @pytest.mark.parametrize("arguments", [["decompress", "photo.tgs", "-o", "-"], ["compress", "photo.png", "-o", "-"]])
 def test_terminals_get_no_bytes(folder: Path, arguments: list[str]) -> None:
     (folder / "photo.tgs").write_bytes(TGS)
-    (folder / "photo.png").write_bytes((DATA / "old_default.png").read_bytes())
+    (folder / "photo.png").write_bytes((DATA / "normalized.png").read_bytes())
     master, terminal = os.openpty()
     result = subprocess.run(
         [sys.executable, "-m", "cli", *arguments],
@@ -113,6 +113,17 @@ def test_views(folder: Path) -> None:
     both = run("decompress", "-", "-o", "no.png", *size, "--scale", "2", data=TGS)
     assert both.exit_code == 2
     assert not (folder / "no.png").exists()
+
+
+def test_grain(folder: Path) -> None:
+    """Grain is drawn if it is asked for, and a file without it is drawn as it is."""
+    data = (DATA / "grain.tgs").read_bytes()
+    for name, options in (("grain", []), ("grain_grain", ["--grain"])):
+        assert run("decompress", "-", "-o", "back.png", "--force", *options, data=data).exit_code == 0
+        back, expected = (np.asarray(Image.open(path)).astype(int) for path in ("back.png", DATA / f"{name}.png"))
+        assert np.abs(back - expected).max() <= 1
+    assert run("decompress", "-", "-o", "none.png", "--grain", data=TGS).exit_code == 0
+    np.testing.assert_array_equal(np.asarray(Image.open("none.png")), EXPECTED)
 
 
 # One file and its report

@@ -18,7 +18,7 @@ from cli import streams
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
 
-DATA = ROOT / "tests" / "conformance" / "v1" / "old_default.tgs"
+DATA = ROOT / "tests" / "conformance" / "valid" / "normalized.tgs"
 CLOSED = "tgs: error: cannot write to standard output: it is closed\n"
 FULL = "tgs: error: cannot write to standard output: no space left on device\n"
 

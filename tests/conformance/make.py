@@ -4,8 +4,7 @@
     python tests/conformance/make.py --overwrite-expected
 
 Expected integers and pixels come from the reference decoder; the errors of `bad/` stand in `invalid.py`, written down
-by hand. Pixels that differ by 1 count as equal. The files of `v1/` are never written, because no program makes such any
-more. Nor are the pictures `v1/old_*.png`, which are the work of one that did.
+by hand. Pixels that differ by 1 count as equal.
 """
 
 from __future__ import annotations
@@ -27,10 +26,13 @@ sys.path[:0] = [str(FOLDER.parents[1]), str(FOLDER.parent)]
 import reference_decoder  # noqa: E402
 from conformance import symbols  # noqa: E402
 from conformance.invalid import damaged_files  # noqa: E402
-from conformance.valid import files_of_version_2  # noqa: E402
+from conformance.valid_files import valid_files  # noqa: E402
 
-PARTS = ("v1", "v2", "bad")
+PARTS = ("valid", "bad")
 MAX_DIFFERENCE = 1
+
+GRAIN = "_grain"
+"""What the names of pictures end with that are drawn with their grain."""
 
 
 def main(argv: list[str] | None = None, folder: Path = FOLDER) -> int:
@@ -41,7 +43,7 @@ def main(argv: list[str] | None = None, folder: Path = FOLDER) -> int:
     made = made_files()
     differing = [name for name, content in made.items() if not _is_equal(folder / name, content)]
     present = (path.relative_to(folder).as_posix() for part in PARTS for path in sorted((folder / part).iterdir()))
-    unknown = [name for name in present if name not in made and not _is_original(name)]
+    unknown = [name for name in present if name not in made]
     for name in differing:
         print(f"{name} differs")
         if is_to_write:
@@ -58,30 +60,26 @@ def main(argv: list[str] | None = None, folder: Path = FOLDER) -> int:
 def made_files() -> dict[str, bytes]:
     """Return all that this program makes, by its path in the set."""
     files: dict[str, bytes] = {}
-    cases = files_of_version_2()
-    originals = {f"v1/{path.stem}": path.read_bytes() for path in sorted((FOLDER / "v1").glob("*.tgs"))}
-    for name, data in (originals | {f"v2/{case.name}": case.data for case in cases}).items():
-        files[f"{name}.json"] = symbols.to_json(symbols.by_reference(data)).encode()
-        files[f"{name}.png"] = _png(reference_decoder.decode(data))
-    files |= {f"v2/{case.name}.tgs": case.data for case in cases}
-    files["v2/contents.tsv"] = _table(("file", "contents"), ((case.name, case.about) for case in cases))
+    cases = valid_files()
+    for case in cases:
+        integers = symbols.by_reference(case.data)
+        files[f"valid/{case.name}.tgs"] = case.data
+        files[f"valid/{case.name}.json"] = symbols.to_json(integers).encode()
+        files[f"valid/{case.name}.png"] = _png(reference_decoder.decode(case.data))
+        if "grain" in integers:
+            files[f"valid/{case.name}{GRAIN}.png"] = _png(reference_decoder.decode(case.data, with_grain=True))
+    files["valid/contents.tsv"] = _table(("file", "contents"), ((case.name, case.about) for case in cases))
     damaged = damaged_files()
     files |= {f"bad/{damage.name}.tgs": damage.data for damage in damaged}
     rows = ((damage.name, damage.error, damage.found_by, damage.sentence) for damage in damaged)
     files["bad/errors.tsv"] = _table(("file", "error", "found_by", "sentence"), rows)
-    return {name: content for name, content in files.items() if not _is_original(name)}
+    return files
 
 
 def pixels_of(png: Path | bytes) -> NDArray[np.uint8]:
     """Return the pixels of a PNG file, or of its bytes."""
     with Image.open(io.BytesIO(png) if isinstance(png, bytes) else png) as image:
         return np.asarray(image)
-
-
-def _is_original(name: str) -> bool:
-    """Whether a file has been there from the beginning, and stays as it is."""
-    is_old_picture = name.startswith("v1/old_") and name.endswith(".png")
-    return is_old_picture or (name.startswith("v1/") and not name.endswith((".json", ".png")))
 
 
 def _is_equal(path: Path, content: bytes) -> bool:

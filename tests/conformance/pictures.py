@@ -9,23 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from taichi_gs.model.lattice import lattice_of_picture
+from taichi_gs.model.channels import quantizers_of
+from taichi_gs.model.lattice import lattice_of_picture, rows_of
 from taichi_gs.model.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 
-Range = tuple[float, float, int]
-"""Minimum, step and bits of a channel."""
+Span = tuple[float, float]
+"""Between what the values of a channel are."""
 
-SHAPES: tuple[Range, ...] = ((-1.0, 0.375, 4), (-1.5, 0.1875, 4), (-1.5, 0.1875, 4))
-COLORS: tuple[Range, ...] = ((0.0, 0.0625, 4), (-0.5, 0.0625, 4), (-0.5, 0.0625, 4))
-FLAT: tuple[Range, ...] = ((24.0, 0.25, 4), (-0.5, 0.0625, 4), (-0.5, 0.0625, 4))
-EXTREME: tuple[Range, ...] = ((-32.0, 64.0, 1), (-8.0, 16.0, 1), (-8.0, 16.0, 1))
-TURNED: tuple[Range, ...] = ((-8.0, 1.0, 4), (-8.0, 1.0, 4))
-BEYOND: tuple[Range, ...] = ((-2.0, 0.3125, 4), (-2.0, 0.25, 4), (-2.0, 0.25, 4))
-BRIGHT: tuple[Range, ...] = ((0.75, 0.015625, 4), (-0.125, 0.015625, 4), (-0.125, 0.015625, 4))
-OPACITIES: Range = (-4.0, 0.5, 4)
-WEIGHTS: Range = (-0.5, 0.0625, 4)
-ALPHA_BLENDED = (*SHAPES, *COLORS, OPACITIES)
+SHAPES: tuple[Span, ...] = ((-1.0, 4.6), (-1.5, 1.3), (-1.5, 1.3))
+COLORS: tuple[Span, ...] = ((0.0, 0.94), (-0.5, 0.44), (-0.5, 0.44))
+FLAT: tuple[Span, ...] = ((24.0, 27.75), (-0.5, 0.44), (-0.5, 0.44))
+WHOLE_SHAPES: tuple[Span, ...] = ((-40.0, 40.0), (-8.0, 8.0), (-8.0, 8.0))
+TURNED: tuple[Span, ...] = ((-8.0, 7.0), (-8.0, 7.0))
+BEYOND: tuple[Span, ...] = ((-1.0, 2.0), (-1.0, 1.0), (-1.0, 1.0))
+BRIGHT: tuple[Span, ...] = ((0.75, 0.985), (-0.125, 0.11), (-0.125, 0.11))
+OPACITIES: Span = (-4.0, 3.5)
+WEIGHTS: Span = (-0.5, 0.44)
+FRONT_TO_BACK = (*SHAPES, *COLORS, OPACITIES)
 NORMALIZED = (*SHAPES, *COLORS, WEIGHTS)
+
+STEPS = (14, 18, 18, 8, 8, 8, 12)
+"""Step codes, such that about 16 symbols are in each of FRONT_TO_BACK."""
 
 
 @dataclass(frozen=True)
@@ -49,24 +53,27 @@ class Dice(random.Random):
 
 def picture(
     cells: Sequence[Sequence[int]],
-    covariances: Sequence[Sequence[int]],
-    colors: Sequence[Sequence[int]],
-    ranges: Sequence[Range] = ALPHA_BLENDED,
-    background: tuple[int, int, int] = (200, 120, 40),
+    covariances: Sequence[Sequence[float]],
+    colors: Sequence[Sequence[float]],
+    columns: int = 11,
+    steps: Sequence[int] = STEPS,
+    area_code: int = 0,
+    background: tuple[int, int, int] = (204, 119, 34),
     seed: int = 0,
     **fields: Any,
 ) -> QuantizedGaussians:
-    """Return a picture of N Gaussians: cells [N, 2], symbols [N, 3] and [N, 4], offsets by chance, and `fields`."""
-    quantizers = tuple(UniformQuantizer(*values) for values in ranges)
-    usual: dict[str, Any] = {"image_size": (18, 21), "grid_size": (9, 11), "blending": "alpha", "subdivision": 0}
+    """Return a picture of N Gaussians: cells [N, 2], values [N, 3] and [N, 4], offsets by chance, and `fields`."""
+    usual: dict[str, Any] = {"image_size": (18, 21), "blending": "alpha", "subdivision": 0, "is_gray": False, **fields}
+    quantizers = quantizers_of(steps, area_code, usual["blending"], is_gray=usual["is_gray"])
     made = QuantizedGaussians(
-        **{**usual, **fields},
+        **usual,
+        grid_size=(rows_of(columns, usual["image_size"]), columns),
         background=np.array(background, dtype=np.uint8),
         cells=integers(cells, 2),
         offsets=np.zeros((len(cells), 2), dtype=np.int64),
-        covariance_codebook=QuantizedCodebook(integers(covariances, 3), quantizers[:3]),
+        covariance_codebook=_codebook(covariances, quantizers[:3]),
         covariance_indices=np.arange(len(cells)),
-        color_codebook=QuantizedCodebook(integers(colors, 4), quantizers[3:]),
+        color_codebook=_codebook(colors, quantizers[3:]),
         color_indices=np.arange(len(cells)),
     )
     dice = Dice(seed)
@@ -77,45 +84,71 @@ def picture(
 def random_picture(
     num_gaussians: int,
     num_codewords: tuple[int, int] = (5, 6),
-    ranges: Sequence[Range] = ALPHA_BLENDED,
-    grid_size: tuple[int, int] = (9, 11),
+    spans: Sequence[Span] = FRONT_TO_BACK,
+    columns: int = 11,
     cells: Sequence[Sequence[int]] | None = None,
     seed: int = 0,
     **options: Any,
 ) -> QuantizedGaussians:
     """Return a picture with Gaussians by chance, and with exactly so many codewords in either codebook."""
     dice = Dice(seed)
-    levels = [1 << bits for _, _, bits in ranges]
+    blending, is_gray = options.get("blending", "alpha"), options.get("is_gray", False)
+    steps, area_code = options.get("steps", STEPS), options.get("area_code", 0)
+    quantizers = quantizers_of(steps, area_code, blending, is_gray=is_gray)
     drawn = []
-    for count, own in zip(num_codewords, (levels[:3], levels[3:]), strict=True):
-        codewords: dict[tuple[int, ...], None] = {}
+    for count, channels in zip(num_codewords, (slice(0, 3), slice(3, 7)), strict=True):
+        own = quantizers[channels]
+        lows, highs = ([symbol_of(v[end], q) for v, q in zip(spans[channels], own, strict=True)] for end in (0, 1))
+        codewords: dict[tuple[float, ...], None] = {}
         while len(codewords) < min(count, num_gaussians):
-            codewords[dice.tuple_below(own)] = None
+            above = dice.tuple_below([high - low + 1 for low, high in zip(lows, highs, strict=True)])
+            symbols = zip(own, lows, above, strict=True)
+            codewords[tuple(q.minimum + q.step * (low + more) for q, low, more in symbols)] = None
         choices = list(codewords)
         # Every codeword once, and then any.
         drawn.append([choices[i if i < len(choices) else dice.below(len(choices))] for i in range(num_gaussians)])
     if cells is None:
+        grid_size = (rows_of(columns, options.get("image_size", (18, 21))), columns)
         cells = [dice.tuple_below(grid_size) for _ in range(num_gaussians)]
-    return picture(cells, *drawn, ranges=ranges, grid_size=grid_size, seed=seed, **options)
+    return picture(cells, *drawn, columns=columns, seed=seed, **options)
 
 
 def normalized(num_gaussians: int, **options: Any) -> QuantizedGaussians:
     """Return a random picture with normalised blending."""
-    return random_picture(num_gaussians, **{"ranges": NORMALIZED, "blending": "normalized", **options})
+    usual = {"spans": NORMALIZED, "blending": "normalized", "steps": (*STEPS[:6], 16)}
+    return random_picture(num_gaussians, **{**usual, **options})
 
 
 def gray(num_gaussians: int, **options: Any) -> QuantizedGaussians:
-    """Return a gray random picture."""
-    ranges = options.pop("ranges", NORMALIZED)
-    ranges = (*ranges[:4], (0.0, 0.0, 0), (0.0, 0.0, 0), ranges[6])
-    options = {"blending": "normalized", "background": (90, 90, 90), **options}
-    return random_picture(num_gaussians, ranges=ranges, is_gray=True, **options)
+    """Return a gray random picture, with normalised blending unless told otherwise."""
+    make = random_picture if options.get("blending") == "alpha" else normalized
+    return make(num_gaussians, **{"background": (85, 85, 85), **options}, is_gray=True)
 
 
-def with_range(channel: int, *values: float, ranges: Sequence[Range] = ALPHA_BLENDED) -> tuple[Any, ...]:
-    """Ranges of which that of one channel is (minimum, step, bits)."""
-    return (*ranges[:channel], values, *ranges[channel + 1 :])
+def with_grain(
+    quantized: QuantizedGaussians, strengths: Sequence[int] = (0, 1, 2, 3, 4, 5, 6, 7)
+) -> QuantizedGaussians:
+    """Return a picture with these strengths of grain, in turn, in the order of its sorted codebook."""
+    sorted_picture = quantized.canonical()
+    grain = np.resize(np.array(strengths, dtype=np.int64), len(sorted_picture.color_codebook))
+    return replace(sorted_picture, grain=grain)
+
+
+def with_span(channel: int, low: float, high: float, spans: Sequence[Span] = FRONT_TO_BACK) -> tuple[Span, ...]:
+    """Spans of which that of one channel is (low, high)."""
+    return (*spans[:channel], (low, high), *spans[channel + 1 :])
+
+
+def symbol_of(value: float, quantizer: UniformQuantizer) -> int:
+    """Return the symbol that is the nearest to a value."""
+    symbol = round((value - quantizer.minimum) / quantizer.step) if quantizer.step else 0
+    return min(max(symbol, 0), quantizer.num_levels - 1)
 
 
 def integers(rows: Sequence[Sequence[int]], num_columns: int) -> Any:
     return np.array(rows, dtype=np.int64).reshape(-1, num_columns)
+
+
+def _codebook(values: Sequence[Sequence[float]], quantizers: tuple[UniformQuantizer, ...]) -> QuantizedCodebook:
+    symbols = [[symbol_of(value, q) for value, q in zip(row, quantizers, strict=True)] for row in values]
+    return QuantizedCodebook(integers(symbols, len(quantizers)), quantizers)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import constriction
-import numpy as np
+from reference_decoder import STEP_CODES, uniform, weighted
 
-SIGNATURE = b"\x89TGS\r\n\x1a\n"
-HAS_TAIL, IS_NORMALIZED, IS_SUBDIVIDED, IS_GRAY = 1, 2, 4, 8
+SIGNATURE = b"\x89TG"
+HAS_CHUNKS, IS_FRONT_TO_BACK, IS_GRAY, HAS_GRAIN = 1, 2, 4, 8
 
-NO_RANGES = (0.0, 1.0) * 7
+MAX_SHORT = 4096
+"""The most bytes before a checksum of two."""
+
+Symbol = tuple[int, Sequence[int]]
+"""A symbol and the edges of its distribution, as `docs/format.md` defines them."""
 
 
 def varint(value: int) -> bytes:
@@ -25,68 +28,87 @@ def varint(value: int) -> bytes:
 
 
 def with_checksum(body: bytes) -> bytes:
-    return body + struct.pack("<I", zlib.crc32(body))
+    return body + struct.pack("<I", zlib.crc32(body))[: 2 if len(body) <= MAX_SHORT else 4]
+
+
+def without_checksum(data: bytes) -> bytes:
+    """Return what `with_checksum` was given."""
+    return data[: -2 if len(data) <= MAX_SHORT + 2 else -4]
 
 
 def chunk(tag: bytes, content: bytes) -> bytes:
     return tag + struct.pack("<I", len(content)) + content
 
 
-def payload_of(*symbols: tuple[int, list[int]]) -> bytes:
-    """Code symbols, each with the edges of its distribution as `docs/format.md` defines them."""
-    coder = constriction.stream.queue.RangeEncoder()
+def interval_of(symbols: Iterable[Symbol]) -> tuple[int, int, int]:
+    """Return (S, range, bytes of S): the numbers that stand for symbols, in the words of `docs/format.md`.
+
+    This is what its range encoder does, but that all words emitted, and carries, stay in one integer.
+    """
+    lower, size, num_bytes = 0, 2**64 - 1, 8
     for symbol, edges in symbols:
-        # constriction widens the interval of each symbol by one.
-        table = np.diff(np.array(edges, dtype=np.float64)) - 1
-        coder.encode(np.array([symbol], dtype=np.int32), constriction.stream.model.Categorical(table, perfect=False))
-    words = coder.get_compressed()
-    return words.astype("<u4").tobytes()
+        if len(edges) > 2:
+            scale = size // 2**24
+            lower, size = lower + scale * edges[symbol], scale * (edges[symbol + 1] - edges[symbol])
+        if size < 2**32:
+            lower, size, num_bytes = lower << 32, size << 32, num_bytes + 4
+    return lower, size, num_bytes
+
+
+def payload_of(*symbols: Symbol) -> bytes:
+    """Code symbols as an encoder has to."""
+    lower, size, num_bytes = interval_of(symbols)
+    zeros = next(zeros for zeros in range(num_bytes, -1, -1) if -(-lower >> 8 * zeros) << 8 * zeros < lower + size)
+    return (-(-lower >> 8 * zeros)).to_bytes(num_bytes - zeros, "big")
+
+
+def background_of(*levels: int) -> list[Symbol]:
+    """Return the symbols of a background, in units of 17: three, or one of a gray picture."""
+    return [(level, uniform(16)) for level in levels or (0, 0, 0)]
+
+
+def quantizers_of(area_code: int = 0, step_codes: Sequence[int] = (0,) * 7) -> list[Symbol]:
+    """Return the symbols of the quantisers: of seven channels, or five of a gray picture."""
+    first, *others = step_codes
+    differences = [(other - first + 12, weighted(STEP_CODES)) for other in others]
+    return [(area_code, uniform(48)), (first, uniform(41)), *differences]
 
 
 @dataclass(frozen=True)
 class RawFile:
-    """The fields of a file, by default a background of 3 x 2 pixels and nothing else.
+    """The fields of a file, by default black of 3 x 2 pixels and nothing else.
 
     Attributes:
-        version, flags: as in the file; that there is a tail, a subdivision, or gray is flagged without being told.
-        size, grid: width and height, columns and rows.
-        num_gaussians: N.
-        subdivision: of the cells, if any.
-        codewords: of either codebook; as many as `num_gaussians` allows, but one at most, if not given.
-        background: three bytes, or one for gray.
-        bits: of the channels, from the first on; 15 at most each, and a last one beyond the channels is reserved.
-        ranges: minimum and step of each channel that is stored.
+        version, flags: as in the file; that there are chunks is flagged without being told.
+        size: width and height.
+        num_gaussians: N; the next three are in the file if there are any.
+        columns: of the grid.
+        subdivision_code: of the cells.
+        codewords: of either codebook.
         payload: the entropy-coded part.
-        tail: chunks.
+        chunks: what follows the payload.
     """
 
-    version: int = 2
+    version: int = 1
     flags: int = 0
     size: tuple[int, int] = (3, 2)
     num_gaussians: int = 0
-    grid: tuple[int, int] = (5, 4)
-    subdivision: int | None = None
-    codewords: tuple[int, int] | None = None
-    background: bytes = b"\1\2\3"
-    bits: Sequence[int] = ()
-    ranges: Sequence[float] = NO_RANGES
+    columns: int = 5
+    subdivision_code: int = 0
+    codewords: tuple[int, int] = (1, 1)
     payload: bytes = b""
-    tail: bytes | None = None
+    chunks: bytes | None = None
 
     def to_bytes(self) -> bytes:
         """Return the file, with a valid checksum."""
-        flags = self.flags | (HAS_TAIL if self.tail is not None else 0)
-        flags |= IS_SUBDIVIDED if self.subdivision is not None else 0
-        flags |= IS_GRAY if len(self.background) == 1 else 0
-        codewords = self.codewords or (min(self.num_gaussians, 1),) * 2
-        subdivision = [] if self.subdivision is None else [self.subdivision]
-        numbers = (*self.size, self.num_gaussians, *self.grid, *subdivision, *codewords)
-        body = SIGNATURE + bytes([self.version, flags]) + b"".join(map(varint, numbers)) + self.background
-        body += struct.pack("<I", sum(value << 4 * channel for channel, value in enumerate(self.bits)))
-        body += struct.pack(f"<{len(self.ranges)}e", *self.ranges)
-        if self.tail is not None:
-            body += varint(len(self.payload))
-        return with_checksum(body + self.payload + (self.tail or b""))
+        flags = self.flags | (HAS_CHUNKS if self.chunks is not None else 0)
+        numbers = [*self.size, self.num_gaussians]
+        if self.num_gaussians:
+            numbers += [self.columns, self.subdivision_code, *self.codewords]
+        if self.chunks is not None:
+            numbers.append(len(self.payload))
+        head = SIGNATURE + bytes([self.version << 4 | flags]) + b"".join(map(varint, numbers))
+        return with_checksum(head + self.payload + (self.chunks or b""))
 
 
 def file_of(**fields: Any) -> bytes:

@@ -11,14 +11,19 @@ from quantized_pictures import gray_picture, quantized_picture
 import taichi_gs
 from taichi_gs import LimitError, Limits
 from taichi_gs.format.bitstream import serialize
-from taichi_gs.model.quantized import QuantizedCodebook, QuantizedGaussians, UniformQuantizer
+from taichi_gs.model.channels import MAX_AREA_CODE
+from taichi_gs.model.quantized import QuantizedGaussians
 
 
-def covering(num_gaussians: int, image_size: tuple[int, int]) -> QuantizedGaussians:
+def covering(num_gaussians: int, image_size: tuple[int, int], *, is_gray: bool = False) -> QuantizedGaussians:
     """Gaussians of which each is visible in every pixel, and which take next to no bytes."""
-    picture = quantized_picture(num_gaussians, 1, 0, (1, 1), image_size=image_size)
-    quantizers = (UniformQuantizer(31.0, 0.0, 0), *[UniformQuantizer(0.0, 0.0, 0)] * 2)
-    return replace(picture, covariance_codebook=QuantizedCodebook(np.zeros((1, 3), dtype=np.int64), quantizers))
+    make = gray_picture if is_gray else quantized_picture
+    sizes = {"num_gaussians": num_gaussians, "num_codewords": 1, "step_codes": 0, "columns": 1}
+    picture = make(**sizes, image_size=image_size, area_code=MAX_AREA_CODE, subdivision=0)
+    codebook = picture.covariance_codebook
+    # The largest m, and u = v = 0.
+    symbols = np.array([[codebook.quantizers[0].num_levels - 1, 2, 2]])
+    return replace(picture, covariance_codebook=replace(codebook, symbols=symbols))
 
 
 def test_pairs_are_counted_where_they_are_drawn() -> None:
@@ -42,7 +47,7 @@ def test_what_a_small_file_may_ask_for() -> None:
     assert taichi_gs.decode(serialize(cheap)).shape == (256, 256, 3)
     data = serialize(dear)
     assert len(data) < 100
-    num_pairs, allowed = 4000 * 38 * 38, 2**22 + 64 * (len(data) - 4) + 600 * 600 // 8
+    num_pairs, allowed = 4000 * 38 * 38, 2**22 + 64 * (len(data) - 2) + 600 * 600 // 8
     assert allowed < num_pairs
     with pytest.raises(
         LimitError, match=f"has {num_pairs} pairs of a Gaussian and a tile, more than the {allowed} allowed"
@@ -61,10 +66,10 @@ def test_what_a_small_file_may_ask_for() -> None:
 
 def test_a_region_has_what_the_whole_has() -> None:
     """At one scale: all of the picture is drawn, and so is each part of it."""
-    data = serialize(covering(1089, (500, 500)))
-    assert taichi_gs.decode(data, scale=2).shape == (1000, 1000, 3)
+    data = serialize(covering(1123, (496, 496)))
+    assert taichi_gs.decode(data, scale=2).shape == (992, 992, 3)
     # As many tiles, and fewer pixels.
-    assert taichi_gs.decode(data, scale=2, region=(3, 3, 993, 993)).shape == (993, 993, 3)
+    assert taichi_gs.decode(data, scale=2, region=(3, 3, 977, 977)).shape == (977, 977, 3)
 
 
 def test_what_all_there_may_be_leaves_for_pairs() -> None:
@@ -89,11 +94,8 @@ def test_metadata_do_not_pay_for_drawing() -> None:
 
 
 def test_an_alpha_plane_has_its_limits() -> None:
-    plane = replace(gray_picture(num_gaussians=4000, bits=0), image_size=(600, 600), grid_size=(1, 1))
-    codebook = covering(1, (1, 1)).covariance_codebook
-    zeros = np.zeros_like(plane.cells)
-    plane = replace(plane, cells=zeros, offsets=zeros, covariance_codebook=codebook, covariance_indices=zeros[:, 0])
-    data = serialize(replace(quantized_picture(), image_size=(600, 600)), {b"ALPH": serialize(plane)})
+    plane = serialize(covering(4000, (600, 600), is_gray=True))
+    data = serialize(quantized_picture(image_size=(600, 600)), {b"ALPH": plane})
     with pytest.raises(LimitError, match="pairs of a Gaussian and a tile"):
         taichi_gs.decode(data)
 

@@ -53,7 +53,7 @@ ENVIRONMENTS: dict[str, dict[str, str]] = {
 
 def stored_pictures() -> dict[str, bytes]:
     """A file of every kind of picture, by name."""
-    colors: dict[str, Any] = {"image_size": SMALL, "subdivision": 40}
+    colors: dict[str, Any] = {"image_size": SMALL, "subdivision": 41}
     large: dict[str, Any] = {"image_size": LARGE, "num_gaussians": 120}
     alpha = serialize(gray_picture(num_gaussians=90, image_size=SMALL, seed=1))
     return {

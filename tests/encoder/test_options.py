@@ -20,7 +20,7 @@ Bytes = NDArray[np.uint8]
 # Rates
 
 
-@pytest.mark.parametrize("num_bytes", [120, 121, 160, 250, 420])
+@pytest.mark.parametrize("num_bytes", [64, 65, 120, 250, 420])
 @pytest.mark.parametrize("preset", ["fast", "paper"])
 def test_bits_per_pixel_is_a_limit(num_bytes: int, preset: str, picture: Bytes) -> None:
     rate = 8 * num_bytes / (40 * 48)
@@ -45,10 +45,10 @@ def test_a_higher_rate_is_used(picture: Bytes) -> None:
 
 
 def test_too_few_bits_per_pixel(picture: Bytes) -> None:
-    """119 bytes are too few, and the message names a rate that is enough."""
+    """63 bytes are too few, and the message names a rate that is enough."""
     pixels = picture.shape[0] * picture.shape[1]
-    with pytest.raises(OptionError, match=r"at least 1\.25") as caught:
-        taichi_gs.encode(picture, preset="fast", steps=10, bits_per_pixel=8 * 119.9 / pixels)
+    with pytest.raises(OptionError, match=r"at least 0\.6") as caught:
+        taichi_gs.encode(picture, preset="fast", steps=10, bits_per_pixel=8 * 63.9 / pixels)
     least = float(str(caught.value).split()[-1])
     assert 8 * len(taichi_gs.encode(picture, preset="fast", steps=10, bits_per_pixel=least)) / pixels <= least
 
@@ -116,7 +116,7 @@ def test_options_that_make_no_sense(options: dict[str, Any], message: str, pictu
     [
         ({"num_gaussians": 1}, 1, (1, 1)),
         ({"num_gaussians": 12, "k": 1}, 12, (1, 1)),
-        ({"num_gaussians": 12, "k": 100}, 12, (12, 12)),
+        ({"num_gaussians": 12, "k": 100}, 12, (4, 4)),
         ({"num_gaussians": 12, "k": 4, "color_k": 2}, 12, (4, 2)),
         ({"num_gaussians": 12, "k": 2, "covariance_k": 6}, 12, (6, 2)),
         ({"num_gaussians": 12, "covariance_k": 3, "color_k": 5, "k": 1}, 12, (3, 5)),
@@ -137,12 +137,14 @@ def test_sizes_of_the_codebooks(
 
 def test_options_reach_the_file(picture: Bytes) -> None:
     bits = {"position_bits": 7, "covariance_bits": 5, "color_bits": 6, "amplitude_bits": 4}
-    header = bitstream.parse_header(taichi_gs.encode(picture, **QUICK, **bits))
-    assert (header.grid_size, header.subdivision, header.blending) == ((128, 128), 0, "normalized")
-    assert {q.bits for q in header.covariance_quantizers} == {5}
-    assert [q.bits for q in header.color_quantizers] == [6, 6, 6, 4]
+    coded = bitstream.parse(taichi_gs.encode(picture, **QUICK, **bits))
+    assert (coded.grid_size, coded.subdivision, coded.blending) == ((96, 128), 0, "normalized")
+    # Steps are quarters of octaves apart, and training moves codewords a little.
+    spreads = [*np.ptp(coded.covariance_codebook.symbols, axis=0), *np.ptp(coded.color_codebook.symbols, axis=0)]
+    for own_bits, spread in zip([5, 5, 5, 6, 6, 6, 4], spreads, strict=True):
+        assert 0.7 * 2**own_bits < spread < 1.2 * 2**own_bits
     paper = bitstream.parse_header(taichi_gs.encode(picture, **{**QUICK, "preset": "paper"}))
-    assert (paper.grid_size, paper.subdivision, paper.blending) == ((1024, 1024), 0, "alpha")
+    assert (paper.grid_size, paper.subdivision, paper.blending) == ((768, 1024), 0, "alpha")
     alpha = bitstream.parse_header(taichi_gs.encode(picture, **QUICK, blending="alpha"))
     assert alpha.blending == "alpha"
     assert alpha.subdivision > 0

@@ -70,9 +70,14 @@ def test_a_real_file_costs_about_as_much() -> None:
 
 @pytest.mark.parametrize("num_bytes", [MIN_BYTES, 300, 1000, 10_000])
 def test_a_gray_file_has_room_for_more_gaussians(num_bytes: int) -> None:
-    """Its header is shorter, see `gray_header_bits`: by ten bytes, which are a few Gaussians whatever the size."""
-    more = budget_of(num_bytes, is_gray=True).num_gaussians - budget_of(num_bytes).num_gaussians
-    assert 1 <= more <= 8 * 10 / 8
+    """What stands before its Gaussians is two bytes shorter: as much as one or two of them, whatever the size."""
+    assert MODEL.header_bits - MODEL.gray_header_bits == 16
+    more = [
+        budget_of(size, is_gray=True).num_gaussians - budget_of(size).num_gaussians
+        for size in range(num_bytes, num_bytes + 8)
+    ]
+    assert 0 <= min(more) <= max(more) <= 2
+    assert sum(more) >= 2
 
 
 def test_what_costs_more_leaves_fewer_gaussians() -> None:
@@ -136,15 +141,31 @@ def test_no_budget_has_more_gaussians_than_a_picture_may_have() -> None:
 
 @pytest.mark.parametrize("n", [1, 2, 7, 100, 5000])
 def test_codebooks_are_no_larger_than_the_picture(n: int) -> None:
-    """Whatever is asked for, a codeword has four Gaussians or more, if there are not fewer than 32."""
+    """Whatever is asked for, a codeword has four Gaussians or more, if there are not fewer than 16."""
     usual = MODEL.budget_for_count(n, CodebookSizes())
     assert 1 <= usual.covariance_k <= n
     assert 1 <= usual.color_k <= n
-    assert MODEL.budget_for_count(n, CodebookSizes(300, 2)) == Budget(n, min(300, max(round(n / 4), 8), n), min(2, n))
+    assert MODEL.budget_for_count(n, CodebookSizes(300, 2)) == Budget(n, min(300, max(round(n / 4), 4), n), min(2, n))
+
+
+def test_codebooks_of_few_gaussians_are_larger_for_them() -> None:
+    """Below a number of Gaussians, codewords fall by a power of it, without a jump."""
+    model = RateModel(
+        gaussians_per_covariance=1,
+        gaussians_per_color=2,
+        few_gaussians=1000,
+        few_covariance_exponent=0.5,
+        few_color_exponent=0.75,
+        min_codewords=1,
+    )
+    for n, covariance_k, color_k in ((2000, 2000, 1000), (1000, 1000, 500), (250, 500, 177), (10, 100, 16)):
+        assert model.budget_for_count(n, CodebookSizes()) == Budget(n, min(covariance_k, n), min(color_k, n))
 
 
 def test_codebooks_grow_with_the_number_of_gaussians() -> None:
-    model = RateModel(gaussians_per_covariance=4, gaussians_per_color=10, min_codewords=8, max_codewords=500)
+    model = RateModel(
+        gaussians_per_covariance=4, gaussians_per_color=10, few_gaussians=1, min_codewords=8, max_codewords=500
+    )
     for n, covariance_k, color_k in ((20, 8, 8), (100, 25, 10), (1000, 250, 100), (4000, 500, 400)):
         assert model.budget_for_count(n, CodebookSizes()) == Budget(n, covariance_k, color_k)
     # A factor is for those that follow from the number, and not for those that are given.

@@ -99,7 +99,7 @@ def test_gray_is_measured_as_gray() -> None:
 
 
 def test_restarts_differ_in_seed_and_in_the_sizes_of_codebooks() -> None:
-    model = RateModel(codebook_scales=(1.0, 1.5), gaussians_per_covariance=4, gaussians_per_color=10)
+    model = RateModel(codebook_scales=(1.0, 1.5), gaussians_per_covariance=4, gaussians_per_color=10, few_gaussians=1)
     fits = RecordedFits(replace(CONFIG, num_gaussians=200, rate_model=model))
     configs = [fits.configure(None, restart) for restart in range(4)]
     assert [config.seed for config in configs] == [7, 8, 9, 10]
@@ -135,7 +135,7 @@ def test_the_number_of_gaussians_follows_from_the_picture_or_from_the_bytes() ->
     fewer, more = (RecordedFits(free).configure(size, 0) for size in (300, 600))
     assert fewer.num_gaussians < more.num_gaussians
     assert (fewer.max_bytes, more.max_bytes) == (300, 600)
-    assert RecordedFits(free, GRAY).configure(300, 0).num_gaussians > fewer.num_gaussians
+    assert RecordedFits(free, GRAY).configure(300, 0).num_gaussians >= fewer.num_gaussians
     assert RecordedFits(free, GRAY).configure(300, 0).is_gray
 
 

@@ -24,7 +24,7 @@ from taichi_gs.fit.unconstrained import Unconstrained
 from taichi_gs.format.bitstream import serialize
 from taichi_gs.model.blending import Blending
 from taichi_gs.model.dequantize import dequantize_gaussians
-from taichi_gs.model.quantized import QuantizedGaussians
+from taichi_gs.model.quantized import QuantizedCodebook, QuantizedGaussians
 
 
 def gray_photograph() -> NDArray[np.float32]:
@@ -37,9 +37,12 @@ def decoded(quantized: QuantizedGaussians) -> NDArray[np.float64]:
     return reference_decoder.decode(serialize(quantized)) / 255
 
 
-def bits_of(quantized: QuantizedGaussians) -> list[int]:
-    codebooks = (quantized.covariance_codebook, quantized.color_codebook)
-    return [quantizer.bits for codebook in codebooks for quantizer in codebook.quantizers]
+def codebooks_of(quantized: QuantizedGaussians) -> tuple[QuantizedCodebook, QuantizedCodebook]:
+    return quantized.covariance_codebook, quantized.color_codebook
+
+
+def steps_of(quantized: QuantizedGaussians) -> list[float]:
+    return [quantizer.step for codebook in codebooks_of(quantized) for quantizer in codebook.quantizers]
 
 
 # Limits
@@ -61,16 +64,20 @@ def test_a_limit_that_leaves_room_removes_nothing_and_is_spent_on_precision() ->
     assert len(free) == len(limited) == 40
     assert len(serialize(free)) < len(serialize(limited)) <= 10_000
     assert limited.subdivision > 4 * free.subdivision
-    assert all(few < many for few, many in zip(bits_of(free), bits_of(limited), strict=True))
+    assert all(fine < coarse for fine, coarse in zip(steps_of(limited), steps_of(free), strict=True))
     errors = [psnr(decoded(quantized), photograph()) for quantized in (free, limited)]
     assert errors[0] < errors[1] + 0.1  # training is chaotic
 
 
 def test_numbers_of_bits_that_are_given_stay_where_a_limit_leaves_room() -> None:
     bits: dict[str, Any] = {"position_bits": 6, "covariance_bits": (5,) * 3, "color_bits": (5,) * 4}
-    quantized = fitted(photograph(), config_of(**bits, max_bytes=10_000))
-    assert (quantized.grid_size, quantized.subdivision) == ((64, 64), 0)
-    assert set(bits_of(quantized)) == {5}
+    limits: list[dict[str, Any]] = [{}, {"max_bytes": 10_000}]
+    free, limited = (fitted(photograph(), config_of(**bits, **limit)) for limit in limits)
+    assert (limited.grid_size, limited.subdivision) == ((48, 64), 0)
+    assert steps_of(limited) == steps_of(free)
+    # 5 bits are 32 levels. Steps are quarters of octaves apart, and training moves codewords afterwards.
+    spreads = [spread for codebook in codebooks_of(limited) for spread in np.ptp(codebook.symbols, axis=0)]
+    assert all(20 < spread < 48 for spread in spreads)
 
 
 @pytest.mark.parametrize("n", [1, 2, 9, 40])

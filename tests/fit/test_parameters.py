@@ -198,7 +198,7 @@ def test_codewords_and_means_can_be_stood_in_for() -> None:
         assert torch.equal(moved.rows[name], coded.expanded().rows[name] + 1)
 
 
-@pytest.mark.parametrize(("value", "level"), [(0.301, 77), (-0.2, 0), (1.7, 255), (0.5 / 255 + 1e-4, 1)])
+@pytest.mark.parametrize(("value", "level"), [(0.301, 85), (-0.2, 0), (1.7, 255), (0.5 / 15 + 1e-4, 17)])
 def test_a_background_is_drawn_as_a_file_rounds_it_and_trained_as_it_is(value: float, level: int) -> None:
     coded = coded_parameters(background=value)
     assert background_levels(coded.background).tolist() == [level] * 3
@@ -236,15 +236,15 @@ def test_straight_through() -> None:
 @pytest.mark.parametrize("blending", ["alpha", "normalized"])
 def test_what_a_file_cannot_hold_is_clamped(blending: Blending) -> None:
     shapes = torch.tensor([[-9.0, 7, -7], [99, 0, 0], [1, 2, -3]])
-    codes = torch.tensor([[-99.0, 99, -9, 99], [-9, 9, 99, -99], [1, 1, 1, 1]])
+    codes = torch.tensor([[-99.0, 99, -9, 99], [9, 9, 99, -99], [1, 1, 1, 1]])
     means = torch.tensor([[1e5, -3], [-1e5, 1e5], [23.5, 19.5]])
     parameters = Parameters(means, shapes, codes, torch.full((3,), 9.0), blending).leaves()
     Bounds().clamp(parameters.tensors, blending, (20, 24))
     assert torch.equal(parameters.means.detach(), torch.tensor([[24.0, 0], [0, 20], [23.5, 19.5]]))
     assert torch.equal(parameters.background.detach(), torch.full((3,), 9.0))
-    # Within what a file's codes, at most 16, and at most 2 of weights, reach with any rounding.
-    amplitudes = [15.9, -15.9, 1] if blending == "alpha" else [1.9, -1.9, 1]
-    expected = torch.tensor([[-15.9, 15.9, -9], [-9, 9, 15.9], [1, 1, 1]])
+    # Within the ranges of the channels.
+    amplitudes = [8.0, -8, 1] if blending == "alpha" else [2.0, -1, 1]
+    expected = torch.tensor([[-1.0, 1, -1], [2, 1, 1], [1, 1, 1]])
     torch.testing.assert_close(
         parameters.color_codes.detach(), torch.cat([expected, torch.tensor(amplitudes)[:, None]], dim=1)
     )
@@ -255,7 +255,7 @@ def test_what_a_file_cannot_hold_is_clamped(blending: Blending) -> None:
 
 
 def test_bounds_can_be_chosen() -> None:
-    bounds = Bounds(min_log_area=0.0, max_log_area=1.0, max_anisotropy=0.5, code_margin=1.0)
+    bounds = Bounds(min_log_area=0.0, max_log_area=1.0, max_anisotropy=0.5)
     parameters = random_parameters(40, (20, 24), "normalized")
     parameters.color_codes.detach().mul_(40.0)
     bounds.clamp(parameters.tensors, "normalized", (10, 12))
@@ -263,4 +263,5 @@ def test_bounds_can_be_chosen() -> None:
     assert (values["means"].amax(dim=0) <= torch.tensor([12.0, 10.0])).all()
     assert (values["log_covariances"].amin(dim=0) >= torch.tensor([0.0, -0.5, -0.5])).all()
     assert (values["log_covariances"].amax(dim=0) <= torch.tensor([1.0, 0.5, 0.5])).all()
-    assert (values["color_codes"].abs().amax(dim=0) <= torch.tensor([15.0, 15.0, 15.0, 1.0])).all()
+    assert values["color_codes"].amin(dim=0).tolist() == [-1.0, -1.0, -1.0, -1.0]
+    assert values["color_codes"].amax(dim=0).tolist() == [2.0, 1.0, 1.0, 2.0]

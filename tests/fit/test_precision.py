@@ -10,22 +10,34 @@ import pytest
 import reference_decoder
 from small_fits import clustered, config_of, photograph
 
+from taichi_gs.fit.parameters import CODED, CodebookParameters
 from taichi_gs.fit.precision import Precision
 from taichi_gs.fit.rounding import Rounding
-from taichi_gs.format.bitstream import serialize
+from taichi_gs.format.bitstream import parse, serialize
+from taichi_gs.model.channels import codes_of
 
 
-def bits_of(rounding: Rounding) -> list[int]:
-    return [quantizer.bits for quantizers in rounding.quantizers.values() for quantizer in quantizers]
+def levels_of(rounding: Rounding, coded: CodebookParameters) -> list[float]:
+    """How many levels the values of each channel are spread over."""
+    return [
+        float(np.ptp(values)) / quantizer.step + 1
+        for name in CODED
+        for values, quantizer in zip(
+            coded.codewords[name].detach().cpu().numpy().T, rounding.quantizers[name], strict=True
+        )
+    ]
 
 
 def test_bits_that_are_given_are_obeyed() -> None:
-    config = config_of(30, 8, position_bits=5, covariance_bits=(4, 3, 2), color_bits=(6, 5, 1, 7))
+    """No channel has more levels than its bits allow, and none could have the next step, a quarter of an octave off."""
+    bits = (4, 3, 2), (6, 5, 3, 4)
+    config = config_of(30, 8, position_bits=5, covariance_bits=bits[0], color_bits=bits[1])
     stage, coded, _ = clustered(config, 2)
     for limit in (None, 10_000):
         rounding = Precision().choose(stage, coded, limit)
-        assert (rounding.grid_size, rounding.subdivision) == ((32, 32), 0)
-        assert bits_of(rounding) == [4, 3, 2, 6, 5, 1, 7]
+        assert (rounding.grid_size, rounding.subdivision) == ((24, 32), 0)
+        for own_bits, levels in zip([*bits[0], *bits[1]], levels_of(rounding, coded), strict=True):
+            assert 2**-0.26 * (2**own_bits - 1) < levels - 1 < 2**own_bits - 1 + 1e-3
 
 
 def test_bits_of_some_channels_can_be_given() -> None:
@@ -33,8 +45,22 @@ def test_bits_of_some_channels_can_be_given() -> None:
     stage, coded, _ = clustered(config, 2)
     rounding = Precision().choose(stage, coded, None)
     assert rounding.subdivision > 0
-    assert (bits_of(rounding)[1], bits_of(rounding)[6]) == (3, 1)
-    assert min(bits_of(rounding)[0], bits_of(rounding)[3]) >= 2
+    levels = levels_of(rounding, coded)
+    assert 6 < levels[1] <= 8.001
+    assert 1.8 < levels[6] <= 2.001
+    assert min(levels[0], levels[3]) >= 4
+
+
+def test_steps_that_are_too_far_apart_for_a_file_are_brought_together() -> None:
+    """Those of other channels are within three octaves of that of m, by their numbers."""
+    config = config_of(30, 8, covariance_bits=(1, 12, 1), color_bits=(1, 1, 1, 12))
+    stage, coded, _ = clustered(config, 2)
+    rounding = Precision().choose(stage, coded, None)
+    quantizers = [quantizer for name in CODED for quantizer in rounding.quantizers[name]]
+    (first, *others), _ = codes_of(quantizers, config.blending, is_gray=False)
+    assert max(others) - first == first - min(others) == 12
+    decoded = parse(serialize(rounding.integers(coded)))
+    assert (*decoded.covariance_codebook.quantizers, *decoded.color_codebook.quantizers) == tuple(quantizers)
 
 
 @pytest.mark.parametrize("factor", [1.02, 1.1, 1.3])
@@ -44,7 +70,7 @@ def test_rounding_is_as_fine_as_a_limit_allows(factor: float) -> None:
     max_bytes = math.floor(factor * free.num_bytes(coded))
     limited = Precision().choose(stage, coded, max_bytes)
     assert limited.subdivision > free.subdivision
-    # Files consist of words, and the bits of a channel are whole.
+    # Steps are quarters of octaves apart.
     assert 0.97 * max_bytes - 4 <= limited.num_bytes(coded) <= max_bytes
 
 

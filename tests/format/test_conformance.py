@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import csv
-import hashlib
 import json
 import re
 import shutil
@@ -20,7 +19,8 @@ import pytest
 import reference_decoder
 from click.testing import CliRunner
 from conformance import make, symbols
-from conformance.raw import with_checksum
+from conformance.invalid_payloads import symbols_of
+from conformance.raw import interval_of, with_checksum, without_checksum
 from conftest import ROOT
 
 import taichi_gs.errors
@@ -31,25 +31,19 @@ from taichi_gs.format.bitstream import parse, parse_header
 
 PACKAGE = Path(taichi_gs.__file__).parent
 SET = ROOT / "tests" / "conformance"
-VALID = sorted([*SET.glob("v1/*.tgs"), *SET.glob("v2/*.tgs")])
+VALID = sorted(SET.glob("valid/*.tgs"))
 
-ORIGINALS = {
-    "old_default.png": "9b6ea5a8",
-    "old_default.tgs": "69848eb4",
-    "old_empty.png": "adb080cc",
-    "old_empty.tgs": "5e64b6f9",
-    "old_golden.tgs": "e996203d",
-    "old_paper_icc.png": "af489333",
-    "old_paper_icc.tgs": "0501ec85",
-}
-"""What programs of version 1 have written: files of `v1/` with the beginnings of their SHA-256."""
-
-CUT = [SET / name for name in ("v1/old_golden.tgs", "v2/subdivided.tgs", "v2/gray_alpha.tgs")]
-"""Files that are cut everywhere: of version 1, without a tail, and with an alpha plane."""
+CUT = [SET / "valid" / f"{name}.tgs" for name in ("grain_normalized", "subdivided", "gray_alpha")]
+"""Files that are cut everywhere: without chunks, with grain, and with an alpha plane."""
 
 NOT_PROVOKED = {
     "A .tgs file is read from its path, its bytes or an open file: .*.": "the argument is no file at all",
-    "The format cannot hold .*: at most .* bits, and float16 values.": "only of writing",
+    "The format cannot hold a grid of .* x .* cells: its cells must be square.": "only of writing",
+    "The format cannot hold steps that differ so much.": "only of writing",
+    "The format cannot hold the background .*.": "only of writing",
+    "The format cannot hold the step .*.": "only of writing",
+    "The format cannot hold the subdivision .*.": "only of writing",
+    "The format cannot hold these quantisers: they have other ranges.": "only of writing",
     "The file has .* bytes of metadata, more than the .* allowed.": "takes 16 MiB; see test_limits.py",
     "The file has .* bytes, more than the .* that all limits together allow.": "takes 24 MiB; see test_limits.py",
     "The file has .* Gaussians in its picture and its alpha plane, more than the .* allowed.": "see test_limits.py",
@@ -82,26 +76,21 @@ def names(folder: Path, suffix: str) -> list[str]:
 
 
 def test_the_set_is_all_there() -> None:
-    for version, least in (("v1", 46), ("v2", 81)):
-        folder = SET / version
-        listed = sorted(row["file"] for row in table(folder / "contents.tsv"))
-        assert len(set(listed)) == len(listed) >= least
-        assert names(folder, ".tgs") == names(folder, ".json") == names(folder, ".png") == listed
-        assert all(row["contents"] for row in table(folder / "contents.tsv"))
+    folder = SET / "valid"
+    listed = sorted(row["file"] for row in table(folder / "contents.tsv"))
+    assert len(set(listed)) == len(listed) >= 115
+    assert names(folder, ".tgs") == names(folder, ".json") == listed
+    with_grain = [f"{name}{make.GRAIN}" for name in listed if "grain" in expected_symbols(folder / f"{name}.tgs")]
+    assert names(folder, ".png") == sorted([*listed, *with_grain])
+    assert all(row["contents"] for row in table(folder / "contents.tsv"))
     listed = [row["file"] for row in BAD]
-    assert len(set(listed)) == len(listed) >= 127
+    assert len(set(listed)) == len(listed) >= 102
     assert names(SET / "bad", ".tgs") == sorted(listed)
-
-
-def test_old_files_are_as_they_were_written() -> None:
-    found = {name: hashlib.sha256((SET / "v1" / name).read_bytes()).hexdigest()[:8] for name in ORIGINALS}
-    assert found == ORIGINALS
 
 
 @pytest.mark.parametrize("path", VALID, ids=ids)
 def test_symbols(path: Path) -> None:
     data = path.read_bytes()
-    assert data[8] == int(path.parent.name[1:])
     assert symbols.by_reference(data) == expected_symbols(path)
     assert symbols.by_package(data) == expected_symbols(path)
 
@@ -116,20 +105,37 @@ def test_pixels(path: Path) -> None:
         assert np.abs(decoded - expected).max() <= 1
 
 
+@pytest.mark.parametrize("path", [path for path in VALID if "grain" in expected_symbols(path)], ids=ids)
+def test_pixels_with_grain(path: Path) -> None:
+    without = make.pixels_of(path.with_suffix(".png")).astype(int)
+    expected = make.pixels_of(path.with_name(f"{path.stem}{make.GRAIN}.png")).astype(int)
+    for drawn in (reference_decoder.decode(path.read_bytes(), with_grain=True), decode(path, grain=True)):
+        assert np.abs(drawn - expected).max() <= 1
+    assert (np.abs(expected - without).max() > 1) == any(expected_symbols(path)["grain"])
+
+
 def test_the_set_covers_the_format() -> None:
     files = [(path.read_bytes(), expected_symbols(path)) for path in VALID]
     planes = [symbols for _, symbols in files] + [symbols["alpha"] for _, symbols in files if "alpha" in symbols]
+    some = [plane for plane in planes if plane["cells"]]
     for codebook in symbols.CODEBOOKS:
         sizes = {len(plane[f"{codebook}_codewords"]) for plane in planes}
         assert {0, 1, 2} <= sizes
         assert any(2 < size < 20 for size in sizes)
         assert max(sizes) > 256
         assert any(len(plane[f"{codebook}_codewords"]) == len(plane["cells"]) > 10 for plane in planes)
-        assert {0, 1, 4, 12} <= {bits for plane in planes for bits in plane[f"{codebook}_bits"]}
-    for name in ("image_size", "grid_size"):
-        assert {(1, 65535), (65535, 1), (1, 1)} <= {tuple(plane[name]) for plane in planes}
-    assert {0, 1, 2, 4096} <= {len(plane["cells"]) for plane in planes}
-    assert {0, 1, 65535} <= {plane["subdivision"] for plane in planes}
+        assert {0, 40} <= {code for plane in some for code in plane[f"{codebook}_steps"]}
+    steps = [[*plane["covariance_steps"], *plane["color_steps"]] for plane in some]
+    assert {-12, 0, 12} <= {code - first for first, *others in steps for code in others}
+    assert {code % 4 for codes in steps for code in codes} == {0, 1, 2, 3}
+    assert {len(codes) for codes in steps} == {5, 7}
+    assert {0, 5, 40, 47} <= {plane["area_code"] for plane in some}
+    for name, extremes in (("image_size", {(1, 65535), (65535, 1), (1, 1)}), ("grid_size", {(1, 1), (65535, 65535)})):
+        assert extremes <= {tuple(plane[name]) for plane in some}
+    assert {0, 1, 2} <= {len(plane["cells"]) for plane in planes}
+    assert any(len(plane["cells"]) > 4096 for plane in planes)
+    assert {0, 1, 2, 60160} <= {plane["subdivision"] for plane in some}
+    assert {0, 34, 85, 119, 136, 204, 255} <= {level for plane in planes for level in plane["background"]}
     columns, rows, shears = np.concatenate([plane["lattices"] for plane in planes if plane.get("lattices")]).T
     for levels in (columns, rows):
         assert {1, 2, 3, 4096} <= set(levels.tolist())
@@ -138,28 +144,39 @@ def test_the_set_covers_the_format() -> None:
     assert {(plane["blending"], plane["is_gray"]) for plane in planes} == {
         (blending, is_gray) for blending in ("alpha", "normalized") for is_gray in (False, True)
     }
-    assert {data[9] for data, symbols in files if symbols["version"] == 1} == {0, 1}
-    assert {data[9] for data, symbols in files if symbols["version"] == 2} == set(range(16))
-    for version in (1, 2):
-        tags = {tag for _, symbols in files if symbols["version"] == version for tag in symbols.get("tail", {})}
-        assert {"ICCP", "EXIF", "XMP_", "note"} <= tags
-    assert {len(symbols["tail"]) for _, symbols in files if "alpha" in symbols} == {1, 4, 5}
+    assert {data[3] for data, _ in files} == set(range(16, 32))
+    assert {strength for plane in planes for strength in plane.get("grain", [])} == set(range(8))
+    assert {"ICCP", "EXIF", "XMP_", "note"} <= {tag for _, symbols in files for tag in symbols.get("chunks", {})}
+    assert {len(symbols["chunks"]) for _, symbols in files if "alpha" in symbols} == {1, 4, 5}
+    assert {4096 + 2, 4097 + 4} <= {len(data) for data, _ in files}
+
+
+def payload_of(path: Path) -> bytes:
+    data = path.read_bytes()
+    header = parse_header(data)
+    return data[header.header_bytes : header.header_bytes + header.payload_bytes]
 
 
 @pytest.mark.parametrize("code", range(8))
 def test_each_concentration_occurs(code: int) -> None:
-    data = (SET / "v2" / f"concentration_{code}.tgs").read_bytes()
-    coder = reference_decoder.RangeDecoder(data[parse_header(data).header_bytes : -4])
-    assert coder.decode(reference_decoder.uniform(8)) == code
+    recorded = symbols_of((SET / "valid" / f"concentration_{code}.tgs").read_bytes())
+    # Three of the background, the area code and seven step codes come first.
+    assert recorded[11] == (code, reference_decoder.uniform(8))
 
 
-def test_payloads_end_in_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
-    coders: list[reference_decoder.RangeDecoder] = []
-    monkeypatch.setattr(reference_decoder.RangeDecoder, "finish", lambda coder: coders.append(coder))
-    for path in [SET / "v1" / "out_of_order.tgs", SET / "v2" / "long_end.tgs", SET / "v2" / "one.tgs"]:
-        reference_decoder.decode_symbols(path.read_bytes())
-    # It has read two words before the first of R times that it needs another one.
-    assert [len(coder.words) - (coder.num_read - 2) for coder in coders] == [2, 2, 1]
+def test_payloads_end_in_every_way() -> None:
+    """How many bytes of those that are read are left out, and whether the number carries into the words before."""
+    seen = set()
+    for path in VALID:
+        least, _, num_bytes = interval_of(symbols_of(path.read_bytes()))
+        payload = payload_of(path)
+        number = int.from_bytes(payload.ljust(num_bytes, b"\0"), "big")
+        seen.add((num_bytes - len(payload), number >> 64 != least >> 64))
+        if path.stem.startswith("end_"):
+            assert num_bytes - len(payload) == int(path.stem.removeprefix("end_"))
+    assert {(4, False), (5, False), (6, False), (7, False), (8, True), (9, True)} <= seen
+    assert {len(payload_of(path)) % 4 for path in VALID} == {0, 1, 2, 3}
+    assert payload_of(SET / "valid" / "black.tgs") == b""
 
 
 @pytest.mark.parametrize("row", BAD, ids=lambda row: row["file"])
@@ -212,19 +229,18 @@ def test_every_truncation_is_refused(path: Path) -> None:
             decode(data[:length])
 
 
-@pytest.mark.parametrize("path", CUT, ids=ids)
-def test_every_truncation_with_a_good_checksum_is_refused_or_lacks_chunks(path: Path) -> None:
+def test_every_truncation_with_a_good_checksum_is_refused_or_lacks_chunks() -> None:
+    path = SET / "valid" / "gray_alpha.tgs"
     data = path.read_bytes()
-    header = parse_header(data)
     num_whole = 0
-    for length in range(len(data) - 4):
+    for length in range(len(without_checksum(data))):
         try:
             decode(with_checksum(data[:length]))
         except taichi_gs.errors.TgsError:
             continue
         num_whole += 1
     # What ends between two chunks has just fewer of them.
-    assert num_whole == len(header.chunks)
+    assert num_whole == len(parse_header(data).chunks) == 1
 
 
 @pytest.mark.parametrize("path", CUT, ids=ids)
@@ -280,10 +296,9 @@ def test_the_set_is_made_anew_only_when_told(copy: Path, capsys: pytest.CaptureF
     assert make.main(["--overwrite-expected"], copy) == 0
     assert contents(copy) == before
 
-    spoilt = ["bad/errors.tsv", "v1/wide.json", "v2/one.tgs", "v2/wide.json", "v2/wide.png"]
+    spoilt = ["bad/errors.tsv", "valid/grain_grain.png", "valid/one.tgs", "valid/wide.json", "valid/wide.png"]
     for name in spoilt:
-        (copy / name).write_bytes((copy / "v2" / "tall.png").read_bytes())
-    (copy / "v1" / "old_golden.tgs").write_bytes(b"")
+        (copy / name).write_bytes((copy / "valid" / "tall.png").read_bytes())
     (copy / "bad" / "stray.tgs").write_bytes(b"")
     spoilt_contents = contents(copy)
     capsys.readouterr()
@@ -294,4 +309,4 @@ def test_the_set_is_made_anew_only_when_told(copy: Path, capsys: pytest.CaptureF
         [*(f"{name} differs" for name in spoilt), "bad/stray.tgs does not belong here"]
     )
     assert make.main(["--overwrite-expected"], copy) == 0
-    assert contents(copy) == before | {"v1/old_golden.tgs": b""}
+    assert contents(copy) == before

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
-from example_files import FILE_WITH_TAIL, file_of
+from conformance.invalid_payloads import alike
+from conformance.raw import IS_FRONT_TO_BACK, file_of
+from example_files import FILE_WITH_CHUNKS
 from quantized_pictures import gray_picture, quantized_picture
 
 import taichi_gs
-from fuzz.hostile_files import crowd
 from taichi_gs import BitstreamError, LimitError, Limits
 from taichi_gs.decoder.decode import TgsFile
 from taichi_gs.format.bitstream import SIGNATURE, parse, parse_header, serialize
 from taichi_gs.format.header import check_header
 from taichi_gs.format.limits import FORMAT_LIMITS, check_sides
+from taichi_gs.format.payload import encode_payload
+from taichi_gs.model.lattice import lattice_of_picture
 from taichi_gs.model.quantized import QuantizedGaussians
 
 
@@ -31,16 +36,20 @@ from taichi_gs.model.quantized import QuantizedGaussians
 )
 def test_limits(limits: Limits, message: str) -> None:
     with pytest.raises(LimitError, match=message):
-        parse_header(FILE_WITH_TAIL, limits)
-    assert parse_header(FILE_WITH_TAIL, Limits(48 * 64, 64, 50, 8, 63)) == parse_header(FILE_WITH_TAIL)
+        parse_header(FILE_WITH_CHUNKS, limits)
+    assert parse_header(FILE_WITH_CHUNKS, Limits(48 * 64, 64, 50, 8, 63)) == parse_header(FILE_WITH_CHUNKS)
 
 
 def test_a_small_payload_cannot_claim_many_gaussians() -> None:
-    assert len(parse(file_of((3, 2, 4096, 1, 1, 1, 1)))) == 4096
-    with pytest.raises(LimitError, match="too many for 0 bytes"):
-        parse(file_of((3, 2, 4097, 1, 1, 1, 1)))
-    with pytest.raises(LimitError, match="too many for 0 bytes"):
-        serialize(quantized_picture(num_gaussians=4097, num_codewords=1, bits=0, grid_size=(1, 1)))
+    payload = encode_payload(alike(1))
+    most = 4096 + 64 * len(payload)
+    sizes = {"flags": IS_FRONT_TO_BACK, "columns": 1, "payload": payload}
+    assert len(parse(file_of(num_gaussians=most, **sizes))) == most
+    with pytest.raises(LimitError, match=f"too many for {len(payload)} bytes"):
+        parse(file_of(num_gaussians=most + 1, **sizes))
+    assert serialize(alike(most)) == file_of(num_gaussians=most, **sizes)
+    with pytest.raises(LimitError, match=f"too many for {len(payload)} bytes"):
+        serialize(alike(most + 1))
 
 
 def test_a_payload_is_bounded_by_what_it_is_for() -> None:
@@ -52,19 +61,32 @@ def test_a_payload_is_bounded_by_what_it_is_for() -> None:
             check_header(replace(header, payload_bytes=num_bytes), FORMAT_LIMITS)
 
 
+def unlikely(num_gaussians: int, num_codewords: int, **fields: Any) -> QuantizedGaussians:
+    """A picture of codewords with fine steps, most of them where the priors have next to nothing."""
+    sizes = {"columns": 65535, "image_size": (9, 9)}
+    made = quantized_picture(num_gaussians, num_codewords, 40, is_wide=True, has_grain=True, **sizes, **fields)
+    codebooks = []
+    for codebook in (made.covariance_codebook, made.color_codebook):
+        last = np.array([quantizer.num_levels for quantizer in codebook.quantizers]) - 1
+        codebooks.append(replace(codebook, symbols=last - codebook.symbols // 8))
+    made = replace(made, covariance_codebook=codebooks[0], color_codebook=codebooks[1])
+    return replace(made, offsets=made.offsets % lattice_of_picture(made).levels)
+
+
 @pytest.mark.parametrize(
     "picture",
     [
-        *(crowd(n, n // 2, (9, 9), grid_size=(65535, 65535), num_codewords=n) for n in (2, 40, 5000)),
-        crowd(60_000, 0, (9, 9), grid_size=(65535, 65535)),
-        quantized_picture(3000, 3000, 8, (65535, 65535), subdivision=65535),
-        quantized_picture(3000, 1, 0, (65535, 65535), subdivision=65535),
+        *(unlikely(n, n) for n in (1, 2, 40, 5000)),
+        unlikely(3000, 3000, subdivision=60160),
+        quantized_picture(60_000, 1, columns=65535, image_size=(9, 9)),
+        quantized_picture(3000, 1, columns=65535, image_size=(9, 9), subdivision=60160),
     ],
-    ids=["two", "few", "as many codewords as Gaussians", "many", "with offsets", "offsets alone"],
+    ids=["one", "two", "few", "as many codewords as Gaussians", "with offsets", "many", "offsets alone"],
 )
 def test_no_picture_needs_a_larger_payload(picture: QuantizedGaussians) -> None:
-    """Everything is random: cells of the largest grid, codewords of many bits, and offsets."""
+    """Everything is random: cells of the largest grid, codewords that are not expected, grain, and offsets."""
     header = parse_header(serialize(picture), FORMAT_LIMITS)
+    assert header.num_gaussians == len(picture)
     needed = 16 * (len(picture) + header.covariance_k + header.color_k)
     assert header.payload_bytes < 0.9 * needed + 100
 

@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 from quantized_pictures import quantized_picture
 
 from taichi_gs.model.blending import Blending
-from taichi_gs.model.lattice import Lattice, lattice_of, lattice_of_picture
+from taichi_gs.model.lattice import (
+    MAX_SUBDIVISION_CODE,
+    Lattice,
+    lattice_of,
+    lattice_of_picture,
+    subdivision_of,
+)
 from taichi_gs.model.quantized import CodedVectors, QuantizedCodebook, UniformQuantizer
 
 SIDES = st.one_of(st.integers(1, 100), st.sampled_from([4096, 65535]))
@@ -24,8 +30,8 @@ SIDES = st.one_of(st.integers(1, 100), st.sampled_from([4096, 65535]))
 
 def undivided(num_gaussians: int, grid_size: tuple[int, int], image_size: tuple[int, int]) -> Lattice:
     """Lattices of one point, the centre of the cell."""
-    sizes = {"grid_size": grid_size, "image_size": image_size}
-    return lattice_of_picture(quantized_picture(num_gaussians, blending="normalized", subdivision=0, **sizes))
+    picture = quantized_picture(num_gaussians, blending="normalized", subdivision=0)
+    return lattice_of_picture(replace(picture, grid_size=grid_size, image_size=image_size))
 
 
 @given(st.tuples(SIDES, SIDES), st.tuples(SIDES, SIDES), st.integers(0, 2**32 - 1))
@@ -74,7 +80,7 @@ def codebooks_of(covariances: list[Any], codes: list[float]) -> tuple[QuantizedC
     """Codebooks with these values, multiples of 2^-6 up to 32: covariances [K, 3] and amplitude codes [K]."""
 
     def codebook(values: NDArray[Any]) -> QuantizedCodebook:
-        quantizers = (UniformQuantizer(-32.0, 2.0**-6, 12),) * values.shape[1]
+        quantizers = (UniformQuantizer(-32.0, 2.0**-6, 1 << 12),) * values.shape[1]
         return QuantizedCodebook(np.rint((values + 32) * 64).astype(np.int64), quantizers)
 
     return codebook(np.array(covariances, dtype=float)), codebook(np.array([[0, 0, 0, code] for code in codes]))
@@ -113,10 +119,10 @@ def test_lattices_are_what_they_mean(blending: Blending) -> None:
     assert len(np.unique(lattice.levels)) > 100
 
 
-HOSTILE = [list(codeword) for codeword in product([-32, -7.5, 0, 31.984375], [-8, -0.25, 7.984375], [-8, 0, 7.984375])]
+HOSTILE = [list(codeword) for codeword in product([-16, -7.5, 0, 31.5], [-8, -0.25, 8], [-8, 0, 8])]
 
 
-@pytest.mark.parametrize("subdivision", [1, 777, 65535])
+@pytest.mark.parametrize("subdivision", [1, 777, subdivision_of(MAX_SUBDIVISION_CODE)])
 @pytest.mark.parametrize(
     ("grid_size", "image_size"), [((8, 12), (200, 300)), ((65535, 1), (1, 65535)), ((1, 9), (7, 1))]
 )
@@ -125,7 +131,7 @@ def test_lattices_of_all_a_file_can_hold_are_the_references(
 ) -> None:
     generator = np.random.default_rng(subdivision)
     covariances = HOSTILE + (np.rint(64 * generator.uniform(-8, 8, (100, 3))) / 64).tolist()
-    codes: list[float] = generator.choice([-2, -1.984375, 0, 0.875, 2], len(covariances)).tolist()
+    codes: list[float] = generator.choice([-1, -0.984375, 0, 0.875, 2], len(covariances)).tolist()
     lattice = lattice_of_codewords(covariances, codes, subdivision, "normalized", grid_size, image_size)
     symbols = {"image_size": image_size, "grid_size": grid_size, "blending": "normalized", "subdivision": subdivision}
     symbols |= {"covariance_codewords": covariances, "color_codewords": [(0, 0, 0, code) for code in codes]}

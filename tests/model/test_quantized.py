@@ -14,10 +14,13 @@ from taichi_gs.model.quantized import QuantizedCodebook, QuantizedGaussians, Uni
 
 
 def as_multiset(quantized: QuantizedGaussians) -> list[list[int]]:
-    """The Gaussians as sorted rows of cell, offset and codewords, free of any numbering."""
+    """The Gaussians as sorted rows of cell, offset, codewords and grain, free of any numbering."""
     covariances = quantized.covariance_codebook.symbols[quantized.covariance_indices]
     colors = quantized.color_codebook.symbols[quantized.color_indices]
-    rows: list[list[int]] = np.concatenate([quantized.cells, quantized.offsets, covariances, colors], axis=1).tolist()
+    columns = [quantized.cells, quantized.offsets, covariances, colors]
+    if quantized.grain is not None:
+        columns.append(quantized.grain[quantized.color_indices, None])
+    rows: list[list[int]] = np.concatenate(columns, axis=1).tolist()
     return sorted(rows)
 
 
@@ -25,15 +28,17 @@ def shuffled(quantized: QuantizedGaussians, seed: int) -> QuantizedGaussians:
     """The same picture with its Gaussians and its codewords in another order."""
     generator = np.random.default_rng(seed)
     order = generator.permutation(len(quantized))
-    codebook = quantized.covariance_codebook
-    codewords = generator.permutation(len(codebook))
+    shapes, colors = quantized.covariance_codebook, quantized.color_codebook
+    shape_order, color_order = generator.permutation(len(shapes)), generator.permutation(len(colors))
     return replace(
         quantized,
         cells=quantized.cells[order],
         offsets=quantized.offsets[order],
-        covariance_codebook=QuantizedCodebook(codebook.symbols[codewords], codebook.quantizers),
-        covariance_indices=np.argsort(codewords)[quantized.covariance_indices[order]],
-        color_indices=quantized.color_indices[order],
+        covariance_codebook=QuantizedCodebook(shapes.symbols[shape_order], shapes.quantizers),
+        covariance_indices=np.argsort(shape_order)[quantized.covariance_indices[order]],
+        color_codebook=QuantizedCodebook(colors.symbols[color_order], colors.quantizers),
+        color_indices=np.argsort(color_order)[quantized.color_indices[order]],
+        grain=None if quantized.grain is None else quantized.grain[color_order],
     )
 
 
@@ -54,13 +59,14 @@ def test_canonical_is_sorted_and_without_waste(quantized: QuantizedGaussians) ->
     indices = (canonical.covariance_indices, canonical.color_indices)
     rows = np.column_stack([canonical.cells, *indices, canonical.offsets[:, ::-1]]).tolist()
     assert rows == sorted(rows)
-    for codebook, indices in (
-        (canonical.covariance_codebook, canonical.covariance_indices),
-        (canonical.color_codebook, canonical.color_indices),
+    colors = canonical.color_codebook.symbols
+    for symbols, indices in (
+        (canonical.covariance_codebook.symbols, canonical.covariance_indices),
+        (colors if canonical.grain is None else np.column_stack([colors, canonical.grain]), canonical.color_indices),
     ):
-        codewords = [tuple(codeword) for codeword in codebook.symbols.tolist()]
+        codewords = [tuple(codeword) for codeword in symbols.tolist()]
         assert codewords == sorted(set(codewords))
-        assert np.unique(indices).tolist() == list(range(len(codebook)))
+        assert np.unique(indices).tolist() == list(range(len(codewords)))
 
 
 @given(PICTURES)
@@ -98,6 +104,11 @@ def test_shapes_must_agree() -> None:
             replace(picture, offsets=offsets)
     with pytest.raises(ValueError, match="quantisers"):
         QuantizedCodebook(np.zeros((2, 3), dtype=np.int64), (UniformQuantizer(0.0, 1.0, 1),))
+
+
+def test_each_color_has_one_strength_of_grain() -> None:
+    with pytest.raises(ValueError, match="one strength of grain"):
+        replace(quantized_picture(), grain=np.zeros(7, dtype=np.int64))
 
 
 def test_a_blending_is_one_of_two() -> None:
