@@ -205,4 +205,5 @@ class _Search:
         return min(max(size, self._low), self._high)
 
     def _rate(self, size: int) -> float:
-        return math.log2((8.0 * size - self._settings.header_bits) / self._fits.num_pixels)
+        # A picture without anything in it has a file that is smaller than the usual header.
+        return math.log2(max(8.0 * size - self._settings.header_bits, 8.0) / self._fits.num_pixels)

@@ -52,7 +52,7 @@ class RateModel:
         min_codewords, max_codewords: of codebooks whose sizes follow from the number of Gaussians.
         codebook_scales: factors on the sizes of both codebooks. Which is the best differs from picture to picture, and
             restarts take turns.
-        header_bits: with the checksum and the filling of the payload's last word.
+        header_bits: with the checksum, and with the background and the steps, which are in the payload.
         gray_header_bits: likewise, of a gray picture.
         position_bits: of one Gaussian for 512 pixels, where rate and distortion choose the lattices.
         position_bits_per_doubling: how many more if there are twice as many: the less error there is, the more precise

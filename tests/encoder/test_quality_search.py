@@ -94,7 +94,7 @@ def test_a_first_guess_that_is_good_enough_is_the_last() -> None:
     """28 dB are expected of 0.18 bits per pixel."""
     curve = Curve(at_one_bit=28.3 - 2.5 * math.log2(0.18), curvature=0.0)
     outcome, reports = search(curve, 28.0)
-    assert curve.sizes == [pytest.approx((0.18 * 200_000 + 8 * 65) / 8, abs=1)]
+    assert curve.sizes == [pytest.approx((0.18 * 200_000 + 8 * 22) / 8, abs=1)]
     assert outcome == Outcome(curve.results[0].quantized)
     assert [report[:2] for report in reports] == [(1, 3), (2, 3), (3, 3)]
 
