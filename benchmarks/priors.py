@@ -9,7 +9,6 @@ trained on 32 photographs of many kinds. They are part of the format: other tabl
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from pathlib import Path
 
@@ -67,9 +66,7 @@ def _histogram(quantized: QuantizedGaussians, channel: int) -> NDArray[np.float6
     book = quantized.color_codebook if is_color else quantized.covariance_codebook
     column = channel - COVARIANCE_CHANNELS if is_color else channel
     own, quantizer = channels_of(quantized.blending)[channel], book.quantizers[column]
-    # The lowest value is the lowest end of the range, or the next multiple of the step above it.
-    zero = math.floor(-own.low / quantizer.step)
-    values = quantizer.step * (book.symbols[:, column] - zero)
+    values = quantizer.step * (book.symbols[:, column] - own.levels_below(quantizer.step))
     weights = np.full(len(values), len(values) ** -0.5)
     return np.histogram(values, NUM_BINS, (own.low, own.high), weights=weights)[0]
 

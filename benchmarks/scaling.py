@@ -115,7 +115,7 @@ def _row(data: bytes, gaussians: Gaussians, scale: float, samples: int | None, r
 
 
 def _drawn(gaussians: Gaussians, viewport: Viewport) -> NDArray[np.uint8]:
-    return draw_layers([Layer(gaussians, 3)], [3], viewport, "auto")
+    return draw_layers([Layer(gaussians)], [3], viewport, "auto")
 
 
 def _averaged(pixels: NDArray[np.uint8], image_size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -159,7 +159,7 @@ class TgsFile:
 
         quantized, lattice = parse_integers(self._data, self.header)
         deviations = dequantize_grain(quantized) if grain else None
-        yield Layer(dequantize_gaussians(quantized, lattice), 1 if quantized.is_gray else 3, deviations)
+        yield Layer(dequantize_gaussians(quantized, lattice), deviations)
         if self.header.alpha is not None:
             alpha = parse_integers(self.header.chunks[ALPHA_TAG], self.header.alpha)
-            yield Layer(dequantize_gaussians(*alpha), 1)
+            yield Layer(dequantize_gaussians(*alpha))

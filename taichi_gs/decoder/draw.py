@@ -33,12 +33,10 @@ class Layer:
 
     Attributes:
         gaussians: of it.
-        num_channels: of red, green and blue, the first so many are drawn.
         grain: the deviations [N] of grain to draw with it, if any.
     """
 
     gaussians: Gaussians
-    num_channels: int
     grain: FloatArray | None = None
 
 
@@ -50,9 +48,10 @@ def draw_integers(
     The pixels are [H, W, 3] or, if it is gray, [H, W]; with alpha, which comes last, [H, W, 4] or [H, W, 2].
     """
     pictures = [colors] if alpha is None else [colors, alpha]
-    layers = [Layer(dequantize_gaussians(picture), 1 if picture.is_gray else 3) for picture in pictures]
+    num_channels = [1 if picture.is_gray else 3 for picture in pictures]
+    layers = (Layer(dequantize_gaussians(picture)) for picture in pictures)
     viewport = choose_viewport(colors.image_size, limits=FORMAT_LIMITS)
-    return draw_layers(layers, [layer.num_channels for layer in layers], viewport, device)
+    return draw_layers(layers, num_channels, viewport, device)
 
 
 def draw_layers(
@@ -66,7 +65,7 @@ def draw_layers(
 
     Args:
         layers: the picture, and its alpha plane if it has one.
-        num_channels: of each layer.
+        num_channels: of each layer's red, green and blue, the first so many are drawn.
         viewport: what to draw of it.
         device: "auto", "cpu" or "cuda".
         max_pairs: that all layers together may have.
@@ -81,10 +80,9 @@ def draw_layers(
     width, height = viewport.region[2:]
     pixels = np.empty((height, width, sum(num_channels)), np.uint8)
     first = 0
-    for layer in layers:
-        last = first + layer.num_channels
-        max_pairs -= _draw_layer(pixels[:, :, first:last], layer, viewport, device, max_pairs)
-        first = last
+    for layer, count in zip(layers, num_channels, strict=True):
+        max_pairs -= _draw_layer(pixels[:, :, first : first + count], layer, viewport, device, max_pairs)
+        first += count
     return pixels if first > 1 else pixels[:, :, 0]
 
 

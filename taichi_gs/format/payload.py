@@ -20,7 +20,6 @@ from taichi_gs.model.channels import (
     MAX_STEP_CODE,
     codes_of,
     quantizers_of,
-    starts_of,
 )
 from taichi_gs.model.lattice import Lattice, lattice_of, lattice_of_picture
 from taichi_gs.model.quantized import (
@@ -55,12 +54,9 @@ class _Codebooks(NamedTuple):
     weights: list[IntArray]
 
     @classmethod
-    def of(cls, quantizers: tuple[UniformQuantizer, ...], area_code: int, blending: Blending) -> _Codebooks:
-        starts = starts_of(area_code)
-        weights = [
-            cumulative_weights(channel, quantizer, start, blending)
-            for channel, (quantizer, start) in enumerate(zip(quantizers, starts, strict=True))
-        ]
+    def of(cls, quantizers: tuple[UniformQuantizer, ...], blending: Blending) -> _Codebooks:
+        """What codebooks with these quantisers are coded with."""
+        weights = [cumulative_weights(channel, own, blending) for channel, own in enumerate(quantizers)]
         return cls(quantizers, weights)
 
     def grid(self, first: int) -> Grid:
@@ -89,7 +85,7 @@ def encode_payload(quantized: QuantizedGaussians) -> bytes:
         raise BitstreamError("The format cannot hold steps that differ so much.")
     encoder.uniform(np.array([area_code, step_codes[0]]), _AREAS_AND_STEPS)
     encoder.weighted(differences, _DIFFERENCES)
-    codebooks = _Codebooks.of(quantizers, area_code, quantized.blending)
+    codebooks = _Codebooks.of(quantizers, quantized.blending)
     (shapes, shape_indices), (colors, color_indices) = quantized.covariances, quantized.colors
     ordered = [(shape_indices, len(shapes)), (color_indices, len(colors))]
     if quantized.grain is not None:
@@ -177,7 +173,7 @@ def _decode_quantizers(decoder: SymbolDecoder, header: Header) -> _Codebooks:
         for channel, code in zip([0, *present], [first, *others], strict=True):
             step_codes[channel] = code
     quantizers = quantizers_of(step_codes, area_code, header.blending, is_gray=header.is_gray)
-    return _Codebooks.of(quantizers, area_code, header.blending)
+    return _Codebooks.of(quantizers, header.blending)
 
 
 def _decode_codebook(

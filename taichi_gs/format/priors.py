@@ -16,7 +16,7 @@ _STEP_BITS = 28
 """Steps are multiples of 2**-28."""
 
 
-def cumulative_weights(channel: int, quantizer: UniformQuantizer, start: float, blending: Blending) -> IntArray:
+def cumulative_weights(channel: int, quantizer: UniformQuantizer, blending: Blending) -> IntArray:
     """Return the weight of all symbols before each [L + 1] int64, for the L symbols of a channel's quantiser.
 
     A symbol stands for the values that are rounded to it. It has the weight of these values in the channel's table of
@@ -25,18 +25,17 @@ def cumulative_weights(channel: int, quantizer: UniformQuantizer, start: float, 
     Args:
         channel: its number among the seven.
         quantizer: of `channels.quantizer_of`.
-        start: the same that it has been given.
         blending: of the picture.
     """
-    low, high = channels_of(blending)[channel].low, channels_of(blending)[channel].high
+    own = channels_of(blending)[channel]
     symbols = np.arange(quantizer.num_levels + 1)
     if quantizer.num_levels == 1:
         return symbols
     step = int(quantizer.step * 2**_STEP_BITS)
-    first = round((quantizer.minimum - start) / quantizer.step)
+    multiples = symbols - own.levels_below(quantizer.step)
     # Twice the distance of the lower end of each symbol's values from the end of the range.
-    above = (2 * (symbols + first) - 1) * step - (2 * low << _STEP_BITS)
-    parts = above * (NUM_BINS << _BIN_BITS - 1) // (high - low << _STEP_BITS)
+    above = (2 * multiples - 1) * step - (2 * own.low << _STEP_BITS)
+    parts = above * (NUM_BINS << _BIN_BITS - 1) // (own.high - own.low << _STEP_BITS)
     parts[0], parts[-1] = 0, NUM_BINS << _BIN_BITS
     table = np.array(TABLES[channel] if channel < 6 or blending == "normalized" else (1,) * NUM_BINS)
     before = np.concatenate([[0], np.cumsum(table)])

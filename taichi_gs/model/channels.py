@@ -52,6 +52,10 @@ class Channel:
     high: int
     largest_step: float
 
+    def levels_below(self, step: float) -> int:
+        """How many levels are below the value 0, which is the number of its symbol."""
+        return math.floor(-self.low / step)
+
 
 SHAPE_CHANNELS = (Channel(-16, 8, 4.0), Channel(-8, 8, 4.0), Channel(-8, 8, 4.0))
 """m, u and v."""
@@ -80,7 +84,7 @@ def quantizer_of(channel: Channel, step_code: int, start: float = 0.0) -> Unifor
         start: is added to all values.
     """
     step = step_of(channel, step_code)
-    below, above = math.floor(-channel.low / step), math.floor(channel.high / step)
+    below, above = channel.levels_below(step), math.floor(channel.high / step)
     return UniformQuantizer(start - below * step, step, below + above + 1)
 
 

@@ -184,7 +184,7 @@ def test_decoders_pixels(blending: Blending) -> None:
     size, splats = SCENES[blending]["sizes that tiles do not divide"]
     arrays = (t.numpy().astype(np.float32) for t in splats)
     gaussians = Gaussians(*arrays, image_size=size, blending=blending)
-    pixels = draw_layers([Layer(gaussians, 3)], [3], choose_viewport(size, limits=FORMAT_LIMITS), "auto")
+    pixels = draw_layers([Layer(gaussians)], [3], choose_viewport(size, limits=FORMAT_LIMITS), "auto")
     assert (pixels.shape, pixels.dtype) == ((*size, 3), np.uint8)
     exact = 255 * reference(splats, np.arange(60), size, blending).clip(0, 1)
     assert np.abs(pixels - exact)[~jumps(splats, size, blending)].max() < 0.51

@@ -81,4 +81,4 @@ def test_sound_files_of_the_same_kinds_are_read() -> None:
         file_of(chunks=b""),
         file_of(chunks=chunk(b"note", b"") + chunk(b"EXIF", zlib.compress(b"1"))),
     ):
-        parse_header(data)
+        assert parse_header(data).image_size == (2, 3)

@@ -183,9 +183,9 @@ def test_the_quantizers_are_those_of_the_file() -> None:
         start = area_code / 2 if row[0] == "m" else 0
         low = (start - quantizer.minimum) / quantizer.step
         assert [float(value) for value in row[1:]] == [code, quantizer.step, low, quantizer.num_levels]
-    weights = cumulative_weights(0, QUANTIZERS[0], area_code / 2, PICTURE.blending)
+    weights = cumulative_weights(0, QUANTIZERS[0], PICTURE.blending)
     assert re.findall(r"W_27 = [^=]*= (\d+)", SECTION) == [str(weights[27])]
-    weights = cumulative_weights(1, QUANTIZERS[1], 0.0, PICTURE.blending)
+    weights = cumulative_weights(1, QUANTIZERS[1], PICTURE.blending)
     (shown,) = re.findall(r"W_65 of u is\s(\d+), .*?W_32 is (\d+),.*?W_33 is\s(\d+),", SECTION, re.DOTALL)
     assert [int(value) for value in shown] == [weights[65], weights[32], weights[33]]
     assert weights[32] < weights[65] // 2 <= weights[33]

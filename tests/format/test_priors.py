@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from taichi_gs.format.prior_tables import TABLES
 from taichi_gs.format.priors import cumulative_weights
 from taichi_gs.model.blending import Blending
-from taichi_gs.model.channels import MAX_AREA_CODE, MAX_STEP_CODE, channels_of, quantizers_of, starts_of
+from taichi_gs.model.channels import MAX_AREA_CODE, MAX_STEP_CODE, channels_of, quantizers_of
 from taichi_gs.model.quantized import IntArray
 
 BLENDINGS: tuple[Blending, ...] = ("alpha", "normalized")
@@ -21,7 +21,7 @@ BLENDINGS: tuple[Blending, ...] = ("alpha", "normalized")
 
 def weights_of(channel: int, step_code: int, area_code: int, blending: Blending) -> IntArray:
     quantizers = quantizers_of([step_code] * 7, area_code, blending, is_gray=False)
-    return cumulative_weights(channel, quantizers[channel], starts_of(area_code)[channel], blending)
+    return cumulative_weights(channel, quantizers[channel], blending)
 
 
 def slow_weights(channel: int, step_code: int, blending: Blending) -> list[int]:
@@ -87,7 +87,7 @@ def test_finer_steps_share_the_same_weight(channel: int) -> None:
 def test_a_single_symbol_needs_no_weight() -> None:
     quantizers = quantizers_of([0] * 7, 0, "normalized", is_gray=True)
     for channel in (4, 5):
-        assert cumulative_weights(channel, quantizers[channel], 0.0, "normalized").tolist() == [0, 1]
+        assert cumulative_weights(channel, quantizers[channel], "normalized").tolist() == [0, 1]
 
 
 def test_tables_are_positive() -> None:

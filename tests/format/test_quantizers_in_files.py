@@ -40,7 +40,7 @@ def test_each_step_is_the_specified_one(channel: int, blending: Blending) -> Non
         assert own.low <= found.minimum - start < own.low + step
         last = found.minimum - start + step * (found.num_levels - 1)
         assert own.high - step < last <= own.high
-        assert cumulative_weights(channel, found, start, blending).tolist() == weights
+        assert cumulative_weights(channel, found, blending).tolist() == weights
 
 
 def test_the_weights_of_symbols_by_hand() -> None:
@@ -48,7 +48,7 @@ def test_the_weights_of_symbols_by_hand() -> None:
     table = TABLES[3]
     quantizer = quantizer_of(channels_of("normalized")[3], 0)
     assert (quantizer.minimum, quantizer.step, quantizer.num_levels) == (-1.0, 0.25, 13)
-    weights = np.diff(cumulative_weights(3, quantizer, 0.0, "normalized"))
+    weights = np.diff(cumulative_weights(3, quantizer, "normalized"))
     # A bin is 3/64 wide, so that 1/8, half a symbol, is 2 2/3 bins.
     first = 4096 * (table[0] + table[1]) + 4096 * 8 // 3 % 4096 * table[2]
     assert weights[0] == first + 1
@@ -61,7 +61,7 @@ def test_priors_are_for_likely_values() -> None:
     assert all(sum(table) == 65536 for table in TABLES)
     # So that Q in a box, and shares, are integers of 53 bits, and edges of distributions differ.
     for channel, own in enumerate(channels_of("normalized")):
-        weights = cumulative_weights(channel, quantizer_of(own, MAX_STEP_CODE), 0.0, "normalized")
+        weights = cumulative_weights(channel, quantizer_of(own, MAX_STEP_CODE), "normalized")
         assert all(before < after for before, after in pairwise(weights.tolist()))
         assert weights[-1] < 2**29
 
