@@ -11,7 +11,7 @@ import numpy as np
 from fuzz.field_edits import EDGES
 from taichi_gs.format.limits import Limits
 from taichi_gs.model.blending import Blending
-from taichi_gs.model.channels import CHROMA, MAX_AREA_CODE, MAX_DIFFERENCE, MAX_STEP_CODE, codes_of, quantizers_of
+from taichi_gs.model.channels import MAX_AREA_CODE, MAX_DIFFERENCE, MAX_STEP_CODE, codes_of, quantizers_of
 from taichi_gs.model.lattice import MAX_COLUMNS, MAX_SUBDIVISION_CODE, rows_of, subdivision_of
 from taichi_gs.model.quantized import (
     BACKGROUND_UNIT,
@@ -118,11 +118,8 @@ def _quantizers(picture: QuantizedGaussians) -> tuple[UniformQuantizer, ...]:
 
 
 def _codes(picture: QuantizedGaussians) -> tuple[list[int], int]:
-    """The step codes of all seven channels, and the area code."""
-    codes, area_code = codes_of(_quantizers(picture), picture.blending, is_gray=picture.is_gray)
-    if picture.is_gray:
-        codes[CHROMA[0] : CHROMA[0]] = [codes[0]] * len(CHROMA)
-    return codes, area_code
+    """The step codes of the seven channels, and the area code."""
+    return codes_of(_quantizers(picture), picture.blending, is_gray=picture.is_gray)
 
 
 def _rounded(

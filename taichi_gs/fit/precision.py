@@ -13,7 +13,7 @@ from taichi_gs.fit.parameters import CODED, COLORS, ROWS, CodebookParameters
 from taichi_gs.fit.quantizers import step_code_for, step_code_for_bits, step_for_distortion
 from taichi_gs.fit.rounding import Rounding
 from taichi_gs.fit.stage import Stage
-from taichi_gs.model.channels import CHROMA, MAX_DIFFERENCE, area_code_of, channels_of, quantizers_of
+from taichi_gs.model.channels import MAX_DIFFERENCE, area_code_of, channels_of, present_channels, quantizers_of
 from taichi_gs.model.lattice import MAX_COLUMNS, subdivision_code_of
 from taichi_gs.model.quantized import COVARIANCE_CHANNELS, UniformQuantizer
 
@@ -123,7 +123,7 @@ def _quantizers(
                 codes.append(step_code_for_bits(values, channel, own_bits))
             else:
                 codes.append(step_code_for(channel, step_for_distortion(curvature, bit_weight, len(values))))
-    present = [code for c, code in enumerate(codes) if not (config.is_gray and c in CHROMA)]
+    present = [codes[channel] for channel in present_channels(is_gray=config.is_gray)]
     first = min(max(codes[0], max(present) - MAX_DIFFERENCE), min(present) + MAX_DIFFERENCE)
     codes = [first, *(min(max(code, first - MAX_DIFFERENCE), first + MAX_DIFFERENCE) for code in codes[1:])]
     quantizers = quantizers_of(codes, area_code, config.blending, is_gray=config.is_gray)

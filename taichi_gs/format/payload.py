@@ -14,11 +14,11 @@ from taichi_gs.format.header import Header
 from taichi_gs.format.priors import cumulative_weights
 from taichi_gs.model.blending import Blending
 from taichi_gs.model.channels import (
-    CHROMA,
     MAX_AREA_CODE,
     MAX_DIFFERENCE,
     MAX_STEP_CODE,
     codes_of,
+    present_channels,
     quantizers_of,
 )
 from taichi_gs.model.lattice import Lattice, lattice_of, lattice_of_picture
@@ -80,7 +80,8 @@ def encode_payload(quantized: QuantizedGaussians) -> bytes:
         return encoder.finish()
     quantizers = (*quantized.covariance_codebook.quantizers, *quantized.color_codebook.quantizers)
     step_codes, area_code = codes_of(quantizers, quantized.blending, is_gray=quantized.is_gray)
-    differences = np.array(step_codes[1:]) - step_codes[0] + MAX_DIFFERENCE
+    present = present_channels(is_gray=quantized.is_gray)
+    differences = np.array(step_codes)[present[1:]] - step_codes[0] + MAX_DIFFERENCE
     if (abs(differences - MAX_DIFFERENCE) > MAX_DIFFERENCE).any():
         raise BitstreamError("The format cannot hold steps that differ so much.")
     encoder.uniform(np.array([area_code, step_codes[0]]), _AREAS_AND_STEPS)
@@ -165,12 +166,11 @@ def _decode_quantizers(decoder: SymbolDecoder, header: Header) -> _Codebooks:
     step_codes, area_code = [0] * NUM_CHANNELS, 0
     if header.num_gaussians:
         area_code, first = decoder.uniform(_AREAS_AND_STEPS).tolist()
-        num_others = NUM_CHANNELS - 1 - (len(CHROMA) if header.is_gray else 0)
-        others = (first + decoder.weighted(num_others, _DIFFERENCES) - MAX_DIFFERENCE).tolist()
+        present = present_channels(is_gray=header.is_gray)
+        others = (first + decoder.weighted(len(present) - 1, _DIFFERENCES) - MAX_DIFFERENCE).tolist()
         if min(others) < 0 or max(others) > MAX_STEP_CODE:
             raise BitstreamError("The payload is damaged: it has a step that cannot be.")
-        present = [channel for channel in range(1, NUM_CHANNELS) if not (header.is_gray and channel in CHROMA)]
-        for channel, code in zip([0, *present], [first, *others], strict=True):
+        for channel, code in zip(present, [first, *others], strict=True):
             step_codes[channel] = code
     quantizers = quantizers_of(step_codes, area_code, header.blending, is_gray=header.is_gray)
     return _Codebooks.of(quantizers, header.blending)

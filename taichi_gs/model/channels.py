@@ -93,6 +93,11 @@ def area_code_of(num_pixels: int, num_gaussians: int) -> int:
     return min(max(round(math.log(num_pixels / max(num_gaussians, 1)) / AREA_UNIT), 0), MAX_AREA_CODE)
 
 
+def present_channels(*, is_gray: bool) -> list[int]:
+    """The numbers of the channels that a picture has."""
+    return [channel for channel in range(NUM_CHANNELS) if not (is_gray and channel in CHROMA)]
+
+
 def starts_of(area_code: int) -> tuple[float, ...]:
     """What is added to the values of the seven channels."""
     return (AREA_UNIT * area_code, *(0.0,) * (NUM_CHANNELS - 1))
@@ -107,20 +112,16 @@ def quantizers_of(
 
 
 def codes_of(quantizers: Sequence[UniformQuantizer], blending: Blending, *, is_gray: bool) -> tuple[list[int], int]:
-    """Return the step codes of the channels, without those that a gray picture has not, and the area code.
+    """Return the step codes of the seven channels, 0 for those that a gray picture has not, and the area code.
 
     Raises:
         BitstreamError: if `quantizers_of` does not make these quantisers.
     """
-    channels = channels_of(blending)
-    absent = CHROMA if is_gray else ()
-    step_codes = [_step_code(channels[c], own) for c, own in enumerate(quantizers) if c not in absent]
-    m, first = SHAPE_CHANNELS[0], quantizers[0]
-    start = first.minimum - quantizer_of(m, step_codes[0]).minimum
+    channels, present = channels_of(blending), present_channels(is_gray=is_gray)
+    step_codes = [_step_code(channels[c], own) if c in present else 0 for c, own in enumerate(quantizers)]
+    start = quantizers[0].minimum - quantizer_of(channels[0], step_codes[0]).minimum
     area_code = min(max(round(start / AREA_UNIT), 0), MAX_AREA_CODE)
-    filled = iter(step_codes)
-    all_codes = [0 if c in absent else next(filled) for c in range(len(channels))]
-    if quantizers_of(all_codes, area_code, blending, is_gray=is_gray) != tuple(quantizers):
+    if quantizers_of(step_codes, area_code, blending, is_gray=is_gray) != tuple(quantizers):
         raise BitstreamError("The format cannot hold these quantisers: they have other ranges.")
     return step_codes, area_code
 

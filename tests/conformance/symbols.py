@@ -14,7 +14,7 @@ import reference_decoder
 
 from taichi_gs.format.bitstream import parse, parse_header
 from taichi_gs.format.chunks import ALPHA_TAG
-from taichi_gs.model.channels import codes_of
+from taichi_gs.model.channels import codes_of, present_channels
 from taichi_gs.model.lattice import lattice_of_picture
 
 CODEBOOKS = ("covariance", "color")
@@ -50,7 +50,7 @@ def by_package(data: bytes) -> dict[str, Any]:
         symbols |= {"grid_size": parsed.grid_size, "subdivision": parsed.subdivision}
         quantizers = (*parsed.covariance_codebook.quantizers, *parsed.color_codebook.quantizers)
         step_codes, symbols["area_code"] = codes_of(quantizers, parsed.blending, is_gray=parsed.is_gray)
-        symbols |= _steps(step_codes)
+        symbols |= _steps([step_codes[channel] for channel in present_channels(is_gray=parsed.is_gray)])
     for name in CODEBOOKS:
         symbols[f"{name}_codewords"] = getattr(parsed, f"{name}_codebook").symbols.tolist()
         symbols[f"{name}_indices"] = getattr(parsed, f"{name}_indices").tolist()

@@ -54,4 +54,6 @@ def test_gaussians_are_those_of_the_reference_decoder(quantized: QuantizedGaussi
     for name, array in expected.items():
         found = getattr(gaussians, name)
         assert found.dtype == (np.float64 if name == "means" else np.float32)
-        np.testing.assert_allclose(found, array, rtol=3e-7, atol=3e-7, err_msg=name)
+        # An exponent of 8, the largest of an amplitude, turns half a unit in the last place of its code into 8 of them.
+        rtol = 7e-7 if name == "amplitudes" else 3e-7
+        np.testing.assert_allclose(found, array, rtol=rtol, atol=3e-7, err_msg=name)
