@@ -65,8 +65,8 @@ def decompress(files: FileOptions, format_name: str | None, device: Device, **op
     Gaussians have no resolution. --scale and --size draw them at any size, and no pixels are resampled. --region draws
     one part, and takes time only for that part.
 
-    Small files leave texture out: grass, stone, cloth. Most of them say how strong it was. --grain draws noise of that
-    strength, which is the same on every machine.
+    Small files leave texture out: grass, stone, cloth. A file says how strong it was, unless it was made with --tune
+    psnr. --grain draws noise of that strength, which is the same on every machine.
 
     tgs refuses a file that asks for too many pixels, or for too much memory or time. --limit sets other limits, for
     example --limit pixels=200000000.

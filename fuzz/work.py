@@ -16,14 +16,18 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from benchmarks.provenance import ROOT, command_line, provenance, write_lines
 from fuzz.hostile_files import crowd
 from taichi_gs.format.bitstream import serialize
 from taichi_gs.format.chunks import ALPHA_TAG
 from taichi_gs.format.limits import Limits
+from taichi_gs.model.quantized import NUM_GRAIN_LEVELS
 
 COLUMNS = ("file", "bytes", "options", "outcome", "seconds", "processor_seconds", "mebibytes")
 
@@ -65,10 +69,13 @@ class Case(NamedTuple):
     options: Mapping[str, Any] = {}
 
 
-def _file(*arguments: Any, alpha: tuple[Any, ...] = (), **options: Any) -> bytes:
-    """The file of a crowd, with another one as its alpha plane if there is one."""
+def _file(*arguments: Any, alpha: tuple[Any, ...] = (), has_grain: bool = False, **options: Any) -> bytes:
+    """The file of a crowd, with another one as its alpha plane if there is one, and with the strongest grain if any."""
     chunks = {ALPHA_TAG: serialize(crowd(*alpha, **options, is_gray=True))} if alpha else {}
-    return serialize(crowd(*arguments, **options), chunks)
+    colors = crowd(*arguments, **options)
+    if has_grain:
+        colors = replace(colors, grain=np.full(len(colors.color_codebook), NUM_GRAIN_LEVELS - 1))
+    return serialize(colors, chunks)
 
 
 def _case(*arguments: Any, drawn: Mapping[str, Any] | None = None, **options: Any) -> Case:
@@ -84,6 +91,13 @@ CASES = {
     "few bytes, a pixel smaller": _case(30, 30, LARGEST, drawn={"size": (9458, 9458)}),
     "few bytes, blended by alpha": _case(30, 30, LARGEST, blending="alpha", drawn={"size": (9458, 9458)}),
     "few bytes, with alpha": _case(10, 10, LARGEST, alpha=(10, 10, LARGEST)),
+    "few bytes, with grain": _case(10, 10, LARGEST, has_grain=True, drawn={"grain": True}),
+    "few bytes, with grain, a pixel smaller": _case(
+        10, 10, LARGEST, has_grain=True, drawn={"grain": True, "size": (9458, 9458)}
+    ),
+    "few bytes, with grain, on a few pixels": _case(
+        10, 10, LARGEST, has_grain=True, drawn={"grain": True, "size": (16, 16)}
+    ),
     "few bytes, four samples a pixel": _case(30, 30, (4729, 4729), drawn={"size": (4728, 4728)}),
     "few bytes, sixteen samples a pixel": _case(30, 30, (4729, 4729), drawn={"scale": 0.26}),
     "few bytes, a region of a larger picture": _case(

@@ -111,9 +111,18 @@ def _draw_layer(pixels: NDArray[np.uint8], layer: Layer, viewport: Viewport, dev
             _, _, part = next(parts_of_grain)
             rooms[1] = _enough(rooms[1], part)
             strength = runtime.call(_blend, part, form, rooms[1])[0]
-            planes += strength * noise_at(*viewport.places((left, top), strength.shape, layer.gaussians.image_size))
+            places = viewport.places((left, top), strength.shape, layer.gaussians.image_size)
+            _add_grain(planes, strength, *places)
         _store(pixels[top // down :, left // across :], planes, viewport)
     return num_pairs
+
+
+def _add_grain(planes: FloatArray, strength: FloatArray, rows: FloatArray, columns: FloatArray) -> None:
+    """Add noise of a strength [H, W] to planes [3, H, W], whose samples are at these places in the picture itself."""
+    num_rows = max(1, SAMPLES_AT_A_TIME // len(columns))
+    for first in range(0, len(rows), num_rows):
+        own = slice(first, first + num_rows)
+        planes[:, own] += strength[own] * noise_at(rows[own], columns)
 
 
 def _strengths(layer: Layer, viewport: Viewport) -> Projected | None:

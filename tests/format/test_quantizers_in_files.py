@@ -12,12 +12,9 @@ from taichi_gs.format.prior_tables import NUM_BINS, TABLES
 from taichi_gs.format.priors import cumulative_weights
 from taichi_gs.model.blending import Blending
 from taichi_gs.model.channels import (
-    MAX_AREA_CODE,
     MAX_STEP_CODE,
     channels_of,
-    codes_of,
     quantizer_of,
-    quantizers_of,
     starts_of,
 )
 
@@ -64,14 +61,3 @@ def test_priors_are_for_likely_values() -> None:
         weights = cumulative_weights(channel, quantizer_of(own, MAX_STEP_CODE), "normalized")
         assert all(before < after for before, after in pairwise(weights.tolist()))
         assert weights[-1] < 2**29
-
-
-def test_codes_are_found_again() -> None:
-    generator = np.random.default_rng(1)
-    for blending in BLENDINGS:
-        for is_gray in (False, True):
-            for area_code in (0, 1, 20, MAX_AREA_CODE):
-                codes = generator.integers(0, MAX_STEP_CODE + 1, 7).tolist()
-                quantizers = quantizers_of(codes, area_code, blending, is_gray=is_gray)
-                expected = [0 if is_gray and channel in (4, 5) else code for channel, code in enumerate(codes)]
-                assert codes_of(quantizers, blending, is_gray=is_gray) == (expected, area_code)
