@@ -78,7 +78,9 @@ _bits = click.IntRange(1, 12)
     help="Fit this many times, and keep the best file.  [default: the preset's]",
 )
 @click.option(
-    "--position-bits", type=click.IntRange(1, 15), help="Bits of each coordinate.  [default: by rate and distortion]"
+    "--position-bits",
+    type=click.IntRange(1, 15),
+    help="Bits of the coordinate along the longer side.  [default: by rate and distortion]",
 )
 @click.option(
     "--covariance-bits",

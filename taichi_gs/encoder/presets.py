@@ -52,8 +52,9 @@ class EncoderConfig:
             "l2" need.
         density: how the Gaussians come to be as many as they should: "prune" fits several times as many and keeps the
             best, "gradient" is the paper's clone and split.
-        position_bits: bits of either coordinate; None lets rate and distortion decide.
-        covariance_bits, color_bits, amplitude_bits: bits of each such channel of the codewords; None likewise.
+        position_bits: bits of the coordinate along the longer side; None lets rate and distortion decide.
+        covariance_bits, color_bits, amplitude_bits: each such channel of the codewords is rounded as finely as so many
+            bits would do, as far as the format has such steps; None likewise.
         num_gaussians: N; None follows from the rate that is asked for, or from the picture's size.
         covariance_k, color_k: the most codewords of the two codebooks, and never more than one for four Gaussians, or
             eight; None follows from N.

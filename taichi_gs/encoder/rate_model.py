@@ -122,14 +122,14 @@ class RateModel:
         Args:
             budget: of its Gaussians.
             num_pixels: of the picture.
-            position_bits: of either coordinate; None if rate and distortion choose the lattices.
+            position_bits: of the coordinate along the longer side; None if rate and distortion choose the lattices.
             is_gray: whether the picture has no colours.
         """
         n = budget.num_gaussians
         if position_bits is None:
             doublings = math.log2(512 * n / num_pixels)
             position = max(self.position_bits + self.position_bits_per_doubling * doublings, self.min_position_bits)
-        else:  # a set of N: log2 of the number of cells each, less what their order would have told
+        else:  # a set of N: log2 of the number of cells of a square each, less what their order would have told
             position = 2.0 * position_bits - math.log2(n) + 1.44
         indices = self.index_efficiency * math.log2(budget.covariance_k * budget.color_k)
         numbers = COVARIANCE_CHANNELS * budget.covariance_k + COLOR_CHANNELS * budget.color_k

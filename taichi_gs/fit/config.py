@@ -22,9 +22,10 @@ class FitConfig:
         density: how the Gaussians come to be N: "prune" or "gradient", see `unconstrained.py`.
         steps: optimisation steps, all stages together.
         seed: of every random choice.
-        position_bits: bits of either coordinate; None lets rate and distortion decide.
-        covariance_bits: bits of each channel (m, u, v) of a covariance codeword; None likewise.
-        color_bits: bits of each channel (Y, Co, Cg, amplitude) of a color codeword; None likewise.
+        position_bits: bits of the coordinate along the longer side; None lets rate and distortion decide.
+        covariance_bits: each channel (m, u, v) of a covariance codeword is rounded as finely as so many bits would do,
+            as far as the format has such steps; None likewise.
+        color_bits: likewise, each channel (Y, Co, Cg, amplitude) of a color codeword.
         is_gray: whether the picture has no colours: then red, green and blue are equal, and Co and Cg stay 0.
         max_bytes: the file, without chunks, is kept at or below this size, if given.
         min_psnr: in dB of the 8-bit picture; Gaussians that it can be reached without are removed in the end, if given.
