@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from benchmarks.blend_twin import Twin, find_compiler
 from benchmarks.measuring import Subject, ratio_in_turn, row, times_in_turn
 from taichi_gs.fit.adam import Adam, LearningRates
-from taichi_gs.fit.objective import Objective
+from taichi_gs.fit.objective import GaussianCounts, Objective
 from taichi_gs.fit.parameters import Parameters
 from taichi_gs.fit.render import NO_BLOCKS, Renderer
 from taichi_gs.kernels import runtime, tiles
@@ -156,7 +156,7 @@ def step_rows(scene: Scene, threads: int, runs: int) -> Iterator[str]:
         blending=FITTED,
     )
     picture = torch.from_numpy(scene.gradient[:, :height, :width].copy()).sigmoid()
-    objective = Objective(picture, "l2", count, Renderer("cpu"))
+    objective = Objective(picture, "l2", GaussianCounts(count), Renderer("cpu"))
     adam = Adam(parameters.tensors, LearningRates().by_name(objective.spacing(count)))
     gradients = {name: torch.ones_like(tensor) for name, tensor in parameters.tensors.items()}
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from taichi_gs.fit.adam import Adam
-from taichi_gs.fit.codeword_training import train_codewords
+from taichi_gs.fit.codeword_training import CodewordTraining
 from taichi_gs.fit.config import FitConfig
 from taichi_gs.fit.fit import Hyperparameters, fit, make_objective
 from taichi_gs.fit.parameters import CodebookParameters, Parameters
@@ -133,12 +133,12 @@ def stage_of(
 
 
 def clustered(config: FitConfig, train_steps: int = 0) -> tuple[Stage, CodebookParameters, Adam]:
-    """Gaussians of the photograph after few steps of the first two stages, and some of the third."""
+    """Gaussians of the photograph after few steps of the first two stages, and some of the third, without searches."""
     chosen = Hyperparameters()
     stage = stage_of(tensor_of(photograph()), config, seed=config.seed)
     parameters, adam = chosen.unconstrained.run(stage, 8)
     coded = chosen.clustering.run(stage, parameters, adam, 8)
-    return stage, coded, train_codewords(stage, coded, train_steps)
+    return stage, *CodewordTraining(searches=()).run(stage, coded, train_steps)
 
 
 def fitted(

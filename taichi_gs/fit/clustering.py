@@ -67,15 +67,15 @@ class Clustering:
             drawn = parameters.ordered()
             resolution = objective.resolution_of(step)
             squared_error = objective.backward(drawn, resolution)
-            if resolution is objective.full:  # as in the first step
-                full_error = squared_error
+            if resolution is objective.choosing[0]:  # as in the first step
+                error = squared_error
             adam.step(parameters.tensors, 1.0)
             stage.constrain(parameters.tensors)
             if step % self.curvatures_every == 0:
                 codebooks.weights = objective.curvatures(drawn, stage.generator)
             bit_weight = None
             if step % self.lloyd_every == 0 or step == steps - 1:
-                bit_weight = stage.weight_of_a_bit(full_error, len(parameters))
+                bit_weight = stage.weight_of_a_bit(error, len(parameters), objective.choosing[0])
             codebooks.follow(parameters, bit_weight, stage.generator)
             codebooks.attract(parameters, self.attraction(step / steps))
             stage.listener(drawn, squared_error, resolution)

@@ -1,21 +1,43 @@
-"""The third stage of a fit: codewords and positions are trained, and each Gaussian keeps the codewords that it has.
+"""The third stage of a fit: codewords and positions are trained, and a few times other codewords are tried.
 
 Nothing is rounded yet: how finely to round is chosen by how well these Gaussians can do.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from taichi_gs.fit.adam import Adam
+from taichi_gs.fit.codeword_search import CodewordSearch
 from taichi_gs.fit.parameters import CodebookParameters, Parameters
 from taichi_gs.fit.stage import Stage
 
 
-def train_codewords(stage: Stage, parameters: CodebookParameters, steps: int) -> Adam:
-    """Train parameters in place, and return what Adam remembers of them."""
-    adam = Adam(parameters.tensors, stage.rates.by_name(stage.objective.spacing(len(parameters))))
-    for _ in range(steps):
-        train_step(stage, parameters, adam, parameters.expanded().ordered())
-    return adam
+@dataclass(frozen=True)
+class CodewordTraining:
+    """How the third stage runs.
+
+    Attributes:
+        searches: the fractions of the stage after which other codewords are tried.
+        search: how they are.
+    """
+
+    searches: tuple[float, ...] = (0.0, 0.5)
+    search: CodewordSearch = field(default_factory=CodewordSearch)
+
+    def run(self, stage: Stage, parameters: CodebookParameters, steps: int) -> tuple[CodebookParameters, Adam]:
+        """Train the tensors of `parameters` in place; return them with new indices, and what Adam remembers of them."""
+        adam = Adam(parameters.tensors, stage.rates.by_name(stage.objective.spacing(len(parameters))))
+        searches = {int(part * steps) for part in self.searches}
+        for step in range(steps):
+            if step in searches:
+                parameters = self.search.improve(stage, parameters, _unrounded)
+            train_step(stage, parameters, adam, _unrounded(parameters))
+        return parameters, adam
+
+
+def _unrounded(parameters: CodebookParameters) -> Parameters:
+    return parameters.expanded().ordered()
 
 
 def train_step(

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from taichi_gs.fit.adam import LearningRates
 from taichi_gs.fit.clustering import Clustering
-from taichi_gs.fit.codeword_training import train_codewords
+from taichi_gs.fit.codeword_training import CodewordTraining
 from taichi_gs.fit.config import FitConfig
 from taichi_gs.fit.lagrangian import Lagrangian
-from taichi_gs.fit.objective import Objective, ObjectiveSettings
+from taichi_gs.fit.objective import GaussianCounts, Objective, ObjectiveSettings
 from taichi_gs.fit.parameters import Bounds, Parameters
 from taichi_gs.fit.pytorch_threads import one_pytorch_thread
 from taichi_gs.fit.quantization_aware import QuantizationAware
@@ -57,6 +57,7 @@ class Hyperparameters:
     lagrangian: Lagrangian = field(default_factory=Lagrangian)
     unconstrained: Unconstrained = field(default_factory=Unconstrained)
     clustering: Clustering = field(default_factory=Clustering)
+    codeword_training: CodewordTraining = field(default_factory=CodewordTraining)
     quantization_aware: QuantizationAware = field(default_factory=QuantizationAware)
 
 
@@ -65,9 +66,9 @@ def make_objective(
 ) -> Objective:
     """Return what a fit to a picture [3, H, W], RGB from 0 to 1, on the renderer's device, is judged by."""
     chosen = hyperparameters or Hyperparameters()
-    num_first = chosen.unconstrained.num_gaussians(config, picture[0].numel())
+    counts = GaussianCounts(chosen.unconstrained.num_gaussians(config, picture[0].numel()), config.num_gaussians)
     tuning = chosen.tuning or TUNINGS[config.tune]
-    return Objective(picture, config.loss, num_first, renderer, tuning, chosen.objective)
+    return Objective(picture, config.loss, counts, renderer, tuning, chosen.objective)
 
 
 def fit(
@@ -109,5 +110,5 @@ def _run_stages(
     first, second, third = (max(1, round(share * config.steps)) for share in shares)
     parameters, adam = chosen.unconstrained.run(stage, first)
     coded = chosen.clustering.run(stage, parameters, adam, second)
-    adam = train_codewords(stage, coded, third)
+    coded, adam = chosen.codeword_training.run(stage, coded, third)
     return chosen.quantization_aware.run(stage, coded, adam, config.steps - first - second - third)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,20 +25,36 @@ class ObjectiveSettings:
     """How an objective measures.
 
     Attributes:
-        min_coarse_spacing: pixels between neighbouring Gaussians, on average, that the reduced resolution leaves: it
-            shows all they can.
-        min_coarse_side: of the reduced picture, in pixels.
+        min_spacing: pixels between neighbouring Gaussians of the budget, on average, that a resolution leaves below the
+            picture's own: it shows all they can.
+        min_choosing_spacing: likewise, while Gaussians are chosen and attracted to codewords.
+        min_coarse_spacing: likewise, between the first Gaussians, for the first steps.
+        min_coarse_side: of reduced pictures, in pixels.
         min_half_side: of half the picture, in pixels, for steps to look at it.
         num_probes: backward passes for a curvature; its relative deviation is about sqrt(2 / num_probes).
         curvature_floor: added to each curvature, in units of the channel's mean, so that vectors that hardly matter do
             not run away.
     """
 
+    min_spacing: float = 28.0
+    min_choosing_spacing: float = 14.0
     min_coarse_spacing: float = 3.0
     min_coarse_side: int = 32
     min_half_side: int = 32
     num_probes: int = 4
     curvature_floor: float = 0.1
+
+
+class GaussianCounts(NamedTuple):
+    """How many Gaussians a fit has, from which follows how much of a picture they can show.
+
+    Attributes:
+        first: in the first stage.
+        budget: at most that many are left in the end; None if the whole picture is to be looked at, however few.
+    """
+
+    first: int
+    budget: int | None = None
 
 
 class Objective:
@@ -47,17 +64,19 @@ class Objective:
     weight: in what Gaussians are worth, in curvatures and so in codebooks and in precision, and in λ.
 
     Attributes:
-        full: the picture. Its steps, and those of `half`, also count errors that blocks of pixels share.
+        size: (H, W) of the picture.
+        full: the picture, averaged over blocks where few Gaussians cannot show more. Its steps, and those of
+            `choosing`, also count errors that blocks of pixels share.
         coarse: the picture averaged over blocks of a power of two, for the first steps; may be `full`.
-        half: the picture averaged over blocks of two, which takes turns with `full` afterwards, until codewords are
-            trained; may be `full`.
+        choosing: resolutions that take turns afterwards, until codewords are trained: `full` or, with few Gaussians,
+            half of it, and if the tuning has it, half of that.
     """
 
     def __init__(
         self,
         picture: Tensor,
         loss: str,
-        num_gaussians: int,
+        counts: GaussianCounts,
         renderer: Renderer,
         tuning: Tuning | None = None,
         settings: ObjectiveSettings | None = None,
@@ -67,7 +86,7 @@ class Objective:
         Args:
             picture: [3, H, W], RGB from 0 to 1.
             loss: a name in LOSSES.
-            num_gaussians: that begin the fit; the reduced resolution follows from it.
+            counts: how many Gaussians there are; resolutions follow from them.
             renderer: draws Gaussians.
             tuning: how errors count; all alike if None.
             settings: how it measures.
@@ -76,49 +95,54 @@ class Objective:
         self._settings = settings or ObjectiveSettings()
         self._loss, self._renderer, self._num_steps = LOSSES[loss], renderer, 0
         self.size: tuple[int, int] = (picture.shape[1], picture.shape[2])
-        self._is_weighted, self._grain = tuning.weights is not None, tuning.grain
-        weights = torch.ones_like(picture[0]) if tuning.weights is None else tuning.weights.of(picture)
+        self._picture, self._is_weighted = picture, tuning.weights is not None
+        spacing = 0.0 if counts.budget is None else self.spacing(counts.budget)
+        factor = self._factor(spacing, self._settings.min_spacing)
+        # Texture is no use to a picture that is so far from showing any.
+        self._grain = tuning.grain if factor == 1 else None
+        seen = picture if factor == 1 else _averaged(picture, factor)
+        weights = torch.ones_like(seen[0]) if tuning.weights is None else tuning.weights.of(seen)
         blocks = tuning.importances_of_blocks
-        self.full = Resolution(picture, weights, self.size, renderer, importances_of_blocks=blocks)
-        self.coarse = self._reduced(self._coarse_factor(num_gaussians))
-        takes_turns = tuning.importance_of_half > 0.0 and min(self.size) // 2 >= self._settings.min_half_side
-        self.half = self._reduced(2, tuning.importance_of_half, blocks) if takes_turns else self.full
+        self.full = Resolution(seen, weights, self.size, renderer, importances_of_blocks=blocks)
+        first_spacing = self.spacing(counts.first) / factor
+        self.coarse = self._reduced(self._factor(first_spacing, self._settings.min_coarse_spacing))
+        finest = 2 if spacing / (2 * factor) >= self._settings.min_choosing_spacing else 1
+        turns = [(finest, 1.0), (2 * finest, tuning.importance_of_half)]
+        smallest = min(self.full.size) // self._settings.min_half_side
+        self.choosing = tuple(
+            self._reduced(own, importance, blocks) for own, importance in turns if importance > 0.0 and own <= smallest
+        ) or (self.full,)
 
     def _reduced(
         self, factor: int, importance: float = 1.0, importances_of_blocks: tuple[float, float] = NO_BLOCKS
     ) -> Resolution:
-        """The picture averaged over blocks."""
+        """The picture that is looked at, averaged over blocks."""
         if factor == 1:
             return self.full
-        size = (-(-self.size[0] // factor), -(-self.size[1] // factor))
-        picture, weights = (
-            functional.interpolate(planes[None], size=size, mode="area")[0]
-            for planes in (self.full.picture, self.full.weights[None])
-        )
+        picture, weights = (_averaged(planes, factor) for planes in (self.full.picture, self.full.weights[None]))
         return Resolution(picture, weights[0], self.size, self._renderer, importance, importances_of_blocks)
 
-    def _coarse_factor(self, num_gaussians: int) -> int:
-        factor, settings = 1, self._settings
-        spacing = math.sqrt(math.prod(self.size) / max(num_gaussians, 1))
+    def _factor(self, spacing: float, min_spacing: float) -> int:
+        """The power of two by which the picture can be reduced so that a spacing in its pixels stays large enough."""
+        factor = 1
         while (
-            spacing / (2 * factor) >= settings.min_coarse_spacing
-            and min(self.size) // (2 * factor) >= settings.min_coarse_side
+            spacing / (2 * factor) >= min_spacing and min(self.size) // (2 * factor) >= self._settings.min_coarse_side
         ):
             factor *= 2
         return factor
 
     def spacing(self, num_gaussians: int) -> float:
         """The mean distance between so many Gaussians, in pixels."""
-        return math.sqrt(math.prod(self.size) / num_gaussians)
+        return math.sqrt(math.prod(self.size) / max(num_gaussians, 1))
 
     def resolution_of(self, step: int) -> Resolution:
         """The resolution that a step looks at while Gaussians are chosen and attracted to codewords.
 
-        The full picture and half of it take turns. Errors that are as wide as a few pixels are what people see and what
+        The picture and half of it take turns. Errors that are as wide as a few pixels are what people see and what
         MS-SSIM counts, and half the picture has a quarter of the pixels. Afterwards all steps look at the full picture:
         on half of it, fine Gaussians are not drawn as the mean of what they are.
         """
-        return self.half if step % 2 else self.full
+        return self.choosing[step % len(self.choosing)]
 
     def backward(self, parameters: Parameters, resolution: Resolution) -> Tensor:
         """Add the loss's gradients to the leaves behind `parameters`: once in every step of a fit.
@@ -132,20 +156,31 @@ class Objective:
 
     def squared_error(self, parameters: Parameters) -> Tensor:
         """The sum of weighted squared errors of the full picture, differentiably."""
-        splats = parameters.splats(self.size, self.size)
+        splats = parameters.splats(self.size, self.full.size)
         return self._renderer.squared_error(splats, self.full.picture, self.full.weights)
 
-    def decoded_error(self, squared_error: Tensor) -> float:
-        """The full picture's squared error when it is decoded, about, from that before rounding.
+    def decoded_error(self, squared_error: Tensor, resolution: Resolution) -> float:
+        """The squared error of `full` when it is decoded, about, from that of a resolution before rounding.
 
         At least what rounding to 8 bits makes of a perfect picture: below that, nothing is worth a bit.
         """
-        return max(float(squared_error), self.full.picture.numel() / (12.0 * 255.0**2))
+        error, full = float(squared_error), self.full
+        if resolution is not full:
+            # Blocks are drawn as one colour, nearly: their pixels' deviations from it add to the error of their means.
+            blocks = functional.interpolate(resolution.picture[None], size=full.size, mode="nearest")[0]
+            scale = full.picture.numel() / resolution.picture.numel()
+            error = scale * error + float((full.weights * (full.picture - blocks).square()).sum())
+        return max(error, full.picture.numel() / (12.0 * 255.0**2))
 
     def removal_errors(self, parameters: Parameters) -> Tensor:
         """How much removing each Gaussian alone would add [N] to the weighted squared error of the full picture."""
-        splats = parameters.splats(self.size, self.size)
+        splats = parameters.splats(self.size, self.full.size)
         return self._renderer.removal_errors(splats, self.full.picture, self.full.weights)
+
+    def replacement_errors(self, parameters: Parameters, rows: Tensor, candidates: Parameters) -> Tensor:
+        """How much each of M candidates, in the place of the Gaussian of `rows` [M], adds [M] to that same error."""
+        splats, others = (p.splats(self.size, self.full.size) for p in (parameters, candidates))
+        return self._renderer.replacement_errors(splats, rows, others, self.full.picture, self.full.weights)
 
     def grain_codes(self, parameters: Parameters, codewords: Tensor, num_codewords: int) -> Tensor | None:
         """The strength codes [num_codewords] of the texture that is left out, if the tuning has grain.
@@ -157,9 +192,9 @@ class Objective:
         """
         if self._grain is None:
             return None
-        splats = parameters.splats(self.size, self.size)
+        splats = parameters.splats(self.size, self.full.size)
         colors = splats.colors.detach().requires_grad_()
-        image = self._renderer.render(replace(splats, colors=colors), self.size)
+        image = self._renderer.render(replace(splats, colors=colors), self.full.size)
         roughness = self._grain.roughness(self.full.picture - image.detach())
         # By a Gaussian's colour, a pixel has as its derivative the part that the Gaussian has in it.
         ones = torch.ones_like(roughness)
@@ -182,16 +217,18 @@ class Objective:
 
     def weighted_psnr(self, pixels: NDArray[np.uint8]) -> float:
         """The PSNR in dB of decoded pixels [H, W, 3], each error times its weight: what files are ranked by."""
-        levels = to_levels(self.full.picture)
-        errors = (torch.tensor(pixels).permute(2, 0, 1).to(levels) - levels).square()
-        mean = float((self.full.weights * errors).mean(dtype=torch.float64))
+        levels = 255.0 * self.full.picture if self.full.size != self.size else to_levels(self.full.picture)
+        decoded = torch.tensor(pixels).permute(2, 0, 1).to(levels)
+        if self.full.size != self.size:
+            decoded = functional.interpolate(decoded[None], size=self.full.size, mode="area")[0]
+        mean = float((self.full.weights * (decoded - levels).square()).mean(dtype=torch.float64))
         return math.inf if mean == 0.0 else 10.0 * math.log10(255.0**2 / mean)
 
     def has_psnr(self, parameters: Parameters, min_psnr: float) -> bool:
         """Tell whether the full picture, drawn and rounded to 8 bits, has a PSNR of `min_psnr` dB; unweighted."""
         with torch.no_grad():
             image = self._renderer.render(parameters.splats(self.size, self.size), self.size)
-        errors = (to_levels(image) - to_levels(self.full.picture)).square()
+        errors = (to_levels(image) - to_levels(self._picture)).square()
         most: float = 255.0**2 * 10.0 ** (-0.1 * min_psnr)
         return float(errors.mean(dtype=torch.float64)) <= most
 
@@ -213,7 +250,7 @@ class Objective:
         """
         moves = torch.zeros_like(parameters.means).requires_grad_()
         moved = parameters.means.detach() + (moves if steps is None else (moves[:, :, None] * steps).sum(dim=1))
-        splats = replace(parameters, means=moved).splats(self.size, self.size)
+        splats = replace(parameters, means=moved).splats(self.size, self.full.size)
         inputs = [moves, parameters.log_covariances, parameters.color_codes]
         values = self._squared_gradients(splats, inputs, generator)
         tiny, floor = torch.finfo(torch.float32).tiny, self._settings.curvature_floor
@@ -222,7 +259,7 @@ class Objective:
     def _squared_gradients(self, splats: Splats, inputs: list[Tensor], generator: torch.Generator) -> list[Tensor]:
         """The mean over probes of (J^T W^1/2 z)^2 by each of `inputs`, which `splats` depend on."""
         with torch.no_grad():
-            image = self._renderer.render(splats, self.size)
+            image = self._renderer.render(splats, self.full.size)
         root = self.full.weights.rsqrt()
         between = image + 0.5 * root
         totals, num_probes = [torch.zeros_like(p) for p in inputs], self._settings.num_probes
@@ -234,3 +271,9 @@ class Objective:
             for total, gradient in zip(totals, gradients, strict=True):
                 total += gradient.square() / num_probes
         return totals
+
+
+def _averaged(planes: Tensor, factor: int) -> Tensor:
+    """Planes [C, H, W] averaged over blocks whose sides are `factor`, or nearly."""
+    size = (-(-planes.shape[1] // factor), -(-planes.shape[2] // factor))
+    return functional.interpolate(planes[None], size=size, mode="area")[0]

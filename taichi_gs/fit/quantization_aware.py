@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from taichi_gs.fit.adam import Adam, decay
+from taichi_gs.fit.codeword_search import CodewordSearch
 from taichi_gs.fit.codeword_training import train_step
 from taichi_gs.fit.parameters import COLORS, CodebookParameters
 from taichi_gs.fit.precision import Precision
@@ -27,6 +28,8 @@ class QuantizationAware:
         final_rate: the factor on them that is left at the end of the stage.
         lattices_every: steps from one finding of the lattices to the next. They follow the codewords, which hardly
             change in so few steps, and their integers are found on the host, whatever the device.
+        searches: the fractions of the stage after which other codewords are tried.
+        search: how they are.
         precision: how finely is rounded.
         pruning: which Gaussians go.
     """
@@ -34,21 +37,28 @@ class QuantizationAware:
     rate_factor: float = 0.6
     final_rate: float = 0.05
     lattices_every: int = 10
+    searches: tuple[float, ...] = (0.0, 0.5, 1.0)
+    search: CodewordSearch = field(default_factory=CodewordSearch)
     precision: Precision = field(default_factory=Precision)
     pruning: Pruning = field(default_factory=Pruning)
 
     def run(self, stage: Stage, parameters: CodebookParameters, adam: Adam, steps: int) -> QuantizedGaussians:
-        """Train what the file will hold, indices frozen, and return it."""
+        """Train what the file will hold, and return it."""
         pruning, config = self.pruning, stage.config
         rounding = self.precision.choose(stage, parameters, pruning.aimed_bytes(config.max_bytes))
         size_checks = {int(part * steps) for part in pruning.size_checks}
+        searches = {int(part * steps) for part in self.searches}
         for step in range(steps):
+            if step in searches:
+                parameters = self.search.improve(stage, parameters, rounding.rounded)
             if step in size_checks:
                 parameters = self._fitting(stage, parameters, adam, rounding, pruning.aimed_bytes(config.max_bytes))
             if step in size_checks or step % self.lattices_every == 0:
                 lattice = rounding.lattice(parameters)
             factor = self.rate_factor * decay(step / steps, final=self.final_rate)
             train_step(stage, parameters, adam, rounding.rounded(parameters, lattice), factor)
+        if steps in searches:
+            parameters = self.search.improve(stage, parameters, rounding.rounded)
         if rounding.grain is not None:
             drawn, words = rounding.rounded(parameters), parameters.codewords[COLORS]
             grain = stage.objective.grain_codes(drawn, parameters.indices[COLORS], len(words))

@@ -19,6 +19,7 @@ from taichi_gs.kernels.blend import PLANES, TILE, make_sum_pairs
 from taichi_gs.kernels.dispatch import blend_kernels
 from taichi_gs.kernels.projection import make_project
 from taichi_gs.kernels.removal import make_removal
+from taichi_gs.kernels.replacement import make_replacement
 from taichi_gs.kernels.runtime import Form
 from taichi_gs.model.blending import Blending
 
@@ -149,6 +150,34 @@ class Renderer:
         errors = torch.segment_reduce(by_rank, "sum", offsets=lists.rank_offsets, unsafe=True)
         return torch.empty_like(errors).scatter_(0, lists.order.long(), errors).to(means.dtype)
 
+    def replacement_errors(
+        self, splats: Splats, rows: Tensor, candidates: Splats, picture: Tensor, weights: Tensor | None = None
+    ) -> Tensor:
+        """Return by how much `squared_error` changes when one Gaussian is replaced by a candidate, [M].
+
+        Only for normalised blending. Otherwise as `removal_errors`.
+
+        Args:
+            splats: the Gaussians.
+            rows: [M] integers, the Gaussian in whose place each candidate is.
+            candidates: M Gaussians, of which each alone is drawn with all the others of `splats`.
+            picture: as for `squared_error`.
+            weights: likewise.
+        """
+        *tensors, background = (t.detach() for t in splats.tensors)
+        gaussians, others = _Rows(*tensors), _Rows(*(t.detach() for t in candidates.tensors[:4]))
+        picture = picture.detach().contiguous()
+        scene = _Scene(splats.order, (picture.shape[1], picture.shape[2]), splats.blending, self.form)
+        projected = _project(gaussians, scene)
+        image = _draw(gaussians, projected, background, scene)
+        errors = image.new_empty(len(rows))
+        if len(rows):
+            own_rows = (gaussians.means, *projected[:2], gaussians.colors, rows.to(torch.int32))
+            other_rows = (others.means, *_conics_of(others, scene.blending), others.colors)
+            compared = (image, picture, _weights_of(picture, weights), errors)
+            make_replacement(taichi_dtype(image))(*(raw(t) for t in (*own_rows, *other_rows, *compared)))
+        return errors
+
 
 def _weights_of(picture: Tensor, weights: Tensor | None) -> Tensor:
     return torch.ones_like(picture[0]) if weights is None else weights.detach().contiguous()
@@ -182,11 +211,17 @@ class _Projected(NamedTuple):
 
 
 def _project(gaussians: _Rows, scene: _Scene) -> _Projected:
+    conics, extents = _conics_of(gaussians, scene.blending)
+    return _Projected(conics, extents, _list_tiles(gaussians.means, extents, scene))
+
+
+def _conics_of(gaussians: _Rows, blending: Blending) -> tuple[Tensor, Tensor]:
+    """The conics [N, 4] and the extents [N, 2]."""
     means, log_covariances, _, amplitudes = gaussians
     conics, extents = means.new_empty(len(means), 4), means.new_empty(len(means), 2)
     inputs = (log_covariances, amplitudes, conics, extents)
-    make_project(taichi_dtype(means), scene.blending)(*(raw(t) for t in inputs))
-    return _Projected(conics, extents, _list_tiles(means, extents, scene))
+    make_project(taichi_dtype(means), blending)(*(raw(t) for t in inputs))
+    return conics, extents
 
 
 def _draw(gaussians: _Rows, projected: _Projected, background: Tensor, scene: _Scene) -> Tensor:

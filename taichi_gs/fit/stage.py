@@ -55,6 +55,7 @@ class Stage:
             tensors["color_codes"][:, CHROMA_CHANNELS] = 0.0
             tensors["background"][:] = tensors["background"].mean()
 
-    def weight_of_a_bit(self, squared_error: Tensor, num_gaussians: int) -> float:
-        """λ, the squared error that one bit is worth, where the picture has `squared_error`."""
-        return self.lagrangian.weight(self.objective.decoded_error(squared_error), num_gaussians, self.config)
+    def weight_of_a_bit(self, squared_error: Tensor, num_gaussians: int, resolution: Resolution | None = None) -> float:
+        """λ, the squared error that one bit is worth, where a resolution, `full` if None, has `squared_error`."""
+        error = self.objective.decoded_error(squared_error, resolution or self.objective.full)
+        return self.lagrangian.weight(error, num_gaussians, self.config)

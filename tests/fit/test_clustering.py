@@ -18,7 +18,7 @@ from taichi_gs.fit.clustering import Clustering
 from taichi_gs.fit.config import FitConfig
 from taichi_gs.fit.fit import Hyperparameters
 from taichi_gs.fit.lagrangian import Lagrangian
-from taichi_gs.fit.objective import Objective, ObjectiveSettings
+from taichi_gs.fit.objective import GaussianCounts, Objective, ObjectiveSettings
 from taichi_gs.fit.parameters import CODED, ROWS, CodebookParameters, Parameters
 from taichi_gs.fit.resolution import Resolution
 from taichi_gs.fit.stage import Stage
@@ -91,7 +91,7 @@ def test_those_go_that_the_picture_misses_least(blending: Blending, budget: int,
 
     errors = np.array([squared_error(i) for i in range(n)])
     chosen, generator = Hyperparameters(), torch.Generator().manual_seed(1)
-    objective = Objective(picture, "l2", n, renderer(), weighted_by(weights if weighted else None))
+    objective = Objective(picture, "l2", GaussianCounts(n), renderer(), weighted_by(weights if weighted else None))
     stage = Stage(objective, config, chosen.rates, chosen.bounds, chosen.lagrangian, generator, nothing)
     coded = Clustering().run(stage, start, Adam(start.tensors, SLOWLY), 1)
     assert rows_of(coded, start) == sorted(np.argsort(-errors)[:budget].tolist())

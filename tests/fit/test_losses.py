@@ -12,7 +12,7 @@ from small_fits import doubles_of, in_order, noise, random_parameters, renderer,
 from torch import Tensor
 
 from taichi_gs.fit.losses import l1_ssim_of
-from taichi_gs.fit.objective import Objective
+from taichi_gs.fit.objective import GaussianCounts, Objective
 from taichi_gs.model.blending import Blending
 
 
@@ -87,7 +87,7 @@ def test_backward_adds_the_gradients_of_the_loss(loss: str, blending: Blending, 
     parameters = in_order(random_parameters(6, size, blending), order)
     picture = noise(*size)
     weights = pixel_weights(size) if weighted else torch.ones(size, dtype=torch.float64)
-    objective = Objective(picture, loss, 6, renderer(), weighted_by(weights if weighted else None))
+    objective = Objective(picture, loss, GaussianCounts(6), renderer(), weighted_by(weights if weighted else None))
     squared_error = objective.backward(parameters, objective.full)
     assert not squared_error.requires_grad
 
@@ -107,7 +107,7 @@ def test_each_step_looks_at_another_band_at_its_own_resolution() -> None:
     """The gradients of several steps, at either resolution, against those of the bands that are next."""
     size = (400, 64)
     parameters = random_parameters(3, size, "normalized")
-    objective = Objective(noise(*size), "l1-ssim", 3, renderer())
+    objective = Objective(noise(*size), "l1-ssim", GaussianCounts(3), renderer())
     assert objective.coarse.size == (200, 32)
     seen = []
     for step, resolution in enumerate((objective.coarse, objective.coarse, objective.full, objective.coarse)):

@@ -14,14 +14,14 @@ from render_scenes import pixel_weights
 from small_fits import doubles_of, in_order, noise, random_parameters, renderer, twin_of, weighted_by
 from torch import Tensor
 
-from taichi_gs.fit.objective import Objective, ObjectiveSettings
+from taichi_gs.fit.objective import GaussianCounts, Objective, ObjectiveSettings
 from taichi_gs.fit.parameters import ROWS, Parameters
 from taichi_gs.fit.tuning import Tuning
 from taichi_gs.model.blending import Blending
 
 
 def objective_of(picture: Tensor, weights: Tensor | None = None, loss: str = "l2", num_gaussians: int = 1) -> Objective:
-    return Objective(picture, loss, num_gaussians, renderer(), weighted_by(weights))
+    return Objective(picture, loss, GaussianCounts(num_gaussians), renderer(), weighted_by(weights))
 
 
 # The reduced copy
@@ -54,7 +54,7 @@ def test_what_a_coarse_picture_may_be_can_be_chosen() -> None:
         (ObjectiveSettings(min_coarse_side=8), (8, 12)),
         (ObjectiveSettings(min_coarse_side=8, min_coarse_spacing=15.0), (16, 24)),  # one Gaussian in 64 pixels
     ):
-        objective = Objective(noise(64, 96), "l2", 1, renderer(), settings=settings)
+        objective = Objective(noise(64, 96), "l2", GaussianCounts(1), renderer(), settings=settings)
         assert objective.coarse.size == coarse
 
 
@@ -87,7 +87,9 @@ def test_psnr() -> None:
 
 def test_full_and_half_pictures_take_turns() -> None:
     picture, weights = noise(64, 96), pixel_weights((64, 96)).float()
-    objective = Objective(picture, "l2", 10, renderer(), replace(weighted_by(weights), importance_of_half=3.0))
+    objective = Objective(
+        picture, "l2", GaussianCounts(10), renderer(), replace(weighted_by(weights), importance_of_half=3.0)
+    )
     full, half = objective.resolution_of(8), objective.resolution_of(9)
     assert full is objective.full
     assert half.size == (32, 48)
@@ -103,9 +105,9 @@ def test_full_and_half_pictures_take_turns() -> None:
 def test_blocks_count_at_the_full_picture_and_at_half_of_it() -> None:
     importances = (3.0, 0.5)
     tuning = Tuning(importance_of_half=1.0, importances_of_blocks=importances)
-    objective = Objective(noise(128, 192), "l2", 1, renderer(), tuning)
+    objective = Objective(noise(128, 192), "l2", GaussianCounts(1), renderer(), tuning)
     assert objective.coarse.size == (32, 48)
-    resolutions = (objective.full, objective.half, objective.coarse)
+    resolutions = (*objective.choosing, objective.coarse)
     parameters = random_parameters(20, (128, 192), "normalized")
     for resolution, counted in zip(resolutions, (importances, importances, (0.0, 0.0)), strict=True):
         errors = resolution.render(parameters).detach().double() - resolution.picture
@@ -118,7 +120,7 @@ def test_blocks_count_at_the_full_picture_and_at_half_of_it() -> None:
 
 @pytest.mark.parametrize(("size", "importance"), [((63, 96), 1.0), ((96, 40), 1.0), ((64, 96), 0.0)])
 def test_small_pictures_and_most_tunings_have_one_resolution(size: tuple[int, int], importance: float) -> None:
-    objective = Objective(noise(*size), "l2", 10, renderer(), Tuning(importance_of_half=importance))
+    objective = Objective(noise(*size), "l2", GaussianCounts(10), renderer(), Tuning(importance_of_half=importance))
     assert objective.resolution_of(1) is objective.resolution_of(2) is objective.full
 
 
@@ -127,8 +129,33 @@ def test_a_decoded_picture_is_never_better_than_8_bits() -> None:
     rounded = torch.floor(255 * levels + 0.5) / 255
     expected = float((rounded - levels).double().square().sum())
     objective = objective_of(levels)
-    assert objective.decoded_error(torch.tensor(0.0)) == pytest.approx(expected, rel=0.02)
-    assert objective.decoded_error(torch.tensor(7.25)) == 7.25
+    assert objective.decoded_error(torch.tensor(0.0), objective.full) == pytest.approx(expected, rel=0.02)
+    assert objective.decoded_error(torch.tensor(7.25), objective.full) == 7.25
+
+
+@pytest.mark.parametrize("num_gaussians", [3, 7, 8, 31, 41, 42, 167, 168])
+def test_few_gaussians_are_compared_with_a_smaller_picture(num_gaussians: int) -> None:
+    """As small as leaves 28 pixels between them, and 14 while they are chosen; but none is less than 32 high."""
+    tuning, size = Tuning(importance_of_half=1.0), (256, 512)
+    objective = Objective(noise(*size), "l2", GaussianCounts(num_gaussians, num_gaussians), renderer(), tuning)
+    spacing = math.sqrt(256 * 512 / num_gaussians)
+    factor = max(f for f in (1, 2, 4, 8) if f == 1 or spacing / f >= 28)
+    choosing = 2 * factor if spacing / (2 * factor) >= 14 else factor
+    expected = [factor, *(f for f in (choosing, 2 * choosing) if f <= 8)]
+    sizes = [resolution.size for resolution in (objective.full, *objective.choosing)]
+    assert sizes == [(256 // f, 512 // f) for f in expected]
+
+
+def test_the_error_of_a_smaller_picture_tells_that_of_the_larger() -> None:
+    """Of flat Gaussians: all that the blocks differ from their means is added."""
+    size, picture = (64, 96), noise(64, 96)
+    objective = Objective(picture, "l2", GaussianCounts(6, 6), renderer())
+    assert (objective.full.size, objective.choosing[0].size) == (size, (32, 48))
+    parameters = random_parameters(3, size, "normalized")
+    parameters = replace(parameters, log_covariances=parameters.log_covariances.detach() * 0.0 + 16.0)
+    error = objective.choosing[0].cost(parameters)[1]
+    expected = float(objective.squared_error(parameters).detach())
+    assert objective.decoded_error(error, objective.choosing[0]) == pytest.approx(expected, rel=0.01)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -217,7 +244,9 @@ def test_curvatures_estimate_the_diagonal_of_the_gauss_newton_matrix(
         steps = steps.to(parameters.means)
 
     settings, picture = ObjectiveSettings(num_probes=num_probes, curvature_floor=0.1), noise(*size)
-    objective = Objective(picture, "l2", 4, renderer(), weighted_by(weights if weighted else None), settings)
+    objective = Objective(
+        picture, "l2", GaussianCounts(4), renderer(), weighted_by(weights if weighted else None), settings
+    )
     found = objective.curvatures(parameters, torch.Generator().manual_seed(0), steps)
     assert list(found) == list(ROWS)
     for name, jacobian in zip(ROWS, (means, *others), strict=True):

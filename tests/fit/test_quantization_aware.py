@@ -14,7 +14,7 @@ from small_fits import clustered, config_of, photograph
 from torch import Tensor
 
 from taichi_gs.fit.adam import Adam
-from taichi_gs.fit.codeword_training import train_codewords
+from taichi_gs.fit.codeword_training import CodewordTraining
 from taichi_gs.fit.parameters import CODED, CodebookParameters, Parameters
 from taichi_gs.fit.precision import Precision
 from taichi_gs.fit.prune import Pruning
@@ -47,7 +47,7 @@ def psnr_of(quantized: QuantizedGaussians) -> float:
 def test_training_codewords_improves_the_picture_and_keeps_indices() -> None:
     stage, coded, _, errors = state_before()
     before = {name: indices.clone() for name, indices in coded.indices.items()}
-    adam = train_codewords(stage, coded, 60)
+    coded, adam = CodewordTraining(searches=()).run(stage, coded, 60)
     assert len(errors) == 60
     assert np.mean(errors[-5:]) < 0.8 * np.mean(errors[:5])
     for name in CODED:
@@ -60,7 +60,7 @@ def test_quantization_aware_training_improves_what_a_decoder_sees() -> None:
     results = []
     for steps in (0, 60):
         stage, coded, adam, errors = state_before()
-        results.append(psnr_of(QuantizationAware().run(stage, coded, adam, steps)))
+        results.append(psnr_of(QuantizationAware(searches=(0.5,)).run(stage, coded, adam, steps)))
         assert len(errors) == steps
     assert results[1] > results[0] + 0.8
     # What is drawn in training is rounded too: its error is that of the file.
@@ -70,7 +70,7 @@ def test_quantization_aware_training_improves_what_a_decoder_sees() -> None:
 def test_bits_and_codebooks_are_what_was_asked_for() -> None:
     bits: dict[str, Any] = {"position_bits": 5, "covariance_bits": (4,) * 3, "color_bits": (4,) * 4}
     stage, coded, adam, _ = state_before(2, num_gaussians=30, k=8, **bits)
-    quantized = QuantizationAware().run(stage, coded, adam, 2)
+    quantized = QuantizationAware(searches=()).run(stage, coded, adam, 2)
     assert (quantized.grid_size, quantized.subdivision) == ((24, 32), 0)
     codebooks = (quantized.covariance_codebook, quantized.color_codebook)
     # Training may move codewords a little apart.
@@ -122,7 +122,7 @@ def test_what_a_psnr_does_not_need_goes_in_the_end(below: float) -> None:
 def test_without_steps_the_file_is_that_of_the_parameters_as_they_are() -> None:
     stage, coded, adam, _ = state_before()
     state = stage.generator.get_state()
-    quantized = QuantizationAware().run(stage, coded, adam, 0)
+    quantized = QuantizationAware(searches=()).run(stage, coded, adam, 0)
     stage.generator.set_state(state)
     expected = Precision().choose(stage, coded, None).integers(coded)
     assert serialize(quantized) == serialize(expected)

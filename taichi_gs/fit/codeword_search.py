@@ -1,0 +1,122 @@
+"""Other codewords for Gaussians, found by trying them on the picture.
+
+K-means judges a codeword by the curvature of the error at one Gaussian's own values. While codewords are trained, those
+judgements grow old, and codewords lie further apart than the errors are parabolas. So codewords near to its own are
+drawn in a Gaussian's place, all its neighbours as they are, and the exact error and the index's bits decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from taichi_gs.fit.kmeans import index_bits
+from taichi_gs.fit.parameters import CODED, CodebookParameters, Parameters
+from taichi_gs.fit.stage import Stage
+
+
+@dataclass(frozen=True)
+class CodewordSearch:
+    """How codewords are tried.
+
+    Attributes:
+        num_candidates: the codewords that are tried, those nearest to a Gaussian's own.
+        rounds: in each, Gaussians that are far apart change; the others are tried again, as their neighbours are now.
+        reach: half the side of the box that a Gaussian keeps from changing others, in standard deviations.
+        block: the side, in pixels, of the squares in which boxes are counted.
+    """
+
+    num_candidates: int = 8
+    rounds: int = 8
+    reach: float = 1.5
+    block: int = 8
+
+    @torch.no_grad()
+    def improve(
+        self, stage: Stage, parameters: CodebookParameters, draw: Callable[[CodebookParameters], Parameters]
+    ) -> CodebookParameters:
+        """Return Gaussians with codewords of less error and fewer bits, weighed by λ; all else is shared.
+
+        Args:
+            stage: what they are judged by.
+            parameters: the Gaussians, of normalised blending: in any other nothing is changed.
+            draw: makes of them what a decoder will see, or what comes near to it.
+        """
+        if parameters.blending != "normalized":
+            return parameters
+        bit_weight = stage.weight_of_a_bit(stage.objective.squared_error(draw(parameters)), len(parameters))
+        for name in CODED:
+            parameters = self._improve(stage, parameters, draw, name, bit_weight)
+        return parameters
+
+    def _improve(
+        self,
+        stage: Stage,
+        parameters: CodebookParameters,
+        draw: Callable[[CodebookParameters], Parameters],
+        name: str,
+        bit_weight: float,
+    ) -> CodebookParameters:
+        count = min(self.num_candidates, len(parameters.codewords[name]) - 1)
+        if count == 0:
+            return parameters
+        drawn, own = draw(parameters), parameters.indices[name]
+        words = _words_as_drawn(drawn, parameters, name)
+        tried = _nearest(words, count)[own]
+        rows = torch.arange(len(own), device=own.device)
+        for _ in range(self.rounds):
+            bits = index_bits(own, len(words))
+            rest: dict[str, Any] = {
+                key: t[rows].repeat_interleave(tried.shape[1], dim=0) for key, t in drawn.rows.items()
+            }
+            candidates = replace(drawn, **rest | {name: words[tried.flatten()]})
+            in_place_of = rows.repeat_interleave(tried.shape[1])
+            changes = stage.objective.replacement_errors(drawn, in_place_of, candidates).view(tried.shape)
+            changes = changes + bit_weight * (bits[tried] - bits[own[rows]][:, None])
+            least = changes.min(dim=1)
+            gaining = (least.values < 0.0).nonzero().squeeze(1)
+            if not len(gaining):
+                break
+            rows, best = rows[gaining], tried[gaining, least.indices[gaining]]
+            order = least.values[gaining].argsort(stable=True)
+            apart = self._far_apart(drawn, rows, order, stage.objective.size)
+            own = own.index_put((rows[apart],), best[apart])
+            parameters = replace(parameters, indices=parameters.indices | {name: own})
+            rows, tried = rows[~apart], best[~apart, None]
+            drawn = draw(parameters)
+        return parameters
+
+    def _far_apart(self, drawn: Parameters, rows: Tensor, order: Tensor, size: tuple[int, int]) -> Tensor:
+        """The mask [M] of the Gaussians of `rows` whose boxes do not meet, those first in `order` [M] before others."""
+        m, u, v = drawn.log_covariances[rows].unbind(dim=1)
+        r = torch.hypot(u, v).clamp_min(1e-6)
+        slope = r.sinh() / r * u
+        variances = m.exp()[:, None] * torch.stack([r.cosh() + slope, r.cosh() - slope], dim=1)
+        half_sides, means = self.reach * variances.clamp_min(0.0).sqrt(), drawn.means[rows]
+        last = torch.tensor([size[1] - 1, size[0] - 1], device=means.device)
+        corners = (torch.minimum((means + side).clamp_min(0.0), last) for side in (-half_sides, half_sides))
+        (left, top), (right, bottom) = ((corner / self.block).long().cpu().numpy().T for corner in corners)
+        taken = np.zeros((size[0] // self.block + 1, size[1] // self.block + 1), dtype=bool)
+        apart = np.zeros(len(rows), dtype=bool)
+        for i in order.tolist():
+            box = taken[top[i] : bottom[i] + 1, left[i] : right[i] + 1]
+            if not box.any():
+                box[:] = apart[i] = True
+        return torch.from_numpy(apart).to(rows.device)
+
+
+def _words_as_drawn(drawn: Parameters, parameters: CodebookParameters, name: str) -> Tensor:
+    """The codewords [K, D], rounded as those that are drawn are."""
+    return parameters.codewords[name].index_put((parameters.indices[name],), drawn.rows[name])
+
+
+def _nearest(words: Tensor, count: int) -> Tensor:
+    """The `count` nearest other words [K, count] of each of words [K, D], in units of their channels' deviations."""
+    scaled = words / words.std(dim=0).clamp_min(1e-6) if len(words) > 1 else words
+    distances = torch.cdist(scaled, scaled).fill_diagonal_(torch.inf)
+    return distances.topk(count, dim=1, largest=False).indices
