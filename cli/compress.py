@@ -14,6 +14,7 @@ from taichi_gs.encoder.choices import (
     MAX_STEPS,
     MIN_BYTES,
     MIN_STEPS,
+    PREVIEW_BYTES,
     Device,
     LossName,
     Preset,
@@ -111,6 +112,12 @@ _bits = click.IntRange(1, 12)
     help="Refuse pictures with more pixels than this.",
 )
 @click.option("--srgb", is_flag=True, default=None, help="Convert to sRGB. This saves the bytes of an ICC profile.")
+@click.option(
+    "--preview",
+    is_flag=True,
+    default=None,
+    help=f"Make a placeholder for a page: {PREVIEW_BYTES} bytes at most, in sRGB, without transparency and profile.",
+)
 @device_option
 def compress(
     files: FileOptions, preset: Preset, device: Device, first_frame: bool, keep_metadata: bool, **options: Any
@@ -139,6 +146,7 @@ def compress(
       tgs compress photo.png --k 64 -o small.tgs
       tgs compress photo.png --bytes 20000
       tgs compress photo.png --quality 60
+      tgs compress photo.png --preview -o preview.tgs
       tgs compress *.jpg --output-dir small --preset fast
       tgs compress holiday -r --output-dir small --skip-existing
       tgs compress --files-from list.txt --shard 3/16 --output-dir small --report part3.jsonl
@@ -146,6 +154,8 @@ def compress(
     """
     from .conversion import Compression
 
+    if keep_metadata and options["preview"]:
+        raise click.UsageError("--preview and --keep-metadata exclude each other: a preview has no metadata.")
     measured = files.as_json or files.report is not None or not files.quiet
     compression = Compression(preset, device, options, first_frame, keep_metadata, measured)
     convert_files(compression, files, device)

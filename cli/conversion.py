@@ -124,7 +124,7 @@ class Compression:
         """Encode a picture, and measure what came out."""
         from taichi_gs.codec import encode
         from taichi_gs.errors import QualityError
-        from taichi_gs.pictures.convert import as_srgb
+        from taichi_gs.pictures.convert import as_asked
         from taichi_gs.pictures.read import picture_from_bytes
 
         max_pixels = self.options.get("max_pixels") or MAX_PIXELS
@@ -145,7 +145,8 @@ class Compression:
         seconds = time.perf_counter() - started
         if not self.measured:
             return Converted(encoded, len(data), {}, shortfall)
-        original = as_srgb(picture, name) if self.options.get("srgb") else picture
+        srgb, preview = (bool(self.options.get(option)) for option in ("srgb", "preview"))
+        original = as_asked(picture, srgb=srgb, preview=preview, name=name)
         facts = {"preset": self.preset, **_measure(encoded, original, self.device)}
         # Without --k the codebooks have sizes of their own; the larger stands for both.
         facts["k"] = self.options.get("k") or max(facts["covariance_k"], facts["color_k"])

@@ -36,12 +36,10 @@ def forecast(data: bytes, preset: Preset, options: Mapping[str, Any], device: De
     size = size_of(data, max_pixels=options.get("max_pixels") or MAX_PIXELS)
     if size is None:  # which the encoder will say
         return None
-    chosen = {
-        name: value for name, value in options.items() if value is not None and name not in ("max_pixels", "srgb")
-    }
-
-    num_pixels = math.prod(size)
-    seconds, fast = (TimeModel().expected_seconds(configure(each, chosen), num_pixels) for each in (preset, FAST))
+    others = ("max_pixels", "srgb", "preview")
+    chosen = {name: value for name, value in options.items() if value is not None and name not in others}
+    configs = (configure(each, chosen, preview=bool(options.get("preview"))) for each in (preset, FAST))
+    seconds, fast = (TimeModel().expected_seconds(config, math.prod(size)) for config in configs)
     if seconds < MIN_SECONDS or runs_on_gpu(device):
         return None
     if preset != "paper" and fast <= MAX_RATIO * seconds:

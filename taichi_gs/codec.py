@@ -69,8 +69,10 @@ def encode(
         first_frame: whether to take the first of several frames of a picture file.
         keep_metadata: whether to keep EXIF and XMP of a picture file or of Pillow's; those of a `Picture` are kept.
         srgb: whether to convert to sRGB instead of keeping an ICC profile, which costs some hundred bytes.
-        options: fields of EncoderConfig, over the preset's; k, the size of both codebooks; and max_pixels, the largest
-            picture that is taken, 89,478,485 by default.
+        options: fields of EncoderConfig, over the preset's; k, the size of both codebooks; max_pixels, the largest
+            picture that is taken, 89,478,485 by default; and preview, whether to make a placeholder for a page: of at
+            most 300 bytes if no other size or quality is asked for, in sRGB, over white where the picture is
+            transparent, and without profile and metadata.
 
     Raises:
         FileError: if the picture file cannot be read.
@@ -82,17 +84,20 @@ def encode(
     # Here, because decoding does without PyTorch and Pillow.
     from taichi_gs.encoder.encode import encode_picture
     from taichi_gs.encoder.presets import configure
-    from taichi_gs.pictures.convert import as_srgb
+    from taichi_gs.pictures.convert import as_asked
 
     max_pixels = _checked_pixels(options.pop("max_pixels", None))
-    config = configure(preset, options)
+    preview = options.pop("preview", False)
+    if preview and keep_metadata:
+        raise OptionError("preview and keep_metadata exclude each other: a preview has no metadata")
+    config = configure(preset, options, preview=preview)
     picture = _picture_of(image, first_frame, keep_metadata, max_pixels)
 
     def listen(step: int, num_steps: int, psnr: float) -> None:
         if progress is not None:
             progress(Progress(step, num_steps, psnr))
 
-    return encode_picture(as_srgb(picture) if srgb else picture, config, device, listen)
+    return encode_picture(as_asked(picture, srgb=srgb, preview=preview), config, device, listen)
 
 
 def decode(

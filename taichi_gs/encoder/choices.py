@@ -24,6 +24,9 @@ MAX_BUDGET = 400_000
 MIN_BYTES = 64
 """No limit below this can be met: it is the size of a file with a handful of Gaussians."""
 
+PREVIEW_BYTES = 300
+"""The most of a preview for which no other size is asked: what fits into a page beside its text."""
+
 MAX_QUALITY = 100
 """An MS-SSIM of 0.99."""
 

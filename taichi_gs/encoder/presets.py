@@ -21,6 +21,7 @@ from taichi_gs.encoder.choices import (
     MAX_STEPS,
     MIN_BYTES,
     MIN_STEPS,
+    PREVIEW_BYTES,
     Density,
     LossName,
     Preset,
@@ -93,10 +94,10 @@ class EncoderConfig:
 
 
 class EncodeOptions(TypedDict, total=False):
-    """The options of `encode`, for type checkers: the fields of EncoderConfig, `k` and `max_pixels`.
+    """The options of `encode`, for type checkers: the fields of EncoderConfig, `k`, `max_pixels` and `preview`.
 
     `k` stands for `covariance_k` and `color_k` where those are not given. `max_pixels` is the largest picture that is
-    taken.
+    taken. `preview` makes a placeholder.
     """
 
     k: int | None
@@ -121,6 +122,7 @@ class EncodeOptions(TypedDict, total=False):
     rate_model: RateModel
     hyperparameters: Hyperparameters | None
     max_pixels: int | None
+    preview: bool
 
 
 PRESETS: Mapping[Preset, EncoderConfig] = MappingProxyType(
@@ -136,8 +138,10 @@ PRESETS: Mapping[Preset, EncoderConfig] = MappingProxyType(
 """How hard `encode` tries, by name; "paper" stays as close to Zhang et al. 2024 as a real bitstream allows."""
 
 
-def configure(preset: Preset, options: Mapping[str, Any]) -> EncoderConfig:
+def configure(preset: Preset, options: Mapping[str, Any], *, preview: bool = False) -> EncoderConfig:
     """Return a preset with `options`: fields of EncoderConfig, and `k` for the size of both codebooks.
+
+    A preview has at most PREVIEW_BYTES where the options set no goal.
 
     Raises:
         OptionError: if an option, or a combination, makes no sense.
@@ -148,6 +152,8 @@ def configure(preset: Preset, options: Mapping[str, Any]) -> EncoderConfig:
     chosen: dict[str, Any] = {
         name: int(value) if isinstance(value, np.integer) else value for name, value in options.items()
     }
+    if preview and all(chosen.get(goal) is None for goal in GOALS):
+        chosen["num_bytes"] = PREVIEW_BYTES
     k = chosen.pop("k", None)
     unknown = min(chosen.keys() - EncoderConfig.__dataclass_fields__.keys(), default=None)
     if unknown is not None:

@@ -19,6 +19,7 @@ class TimeModel:
     Attributes:
         seconds_per_step: of a fit, whatever the picture.
         seconds_per_pixel: of a step.
+        most_pixels_per_byte: that a step looks at: a fit of few Gaussians sees a smaller picture.
         seconds_per_byte: of a step, and of the file, which has a Gaussian in three bytes or so.
         factor_of_ssim: of all that, with the loss "l1-ssim".
         num_fits_to_goal: that a search for a quality makes.
@@ -27,6 +28,7 @@ class TimeModel:
 
     seconds_per_step: float = 2e-3
     seconds_per_pixel: float = 18e-9
+    most_pixels_per_byte: float = 800.0
     seconds_per_byte: float = 0.7e-6
     factor_of_ssim: float = 3.3
     num_fits_to_goal: float = 2.5
@@ -36,11 +38,9 @@ class TimeModel:
         """Return the seconds to encode a picture without alpha."""
         has_goal = config.psnr is not None or config.quality is not None
         num_fits = config.restarts + (self.num_fits_to_goal - 1 if has_goal else 0)
-        a_step = (
-            self.seconds_per_step
-            + self.seconds_per_pixel * num_pixels
-            + self.seconds_per_byte * self._expected_bytes(config, num_pixels)
-        )
+        num_bytes = self._expected_bytes(config, num_pixels)
+        seen = min(num_pixels, self.most_pixels_per_byte * num_bytes)
+        a_step = self.seconds_per_step + self.seconds_per_pixel * seen + self.seconds_per_byte * num_bytes
         factor = self.factor_of_ssim if config.loss == "l1-ssim" else 1.0
         return config.steps * num_fits * factor * a_step
 

@@ -26,7 +26,7 @@ class ObjectiveSettings:
 
     Attributes:
         min_spacing: pixels between neighbouring Gaussians of the budget, on average, that a resolution leaves below the
-            picture's own: it shows all they can.
+            picture's own: it shows all they can. Where they are as far apart, there is no grain.
         min_choosing_spacing: likewise, while Gaussians are chosen and attracted to codewords.
         min_coarse_spacing: likewise, between the first Gaussians, for the first steps.
         min_coarse_side: of reduced pictures, in pixels.
@@ -36,7 +36,7 @@ class ObjectiveSettings:
             not run away.
     """
 
-    min_spacing: float = 28.0
+    min_spacing: float = 26.0
     min_choosing_spacing: float = 14.0
     min_coarse_spacing: float = 3.0
     min_coarse_side: int = 32
@@ -98,8 +98,8 @@ class Objective:
         self._picture, self._is_weighted = picture, tuning.weights is not None
         spacing = 0.0 if counts.budget is None else self.spacing(counts.budget)
         factor = self._factor(spacing, self._settings.min_spacing)
-        # Texture is no use to a picture that is so far from showing any.
-        self._grain = tuning.grain if factor == 1 else None
+        # Between Gaussians so large, noise would look like dirt, and its strengths cost bytes.
+        self._grain = tuning.grain if spacing < self._settings.min_spacing else None
         seen = picture if factor == 1 else _averaged(picture, factor)
         weights = torch.ones_like(seen[0]) if tuning.weights is None else tuning.weights.of(seen)
         blocks = tuning.importances_of_blocks

@@ -32,7 +32,7 @@ from taichi_gs.errors import DeviceError, OptionError, QualityError
 from taichi_gs.files import quoted
 from taichi_gs.format.limits import FORMAT_LIMITS
 from taichi_gs.integrations.storage import Storage
-from taichi_gs.pictures.convert import as_srgb
+from taichi_gs.pictures.convert import as_asked
 from taichi_gs.pictures.metrics import bits_per_pixel, comparable_pixels, psnr
 from taichi_gs.pictures.read import picture_from_bytes
 from taichi_gs.pictures.suffixes import MAX_PIXELS, READ_SUFFIXES
@@ -165,7 +165,8 @@ class Compress(_Worker):
             "error": shortfall,
         }
         if self.measured:
-            original = as_srgb(picture) if self.options.get("srgb") else picture
+            srgb, preview = (bool(self.options.get(option)) for option in ("srgb", "preview"))
+            original = as_asked(picture, srgb=srgb, preview=preview)
             decoded = decode_picture(encoded, device=self.device, limits=FORMAT_LIMITS)
             facts["psnr"] = psnr(*comparable_pixels(original, decoded))
         return encoded, facts

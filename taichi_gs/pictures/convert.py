@@ -72,6 +72,23 @@ def as_srgb(picture: Picture, name: str = "the picture") -> Picture:
     return replace(picture, pixels=converted[:, :, 0] if picture.mode == "L" else converted, icc_profile=None)
 
 
+def as_preview(picture: Picture, name: str = "the picture") -> Picture:
+    """Convert a picture to sRGB over white, without alpha, profile and metadata; `name` stands for it in the log."""
+    converted = as_srgb(picture, name)
+    if not converted.mode.endswith("A"):
+        return Picture(converted.pixels)
+    planes = as_planes(converted.pixels, max_pixels=None)
+    colors, alpha = planes[:, :, :-1], planes[:, :, -1:]
+    return Picture(as_byte_image((1.0 + alpha * (colors - 1.0)).astype(np.float32)))
+
+
+def as_asked(picture: Picture, *, srgb: bool = False, preview: bool = False, name: str = "the picture") -> Picture:
+    """The picture that the options `srgb` and `preview` of an encoder make a file of."""
+    if preview:
+        return as_preview(picture, name)
+    return as_srgb(picture, name) if srgb else picture
+
+
 def is_opaque(alpha: FloatImage) -> bool:
     """Tell whether alpha, 0 to 1, is 255 everywhere when rounded to 8 bits."""
     return bool(as_byte_image(alpha).min() == 255)

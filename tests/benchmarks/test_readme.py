@@ -124,6 +124,7 @@ def test_commands(folder: Path) -> None:
         "target.tgs",
         "quality.tgs",
         "quick.tgs",
+        "preview.tgs",
         "back.png",
     }
 

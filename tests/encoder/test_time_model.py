@@ -39,6 +39,10 @@ def test_what_takes_longer(more: dict[str, Any], less: dict[str, Any]) -> None:
     assert expected(**more) > 1.05 * expected(**less)
 
 
+def test_a_large_picture_in_few_bytes_takes_no_longer_than_a_small_one() -> None:
+    assert expected(50_000_000, num_bytes=300) == expected(12_000_000, num_bytes=300) < 1.5 * expected(num_bytes=300)
+
+
 def test_times_are_of_the_right_magnitude() -> None:
     """On any processor of these years: half a second to a minute for a Kodak picture, minutes for twelve megapixels."""
     assert 0.5 < expected() < 60
