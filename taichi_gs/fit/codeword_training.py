@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from taichi_gs.fit.adam import Adam
 from taichi_gs.fit.codeword_search import CodewordSearch
-from taichi_gs.fit.parameters import CodebookParameters, Parameters
+from taichi_gs.fit.parameters import CODED, CodebookParameters, Parameters
 from taichi_gs.fit.stage import Stage
 
 
@@ -22,17 +22,26 @@ class CodewordTraining:
         search: how they are.
     """
 
-    searches: tuple[float, ...] = (0.0, 0.5)
+    searches: tuple[float, ...] = (0.0, 0.5, 1.0)
     search: CodewordSearch = field(default_factory=CodewordSearch)
 
     def run(self, stage: Stage, parameters: CodebookParameters, steps: int) -> tuple[CodebookParameters, Adam]:
-        """Train the tensors of `parameters` in place; return them with new indices, and what Adam remembers of them."""
+        """Train `parameters`, and return them with what Adam remembers of them.
+
+        Tensors are trained in place; the codewords that are returned are those that a Gaussian has in the end.
+        """
         adam = Adam(parameters.tensors, stage.rates.by_name(stage.objective.spacing(len(parameters))))
         searches = {int(part * steps) for part in self.searches}
         for step in range(steps):
             if step in searches:
                 parameters = self.search.improve(stage, parameters, _unrounded)
             train_step(stage, parameters, adam, _unrounded(parameters))
+        if steps in searches:
+            parameters = self.search.improve(stage, parameters, _unrounded)
+        for name in CODED:  # how finely to round depends on those alone that the file will have
+            used = parameters.used_codewords(name)
+            parameters = parameters.with_codewords(name, used)
+            adam.keep_rows([name], used)
         return parameters, adam
 
 

@@ -145,6 +145,16 @@ class CodebookParameters:
         indices = {name: own[kept] for name, own in self.indices.items()}
         return replace(self, means=self.means.detach()[kept].requires_grad_(), indices=indices)
 
+    def used_codewords(self, name: str) -> Tensor:
+        """The rows [M], ascending, of the codewords of a name in CODED that some Gaussian has."""
+        return torch.bincount(self.indices[name], minlength=len(self.codewords[name])).nonzero().squeeze(1)
+
+    def with_codewords(self, name: str, kept: Tensor) -> CodebookParameters:
+        """Return the same Gaussians with the codewords `kept` [M] alone, ascending, as a leaf; no other is used."""
+        own = self.codewords[name].detach()[kept].requires_grad_()
+        indices = torch.searchsorted(kept, self.indices[name])
+        return replace(self, codewords=self.codewords | {name: own}, indices=self.indices | {name: indices})
+
     def expanded(self, means: Tensor | None = None, codewords: dict[str, Tensor] | None = None) -> Parameters:
         """Return each Gaussian with values of its own, differentiably, in no order.
 
