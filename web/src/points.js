@@ -1,0 +1,136 @@
+// Multisets of points on grids, and the order of symbols whose multiset is known.
+
+import { betaBinomial, weighted } from "./distributions.js";
+import { TgsError } from "./errors.js";
+
+/** A box has six integers: its multiset, its number of points, and the rows and columns from which to which it goes. */
+const [MULTISET, COUNT, TOP, BOTTOM, LEFT, RIGHT] = [0, 1, 2, 3, 4, 5];
+const BOX = 6;
+
+/**
+ * Return the points of multisets, which are coded side by side: a grid is halved again and again, and each time it is
+ * coded how many of the points in a box lie in its left half.
+ *
+ * @param {import("./range_decoder.js").RangeDecoder} coder
+ * @param {{count: number, rows: ArrayLike<number>, columns: ArrayLike<number>}[]} multisets the number of points, and
+ *   the weights of the sides of the grid: ascending integers from 0, one more than there are rows or columns
+ * @returns {Uint32Array[]} for each multiset its points in raster order: row * (number of columns) + column
+ */
+export function decodePoints(coder, multisets) {
+  const found = multisets.map(({ count }) => new Uint32Array(count));
+  const numFound = multisets.map(() => 0);
+  const codes = multisets.map(({ count, rows, columns }) =>
+    count > 1 && rows.length + columns.length > 4 ? coder.uniform(8) : 0,
+  );
+  const distributions = new Map();
+  let boxes = Int32Array.from(
+    multisets.flatMap(({ count, rows, columns }, k) => [k, count, 0, rows.length - 1, 0, columns.length - 1]),
+  );
+  for (;;) {
+    // The boxes that are cut go to the front, in their order.
+    let length = 0;
+    for (let box = 0; box < boxes.length; box += BOX) {
+      const [k, count, top, left] = [boxes[box], boxes[box + COUNT], boxes[box + TOP], boxes[box + LEFT]];
+      if (boxes[box + BOTTOM] - top === 1 && boxes[box + RIGHT] - left === 1) {
+        const point = top * (multisets[k].columns.length - 1) + left;
+        found[k].fill(point, numFound[k], (numFound[k] += count));
+      } else if (count > 0) {
+        boxes.copyWithin(length, box, box + BOX);
+        length += BOX;
+      }
+    }
+    if (!length) break;
+    const halves = new Int32Array(2 * length);
+    const numBoxes = length / BOX;
+    const cuts = new Int32Array(numBoxes);
+    const shifts = new Uint8Array(numBoxes);
+    const counts = new Int32Array(numBoxes);
+    // A number that sorts boxes by their distribution, and by their place in the list, the low 32 bits.
+    const keys = new Float64Array(numBoxes);
+    for (let i = 0; i < numBoxes; i++) {
+      const box = BOX * i;
+      const [weights, from, to] = longerSide(boxes, box, multisets);
+      const [low, high] = [weights[from], weights[to]];
+      cuts[i] = firstAtLeast(weights, Math.floor((low + high) / 2), from + 1, to - 1);
+      const share = Math.floor((32 * (weights[cuts[i]] - low) + high - low) / (2 * (high - low)));
+      const a = Math.min(Math.max(share, 1), 15);
+      const numBits = 32 - Math.clz32(boxes[box + COUNT]);
+      shifts[i] = Math.max(0, numBits - 8);
+      const distribution = ((boxes[box + COUNT] >> shifts[i]) << 7) | (a << 3) | codes[boxes[box]];
+      keys[i] = distribution * 2 ** 32 + i;
+    }
+    for (const key of keys.sort()) {
+      const i = key % 2 ** 32;
+      const distribution = Math.floor(key / 2 ** 32);
+      let edges = distributions.get(distribution);
+      if (!edges) {
+        edges = betaBinomial(distribution >> 7, (distribution >> 3) & 15, 4 ** (distribution & 7));
+        distributions.set(distribution, edges);
+      }
+      counts[i] = coder.symbol(edges) << shifts[i];
+    }
+    const maxShift = shifts.reduce((most, shift) => Math.max(most, shift), 0);
+    for (let shift = 1; shift <= maxShift; shift++) {
+      for (let i = 0; i < numBoxes; i++) if (shifts[i] === shift) counts[i] += coder.uniform(2 ** shift);
+    }
+    for (let i = 0; i < numBoxes; i++) {
+      const box = BOX * i;
+      if (counts[i] > boxes[box + COUNT]) {
+        throw new TgsError("The payload is damaged: more points in a part than in the whole.");
+      }
+      const half = boxes.subarray(box, box + BOX);
+      const isWide = half[RIGHT] - half[LEFT] >= half[BOTTOM] - half[TOP];
+      halves.set(half, 2 * box);
+      halves.set(half, 2 * box + BOX);
+      halves[2 * box + COUNT] = counts[i];
+      halves[2 * box + BOX + COUNT] -= counts[i];
+      halves[2 * box + (isWide ? RIGHT : BOTTOM)] = cuts[i];
+      halves[2 * box + BOX + (isWide ? LEFT : TOP)] = cuts[i];
+    }
+    boxes = halves;
+  }
+  return found.map((points) => points.sort());
+}
+
+/** Return the weights of the side along which a box is cut, and from where to where it goes there. */
+function longerSide(boxes, box, multisets) {
+  const { rows, columns } = multisets[boxes[box + MULTISET]];
+  const [top, bottom, left, right] = boxes.subarray(box + TOP, box + BOX);
+  return right - left >= bottom - top ? [columns, left, right] : [rows, top, bottom];
+}
+
+/** Return the first number from `low` to `high` whose weight is at least `weight`, or `high` if there is none. */
+function firstAtLeast(weights, weight, low, high) {
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (weights[middle] < weight) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * Return N symbols in their order, which is coded in blocks of an eighth of what is left.
+ *
+ * @param {Uint32Array} multiset the symbols, ascending
+ */
+export function decodeOrder(coder, multiset) {
+  const remaining = new Int32Array((multiset.at(-1) ?? -1) + 1);
+  for (const symbol of multiset) remaining[symbol]++;
+  const order = new Uint32Array(multiset.length);
+  let kinds = [...remaining.keys()];
+  for (let start = 0; start < order.length; ) {
+    kinds = kinds.filter((kind) => remaining[kind] > 0);
+    const edges = weighted(kinds.map((kind) => remaining[kind]));
+    const end = start + Math.max(1, Math.floor((order.length - start) / 8));
+    for (; start < end; start++) {
+      const symbol = kinds[coder.symbol(edges)];
+      order[start] = symbol;
+      remaining[symbol]--;
+    }
+    if (kinds.some((kind) => remaining[kind] < 0)) {
+      throw new TgsError("The payload is damaged: a symbol comes up more often than was announced.");
+    }
+  }
+  return order;
+}
