@@ -1,0 +1,59 @@
+// What the integers of a picture stand for: N Gaussians, front to back.
+
+/**
+ * Return the Gaussians of a picture, in the order in which they are blended: by covariance index, then in raster order
+ * of their cells, then by colour index. Codewords are sorted by m, so small Gaussians stand in front of large ones.
+ *
+ * `index.d.ts` says what is in `Gaussians`.
+ */
+export function gaussiansOf(header, integers, quantizers) {
+  const { width, height, columns, rows, numGaussians, blending, hasGrain } = header;
+  const { cells, covarianceIndices, colorIndices, covarianceCodewords, colorCodewords } = integers;
+  const order = Uint32Array.from(cells.keys()).sort(
+    (g, h) =>
+      covarianceIndices[g] - covarianceIndices[h] || cells[g] - cells[h] || colorIndices[g] - colorIndices[h] || g - h,
+  );
+  const gaussians = {
+    means: new Float64Array(2 * numGaussians),
+    logCovariances: new Float64Array(3 * numGaussians),
+    colors: new Float32Array(3 * numGaussians),
+    amplitudes: new Float64Array(numGaussians),
+    grain: hasGrain ? new Float32Array(numGaussians) : undefined,
+    background: Float32Array.from(integers.background, (level) => level / 255),
+  };
+  const covariances = valuesOf(covarianceCodewords, quantizers.slice(0, 3));
+  const colors = valuesOf(colorCodewords, quantizers.slice(3));
+  order.forEach((g, i) => {
+    const [x, y] = positionInCell(g, integers);
+    gaussians.means[2 * i] = (((cells[g] % columns) + x) * width) / columns;
+    gaussians.means[2 * i + 1] = ((Math.floor(cells[g] / columns) + y) * height) / rows;
+    const covariance = 3 * covarianceIndices[g];
+    gaussians.logCovariances.set(covariances.subarray(covariance, covariance + 3), 3 * i);
+    const color = 4 * colorIndices[g];
+    const [luma, orange, green, z] = colors.subarray(color, color + 4);
+    gaussians.colors[3 * i] = luma + orange - green;
+    gaussians.colors[3 * i + 1] = luma + green;
+    gaussians.colors[3 * i + 2] = luma - orange - green;
+    gaussians.amplitudes[i] = blending === "normalized" ? Math.exp(4 * z) : 0.99 / (1 + Math.exp(-z));
+    if (hasGrain) gaussians.grain[i] = deviationOf(integers.grain[colorIndices[g]]) / 255;
+  });
+  return gaussians;
+}
+
+/** Return the mean (x, y) of a Gaussian in its cell, each in [0, 1): the shear k shifts what leaves the cell back in. */
+function positionInCell(g, { pointsX, pointsY, shears, offsetsX, offsetsY }) {
+  const [nx, ny, k, i, j] = [pointsX[g], pointsY[g], shears[g], offsetsX[g], offsetsY[g]];
+  const whole = 512 * nx * ny;
+  const y = 256 * nx * (2 * j + 1) + k * (2 * i + 1 - nx) * ny;
+  return [(2 * i + 1) / (2 * nx), (((y % whole) + whole) % whole) / whole];
+}
+
+/** Return the deviation of grain that a strength code stands for, in levels of 0 to 255. */
+function deviationOf(code) {
+  return code && 2 ** ((code - 1) / 2);
+}
+
+/** Return the values of the symbols of codewords, those of a codeword side by side. */
+function valuesOf(codewords, quantizers) {
+  return Float64Array.from(codewords, (symbol, i) => quantizers[i % quantizers.length].value(symbol));
+}

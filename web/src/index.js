@@ -1,0 +1,3 @@
+export { decode } from "./decode.js";
+export { LimitError, TgsError } from "./errors.js";
+export { render } from "./render.js";
