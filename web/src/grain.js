@@ -16,37 +16,41 @@ function white(x, y) {
 export class Noise {
   /** @param {Float64Array} places ascending, in columns; the centre of the first pixel is at 0 */
   constructor(places) {
-    this.places = places;
     this.first = Math.floor(places[0]);
-    this.numColumns = Math.floor(places[places.length - 1]) + 2 - this.first;
+    this.columns = Int32Array.from(places, (place) => Math.floor(place) - this.first);
+    this.parts = places.map((place) => place - Math.floor(place));
+    this.numColumns = this.columns[places.length - 1] + 2;
     this.rows = new Map();
   }
 
-  /** Return the noise at the places, in the row `place`. */
+  /** Return the noise at the places, in the row `place`: interpolated bilinearly between the centres of pixels. */
   at(place) {
     const y = Math.floor(place);
     const part = place - y;
     const above = this.row(y);
     const below = part ? this.row(y + 1) : above;
-    return this.places.map((x) => {
-      const column = Math.floor(x) - this.first;
-      const [left, right] = [column, column + 1].map((c) => above[c] * (1 - part) + below[c] * part);
-      return left + (right - left) * (x - Math.floor(x));
+    const between = new Float64Array(this.numColumns);
+    for (let i = 0; i < between.length; i++) between[i] = above[i] + (below[i] - above[i]) * part;
+    return this.parts.map((part, i) => {
+      const left = between[this.columns[i]];
+      return left + (between[this.columns[i] + 1] - left) * part;
     });
   }
 
   /** Return the noise at the centres of the pixels of a row. */
   row(y) {
     const [above, own, below] = [y - 1, y, y + 1].map((row) => this.filtered(row));
-    return own.map((value, i) => above[i] + 2 * value + below[i]);
+    const noise = new Int32Array(this.numColumns);
+    for (let i = 0; i < noise.length; i++) noise[i] = above[i] + 2 * own[i] + below[i];
+    return noise;
   }
 
   /** Return white noise in a row, filtered by 1, 2, 1 along it. The last few rows are kept. */
   filtered(y) {
     let row = this.rows.get(y);
     if (!row) {
-      const values = Int32Array.from({ length: this.numColumns + 2 }, (_, i) => white(this.first - 1 + i, y));
-      row = Int32Array.from({ length: this.numColumns }, (_, i) => values[i] + 2 * values[i + 1] + values[i + 2]);
+      row = new Int32Array(this.numColumns);
+      for (let i = 0, x = this.first; i < row.length; i++, x++) row[i] = white(x - 1, y) + 2 * white(x, y) + white(x + 1, y);
       if (this.rows.size === 4) this.rows.delete(this.rows.keys().next().value);
       this.rows.set(y, row);
     }
