@@ -1,12 +1,7 @@
 // Gaussians as they are drawn: in samples of a region, with the inverses of their covariances.
 
-import { LimitError } from "./errors.js";
-import { pairsAllowed } from "./limits.js";
-
 /** Where a Gaussian ends: where its value, before anything is subtracted from it, falls below this one. */
 export const CUTOFFS = { alpha: 1 / 255, normalized: 1 / 64 };
-
-const TILE = 16;
 
 /**
  * The numbers of a projected Gaussian, which has the value
@@ -52,51 +47,4 @@ export function project({ width, height, blending, numGaussians, gaussians }, vi
     projected[p + EXTENT_Y] = reach > 0 ? Math.sqrt(reach * Math.exp(m) * yy) * factorY : -1;
   }
   return projected;
-}
-
-/**
- * Throw a LimitError if layers take too much time to draw.
- *
- * @param picture the picture that they are of
- * @param viewport of `chooseViewport`
- * @param {[projected: Float64Array, times: number][]} layers each with how often it is drawn
- */
-export function checkPairs(picture, viewport, layers) {
-  const own = picture.alpha ? [picture, picture.alpha] : [picture];
-  const sum = (count) => own.reduce((total, layer) => total + count(layer), 0);
-  const [, , width, height] = viewport.region;
-  const samples = viewport.across * viewport.down;
-  let allowed = pairsAllowed(
-    picture.limits,
-    sum((layer) => layer.headerBytes + layer.payloadBytes),
-    sum((layer) => layer.numGaussians),
-    Math.max(samples * viewport.width * viewport.height, picture.width * picture.height),
-    samples * width * height * layers.reduce((total, [, times]) => total + times, 0),
-  );
-  for (const [projected, times] of layers) {
-    const pairs = times * numPairs(projected, width * viewport.across, height * viewport.down);
-    if (pairs > allowed) {
-      throw new LimitError(`The file has ${pairs} pairs of a Gaussian and a tile, more than the ${allowed} allowed.`);
-    }
-    allowed -= pairs;
-  }
-}
-
-/** Return the number of pairs of a Gaussian and a tile of 16 x 16 samples that it reaches. */
-function numPairs(projected, width, height) {
-  let pairs = 0;
-  for (let p = 0; p < projected.length; p += PROJECTED) {
-    const across = reached(projected[p + X], projected[p + EXTENT_X], width);
-    pairs += across && across * reached(projected[p + Y], projected[p + EXTENT_Y], height);
-  }
-  return pairs;
-}
-
-function reached(center, extent, side) {
-  const first = Math.ceil(center - extent - 0.5);
-  const last = Math.floor(center + extent - 0.5);
-  if (first > last) return 0;
-  const start = Math.max(0, Math.floor(first / TILE));
-  const end = Math.min(Math.floor(last / TILE) + 1, Math.ceil(side / TILE));
-  return Math.max(0, end - start);
 }

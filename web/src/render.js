@@ -1,7 +1,8 @@
 // Drawing in plain JavaScript.
 
 import { NOISE_DEVIATION, Noise, placesOf } from "./grain.js";
-import { A, AMPLITUDE, C, CUTOFFS, EXTENT_X, EXTENT_Y, PROJECTED, SHEAR, X, Y, checkPairs, project } from "./projection.js";
+import { layersOf } from "./layers.js";
+import { A, AMPLITUDE, C, CUTOFFS, EXTENT_X, EXTENT_Y, PROJECTED, SHEAR, X, Y } from "./projection.js";
 import { chooseViewport } from "./viewport.js";
 
 /** So few are added up at a time that they stay in the cache, unless that would take more than so many passes. */
@@ -18,12 +19,7 @@ const MAX_PASSES = 100;
 export function render(picture, options = {}) {
   const viewport = chooseViewport(picture, options);
   const [, , width, height] = viewport.region;
-  const { alpha } = picture;
-  const colors = layerOf(picture, viewport);
-  const strengths = options.grain && picture.hasGrain ? strengthsOf(colors) : undefined;
-  const plane = alpha && layerOf(alpha, viewport);
-  checkPairs(picture, viewport, [[colors.projected, strengths ? 2 : 1], ...(plane ? [[plane.projected, 1]] : [])]);
-
+  const { colors, strengths, plane } = layersOf(picture, viewport, options.grain);
   const pixels = new Uint8ClampedArray(4 * width * height).fill(255);
   const samplesOfRow = width * viewport.across * viewport.down;
   const rowsAtATime = Math.ceil(Math.max(SAMPLES_AT_A_TIME / samplesOfRow, height / MAX_PASSES));
@@ -36,16 +32,6 @@ export function render(picture, options = {}) {
     if (plane) store(some, accumulate(plane, viewport, top, bottom), plane, viewport, true);
   }
   return pixels;
-}
-
-function layerOf(picture, viewport) {
-  return { ...picture.gaussians, blending: picture.blending, projected: project(picture, viewport) };
-}
-
-/** Return the layer that makes the strength of grain at each sample: with the deviations of Gaussians as their colours. */
-export function strengthsOf(layer) {
-  const colors = Float32Array.from(layer.colors, (_, i) => layer.grain[Math.floor(i / 3)]);
-  return { ...layer, colors };
 }
 
 /**
