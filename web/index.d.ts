@@ -104,7 +104,7 @@ export interface Picture extends Layer {
 export interface RenderOptions {
   /** A factor of both sides, which are rounded to whole pixels. */
   scale?: number;
-  /** Of the whole picture as it is drawn, instead of `scale`. One of them alone keeps the proportions. */
+  /** Of the whole picture as it is drawn, both of them, instead of `scale`. */
   width?: number;
   height?: number;
   /** [x, y, width, height] of the part to draw, in pixels of the scaled picture. */
@@ -143,14 +143,3 @@ export function render(picture: Picture, options?: RenderOptions): Uint8ClampedA
  * @throws as `render`.
  */
 export function draw(picture: Picture, canvas: HTMLCanvasElement | OffscreenCanvas, options?: DrawOptions): void;
-
-/** Decodes and draws off the main thread. */
-export class TgsWorker {
-  /** Decode a file and draw it, in plain JavaScript. It fails with the errors of `decode` and `render`. */
-  render(
-    bytes: Uint8Array | ArrayBuffer,
-    options?: DecodeOptions & RenderOptions,
-  ): Promise<{ width: number; height: number; pixels: Uint8ClampedArray }>;
-  /** End the worker. What is still waiting fails. */
-  close(): void;
-}

@@ -14,10 +14,17 @@ export function pythonTables() {
 
 /** Return the text of the module that has the tables. */
 export function moduleOf(tables) {
-  const lines = tables.map((table) => table.map((prior) => (prior === 1 ? "" : prior.toString(36))).join());
+  const lines = tables.map((table) => {
+    const isMirrored = table.every((prior, i) => i === 31 || i === 32 || prior === table[63 - i]);
+    const written = isMirrored ? table.slice(0, 33) : table;
+    return written.map((prior) => (prior === 1 ? "" : prior.toString(36))).join();
+  });
   return `// Made by scripts/priors.js from taichi_gs/format/prior_tables.py.
 
-/** A line for each of m, u, v, Y, Co, Cg and z: P_0 to P_63, in base 36. Nothing between commas stands for 1. */
+/**
+ * A line for each of m, u, v, Y, Co, Cg and z: P_0 to P_63, in base 36. Nothing between commas stands for 1. A line that
+ * ends with P_32 goes on with P_30, P_29, ... P_0.
+ */
 export const PRIORS_TABLE = \`\\
 ${lines.join("\n")}\`;
 `;

@@ -3,17 +3,22 @@
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
-const ENTRIES = { "all of it": "src/index.js", "the worker": "src/worker.js" };
+const USES = {
+  "decode, render and draw": 'export * from "./index.js"',
+  "decode and render": 'export { decode, render } from "./index.js"',
+  "the worker": 'import "./worker.js"',
+  "TgsWorker": 'export * from "./client.js"',
+};
 
-for (const [what, entry] of Object.entries(ENTRIES)) {
+for (const [what, contents] of Object.entries(USES)) {
   const { outputFiles } = await build({
-    entryPoints: [new URL(`../${entry}`, import.meta.url).pathname],
+    stdin: { contents, resolveDir: new URL("../src/", import.meta.url).pathname },
     bundle: true,
     minify: true,
     format: "esm",
     write: false,
   });
-  const [{ contents }] = outputFiles;
-  const sizes = [contents, gzipSync(contents, { level: 9 }), brotliCompressSync(contents)].map(({ length }) => length);
-  console.log(`${what}: ${sizes[0]} bytes minified, ${sizes[1]} with gzip, ${sizes[2]} with brotli`);
+  const [{ contents: bundle }] = outputFiles;
+  const [gzip, brotli] = [gzipSync(bundle, { level: 9 }), brotliCompressSync(bundle)].map(({ length }) => length);
+  console.log(`${what}: ${bundle.length} bytes minified, ${gzip} with gzip, ${brotli} with brotli`);
 }

@@ -2,11 +2,17 @@
 
 import { PRIORS_TABLE } from "./priors_table.js";
 
-const [M, , , , CO, CG, Z] = [0, 1, 2, 3, 4, 5, 6];
+const M = 0;
+const CO = 4;
+const CG = 5;
+const Z = 6;
 export const NUM_CHANNELS = 7;
 
 /** P_0 to P_63 of each channel: how much weight the values have from one 64th of its range to the next. */
-const PRIORS = PRIORS_TABLE.split("\n").map((line) => line.split(",").map((prior) => parseInt(prior || "1", 36)));
+const PRIORS = PRIORS_TABLE.split("\n").map((line) => {
+  const priors = line.split(",").map((prior) => parseInt(prior || "1", 36));
+  return priors.length < 64 ? [...priors, ...priors.slice(0, 31).reverse()] : priors;
+});
 
 /** [A, B, U]: the ends of each channel's range, and its largest step. */
 const CHANNELS = [

@@ -17,7 +17,8 @@ let painter;
 export function draw(picture, canvas, options = {}) {
   const viewport = chooseViewport(picture, options);
   const [, , width, height] = viewport.region;
-  const usesWebGL = options.webgl !== false && paint(picture, viewport, options.grain);
+  const hasGrain = options.grain && picture.hasGrain; // which only plain JavaScript draws
+  const usesWebGL = options.webgl !== false && !hasGrain && paint(picture, viewport);
   const pixels = usesWebGL ? undefined : render(picture, options);
   canvas.width = width;
   canvas.height = height;
@@ -26,8 +27,8 @@ export function draw(picture, canvas, options = {}) {
   else context.putImageData(new ImageData(pixels, width, height), 0, 0);
 }
 
-function paint(picture, viewport, grain) {
+function paint(picture, viewport) {
   if (painter?.gl.isContextLost()) painter = undefined;
   if (painter === undefined) painter = Painter.create() ?? null;
-  return painter !== null && painter.paint(picture, viewport, grain);
+  return painter !== null && painter.paint(picture, viewport);
 }

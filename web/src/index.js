@@ -2,4 +2,3 @@ export { decode } from "./decode.js";
 export { draw } from "./draw.js";
 export { LimitError, TgsError } from "./errors.js";
 export { render } from "./render.js";
-export { TgsWorker } from "./client.js";

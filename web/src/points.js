@@ -4,7 +4,12 @@ import { betaBinomial, weighted } from "./distributions.js";
 import { TgsError } from "./errors.js";
 
 /** A box has six integers: its multiset, its number of points, and the rows and columns from which to which it goes. */
-const [MULTISET, COUNT, TOP, BOTTOM, LEFT, RIGHT] = [0, 1, 2, 3, 4, 5];
+const MULTISET = 0;
+const COUNT = 1;
+const TOP = 2;
+const BOTTOM = 3;
+const LEFT = 4;
+const RIGHT = 5;
 const BOX = 6;
 
 /**

@@ -11,7 +11,14 @@ export const CUTOFFS = { alpha: 1 / 255, normalized: 1 / 64 };
  * `extentX` and `extentY` are how far it reaches, -1 if it reaches nothing. x, y and they are in samples, from the top
  * left corner of the region.
  */
-export const [X, Y, A, SHEAR, C, AMPLITUDE, EXTENT_X, EXTENT_Y] = [0, 1, 2, 3, 4, 5, 6, 7];
+export const X = 0;
+export const Y = 1;
+export const EXTENT_X = 2;
+export const EXTENT_Y = 3;
+export const A = 4;
+export const SHEAR = 5;
+export const C = 6;
+export const AMPLITUDE = 7;
 export const PROJECTED = 8;
 
 /**
@@ -39,12 +46,12 @@ export function project({ width, height, blending, numGaussians, gaussians }, vi
     const reach = 2 * Math.log(amplitudes[g] / CUTOFFS[blending]);
     projected[p + X] = means[2 * g] * factorX - left * viewport.across;
     projected[p + Y] = means[2 * g + 1] * factorY - top * viewport.down;
+    projected[p + EXTENT_X] = reach > 0 ? Math.sqrt(reach * Math.exp(m) * xx) * factorX : -1;
+    projected[p + EXTENT_Y] = reach > 0 ? Math.sqrt(reach * Math.exp(m) * yy) * factorY : -1;
     projected[p + A] = (Math.exp(-m) * yy) / factorX ** 2;
     projected[p + SHEAR] = ((-slope * v) / yy) * (factorX / factorY);
     projected[p + C] = Math.exp(-m) / (yy * factorY ** 2);
     projected[p + AMPLITUDE] = amplitudes[g];
-    projected[p + EXTENT_X] = reach > 0 ? Math.sqrt(reach * Math.exp(m) * xx) * factorX : -1;
-    projected[p + EXTENT_Y] = reach > 0 ? Math.sqrt(reach * Math.exp(m) * yy) * factorY : -1;
   }
   return projected;
 }

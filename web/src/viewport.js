@@ -46,13 +46,9 @@ export function chooseViewport(picture, { scale, width, height, region }) {
 }
 
 function scaledSize(picture, scale, width, height) {
-  if (scale !== undefined && (width ?? height) !== undefined) {
-    throw new TgsError("scale and size exclude each other: give one of them");
-  }
-  if ((width ?? height) !== undefined) {
-    // One side alone keeps the proportions.
-    width ??= Math.max(1, Math.round((picture.width * height) / picture.height));
-    height ??= Math.max(1, Math.round((picture.height * width) / picture.width));
+  const hasSize = width !== undefined || height !== undefined;
+  if (hasSize && scale !== undefined) throw new TgsError("scale and size exclude each other: give one of them");
+  if (hasSize) {
     if (![width, height].every(Number.isSafeInteger)) {
       throw new TgsError(`size must be 2 whole numbers, not ${width}x${height}`);
     }
