@@ -6,7 +6,8 @@ import { CUTOFFS, PROJECTED } from "./projection.js";
 /** So many samples a side are drawn at a time, for textures not to take much memory. */
 const SAMPLES_A_SIDE = 1024;
 
-// A Gaussian is a rectangle. `shape` has the numbers a, shear, c and amplitude of projection.js.
+// A Gaussian is a rectangle, with a margin because corners are rounded. `shape` has the numbers a, shear, c and amplitude
+// of projection.js.
 const GAUSSIAN_CORNERS = `#version 300 es
 uniform vec2 corner, size;
 layout(location = 0) in vec4 meanAndExtent;
@@ -20,7 +21,7 @@ void main() {
   ownShape = shape;
   ownColor = color;
   vec2 side = vec2(gl_VertexID & 1, gl_VertexID >> 1) * 2. - 1.;
-  gl_Position = vec4((mean + side * meanAndExtent.zw) / size * 2. - 1., 0, 1);
+  gl_Position = vec4((mean + side * max(meanAndExtent.zw + .1, 0.)) / size * 2. - 1., 0, 1);
 }`;
 
 // Each of its samples gets the colour times the weight, and the weight.
