@@ -24,13 +24,15 @@ export function gaussiansOf(header, integers, quantizers) {
   const covariances = valuesOf(covarianceCodewords, quantizers.slice(0, 3));
   const colors = valuesOf(colorCodewords, quantizers.slice(3));
   order.forEach((g, i) => {
-    const [x, y] = positionInCell(g, integers);
-    gaussians.means[2 * i] = (((cells[g] % columns) + x) * width) / columns;
-    gaussians.means[2 * i + 1] = ((Math.floor(cells[g] / columns) + y) * height) / rows;
+    gaussians.means[2 * i] = (((cells[g] % columns) + xInCell(g, integers)) * width) / columns;
+    gaussians.means[2 * i + 1] = ((Math.floor(cells[g] / columns) + yInCell(g, integers)) * height) / rows;
     const covariance = 3 * covarianceIndices[g];
-    gaussians.logCovariances.set(covariances.subarray(covariance, covariance + 3), 3 * i);
+    for (let axis = 0; axis < 3; axis++) gaussians.logCovariances[3 * i + axis] = covariances[covariance + axis];
     const color = 4 * colorIndices[g];
-    const [luma, orange, green, z] = colors.subarray(color, color + 4);
+    const luma = colors[color];
+    const orange = colors[color + 1];
+    const green = colors[color + 2];
+    const z = colors[color + 3];
     gaussians.colors[3 * i] = luma + orange - green;
     gaussians.colors[3 * i + 1] = luma + green;
     gaussians.colors[3 * i + 2] = luma - orange - green;
@@ -40,12 +42,17 @@ export function gaussiansOf(header, integers, quantizers) {
   return gaussians;
 }
 
-/** Return the mean (x, y) of a Gaussian in its cell, each in [0, 1): the shear k shifts what leaves the cell back in. */
-function positionInCell(g, { pointsX, pointsY, shears, offsetsX, offsetsY }) {
-  const [nx, ny, k, i, j] = [pointsX[g], pointsY[g], shears[g], offsetsX[g], offsetsY[g]];
-  const whole = 512 * nx * ny;
-  const y = 256 * nx * (2 * j + 1) + k * (2 * i + 1 - nx) * ny;
-  return [(2 * i + 1) / (2 * nx), (((y % whole) + whole) % whole) / whole];
+/** Return the mean of a Gaussian in its cell, in [0, 1). */
+function xInCell(g, { pointsX, offsetsX }) {
+  return (2 * offsetsX[g] + 1) / (2 * pointsX[g]);
+}
+
+/** Likewise for y. The shear k shifts what leaves the cell back in. */
+function yInCell(g, { pointsX, pointsY, shears, offsetsX, offsetsY }) {
+  const whole = 512 * pointsX[g] * pointsY[g];
+  const shift = shears[g] * (2 * offsetsX[g] + 1 - pointsX[g]) * pointsY[g];
+  const y = (256 * pointsX[g] * (2 * offsetsY[g] + 1) + shift) % whole;
+  return (y < 0 ? y + whole : y) / whole;
 }
 
 /** Return the deviation of grain that a strength code stands for, in levels of 0 to 255. */

@@ -35,13 +35,13 @@ export function decodePoints(coder, multisets) {
     // The boxes that are cut go to the front, in their order.
     let length = 0;
     for (let box = 0; box < boxes.length; box += BOX) {
-      const [k, count, top, left] = [boxes[box], boxes[box + COUNT], boxes[box + TOP], boxes[box + LEFT]];
-      if (boxes[box + BOTTOM] - top === 1 && boxes[box + RIGHT] - left === 1) {
-        const point = top * (multisets[k].columns.length - 1) + left;
+      const k = boxes[box + MULTISET];
+      const count = boxes[box + COUNT];
+      if (boxes[box + BOTTOM] - boxes[box + TOP] === 1 && boxes[box + RIGHT] - boxes[box + LEFT] === 1) {
+        const point = boxes[box + TOP] * (multisets[k].columns.length - 1) + boxes[box + LEFT];
         found[k].fill(point, numFound[k], (numFound[k] += count));
       } else if (count > 0) {
-        boxes.copyWithin(length, box, box + BOX);
-        length += BOX;
+        for (let field = 0; field < BOX; field++) boxes[length++] = boxes[box + field];
       }
     }
     if (!length) break;
@@ -54,14 +54,19 @@ export function decodePoints(coder, multisets) {
     const keys = new Float64Array(numBoxes);
     for (let i = 0; i < numBoxes; i++) {
       const box = BOX * i;
-      const [weights, from, to] = longerSide(boxes, box, multisets);
-      const [low, high] = [weights[from], weights[to]];
+      const isWide = isWideBox(boxes, box);
+      const multiset = multisets[boxes[box + MULTISET]];
+      const weights = isWide ? multiset.columns : multiset.rows;
+      const from = boxes[box + (isWide ? LEFT : TOP)];
+      const to = boxes[box + (isWide ? RIGHT : BOTTOM)];
+      const low = weights[from];
+      const high = weights[to];
       cuts[i] = firstAtLeast(weights, Math.floor((low + high) / 2), from + 1, to - 1);
       const share = Math.floor((32 * (weights[cuts[i]] - low) + high - low) / (2 * (high - low)));
       const a = Math.min(Math.max(share, 1), 15);
       const numBits = 32 - Math.clz32(boxes[box + COUNT]);
       shifts[i] = Math.max(0, numBits - 8);
-      const distribution = ((boxes[box + COUNT] >> shifts[i]) << 7) | (a << 3) | codes[boxes[box]];
+      const distribution = ((boxes[box + COUNT] >> shifts[i]) << 7) | (a << 3) | codes[boxes[box + MULTISET]];
       keys[i] = distribution * 2 ** 32 + i;
     }
     for (const key of keys.sort()) {
@@ -83,25 +88,23 @@ export function decodePoints(coder, multisets) {
       if (counts[i] > boxes[box + COUNT]) {
         throw new TgsError("The payload is damaged: more points in a part than in the whole.");
       }
-      const half = boxes.subarray(box, box + BOX);
-      const isWide = half[RIGHT] - half[LEFT] >= half[BOTTOM] - half[TOP];
-      halves.set(half, 2 * box);
-      halves.set(half, 2 * box + BOX);
-      halves[2 * box + COUNT] = counts[i];
-      halves[2 * box + BOX + COUNT] -= counts[i];
-      halves[2 * box + (isWide ? RIGHT : BOTTOM)] = cuts[i];
-      halves[2 * box + BOX + (isWide ? LEFT : TOP)] = cuts[i];
+      const left = 2 * box;
+      const right = left + BOX;
+      for (let field = 0; field < BOX; field++) halves[left + field] = halves[right + field] = boxes[box + field];
+      const isWide = isWideBox(boxes, box);
+      halves[left + COUNT] = counts[i];
+      halves[right + COUNT] -= counts[i];
+      halves[left + (isWide ? RIGHT : BOTTOM)] = cuts[i];
+      halves[right + (isWide ? LEFT : TOP)] = cuts[i];
     }
     boxes = halves;
   }
   return found.map((points) => points.sort());
 }
 
-/** Return the weights of the side along which a box is cut, and from where to where it goes there. */
-function longerSide(boxes, box, multisets) {
-  const { rows, columns } = multisets[boxes[box + MULTISET]];
-  const [top, bottom, left, right] = boxes.subarray(box + TOP, box + BOX);
-  return right - left >= bottom - top ? [columns, left, right] : [rows, top, bottom];
+/** Return whether a box is cut along its columns. */
+function isWideBox(boxes, box) {
+  return boxes[box + RIGHT] - boxes[box + LEFT] >= boxes[box + BOTTOM] - boxes[box + TOP];
 }
 
 /** Return the first number from `low` to `high` whose weight is at least `weight`, or `high` if there is none. */
