@@ -22,27 +22,29 @@ export function render(picture, options = {}) {
   const { colors, strengths, plane } = layersOf(picture, viewport, options.grain);
   const pixels = new Uint8ClampedArray(4 * width * height).fill(255);
   const samplesOfRow = width * viewport.across * viewport.down;
-  const rowsAtATime = Math.ceil(Math.max(SAMPLES_AT_A_TIME / samplesOfRow, height / MAX_PASSES));
+  const rowsAtATime = Math.min(height, Math.ceil(Math.max(SAMPLES_AT_A_TIME / samplesOfRow, height / MAX_PASSES)));
+  const room = new Float32Array(4 * samplesOfRow * rowsAtATime);
+  const roomForGrain = strengths && new Float32Array(room.length);
   for (let top = 0; top < height; top += rowsAtATime) {
     const bottom = Math.min(top + rowsAtATime, height);
     const some = pixels.subarray(4 * width * top, 4 * width * bottom);
-    const sums = accumulate(colors, viewport, top, bottom);
-    if (strengths) addGrain(sums, accumulate(strengths, viewport, top, bottom), picture, viewport, top);
+    const sums = accumulate(room, colors, viewport, top, bottom);
+    if (strengths) addGrain(sums, accumulate(roomForGrain, strengths, viewport, top, bottom), picture, viewport, top);
     store(some, sums, colors, viewport, false);
-    if (plane) store(some, accumulate(plane, viewport, top, bottom), plane, viewport, true);
+    if (plane) store(some, accumulate(room, plane, viewport, top, bottom), plane, viewport, true);
   }
   return pixels;
 }
 
 /**
  * Return the sums of weighted colours and of weights at the samples of some rows of pixels, from `top` to before
- * `bottom`: red, green, blue and the weight of each sample. The background is not among them.
+ * `bottom`: red, green, blue and the weight of each sample. The background is not among them. They are in `room`.
  */
-function accumulate({ projected, colors, blending }, viewport, top, bottom) {
+function accumulate(room, { projected, colors, blending }, viewport, top, bottom) {
   const addRow = blending === "normalized" ? addWeights : addBehind;
   const width = viewport.region[2] * viewport.across;
   const [rowsBefore, rowsEnd] = [top * viewport.down, bottom * viewport.down];
-  const sums = new Float32Array(4 * width * (rowsEnd - rowsBefore));
+  const sums = room.subarray(0, 4 * width * (rowsEnd - rowsBefore)).fill(0);
   for (let p = 0, g = 0; p < projected.length; p += PROJECTED, g += 3) {
     const y = projected[p + Y];
     const extentY = projected[p + EXTENT_Y];
