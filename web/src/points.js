@@ -32,7 +32,7 @@ export function decodePoints(coder, multisets) {
     multisets.flatMap(({ count, rows, columns }, k) => [k, count, 0, rows.length - 1, 0, columns.length - 1]),
   );
   for (;;) {
-    // The boxes that are cut go to the front, in their order.
+    // 1. The boxes that are cut go to the front, in their order.
     let length = 0;
     for (let box = 0; box < boxes.length; box += BOX) {
       const k = boxes[box + MULTISET];
@@ -45,6 +45,8 @@ export function decodePoints(coder, multisets) {
       }
     }
     if (!length) break;
+
+    // 2. Where to cut them, and the distribution of their points.
     const halves = new Int32Array(2 * length);
     const numBoxes = length / BOX;
     const cuts = new Int32Array(numBoxes);
@@ -69,6 +71,8 @@ export function decodePoints(coder, multisets) {
       const distribution = ((boxes[box + COUNT] >> shifts[i]) << 7) | (a << 3) | codes[boxes[box + MULTISET]];
       keys[i] = distribution * 2 ** 32 + i;
     }
+
+    // 3. The high bits of the numbers of points in left halves, in the order of the distributions.
     for (const key of keys.sort()) {
       const i = key % 2 ** 32;
       const distribution = Math.floor(key / 2 ** 32);
@@ -79,10 +83,14 @@ export function decodePoints(coder, multisets) {
       }
       counts[i] = coder.symbol(edges) << shifts[i];
     }
+
+    // 4. The low bits, the fewest first.
     const maxShift = shifts.reduce((most, shift) => Math.max(most, shift), 0);
     for (let shift = 1; shift <= maxShift; shift++) {
       for (let i = 0; i < numBoxes; i++) if (shifts[i] === shift) counts[i] += coder.uniform(2 ** shift);
     }
+
+    // 5. The next list.
     for (let i = 0; i < numBoxes; i++) {
       const box = BOX * i;
       if (counts[i] > boxes[box + COUNT]) {

@@ -64,7 +64,7 @@ test("WebGL, canvases and the worker", { skip: CHROMIUM ? false : "there is no C
     assert.equal(report.error, "TgsError: This is not a .tgs file of Gaussians.");
     assert.ok(report.hasWebGL, "no WebGL 2 that adds up floats");
     // Plain drawing is within 1 of the Python decoder, see conformance.test.js.
-    const most = { worker: 0, plainCanvas: 0, withoutWebGL: 0, canvas: 1, webgl: 1, smaller: 1, part: 1 };
+    const most = { worker: 0, plainCanvas: 0, withoutWebGL: 0, canvas: 1, webgl: 1, smaller: 1, part: 1, large: 1 };
     const drawings = Object.entries(report.results).flatMap(([name, result]) =>
       Object.entries(result).map(([how, largest]) => ({ name, how, largest })),
     );
