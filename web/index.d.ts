@@ -94,8 +94,8 @@ export interface Layer {
 export interface Picture extends Layer {
   alpha?: Layer;
   /**
-   * Tag to content. "ICCP" is a profile of the colours, "EXIF" and "XMP_" are metadata, all decompressed. The picture is
-   * upright, whatever they say. `draw` does not look at them.
+   * Tag to content. "ICCP" is a profile of the colours, "EXIF" and "XMP_" are metadata, all decompressed. The picture
+   * is upright, whatever they say. `draw` does not look at them.
    */
   chunks: Map<string, Uint8Array>;
   limits: Limits;

@@ -22,8 +22,8 @@ export function moduleOf(tables) {
   return `// Made by scripts/priors.js from taichi_gs/format/prior_tables.py.
 
 /**
- * A line for each of m, u, v, Y, Co, Cg and z: P_0 to P_63, in base 36. Nothing between commas stands for 1. A line that
- * ends with P_32 goes on with P_30, P_29, ... P_0.
+ * A line for each of m, u, v, Y, Co, Cg and z: P_0 to P_63, in base 36. Nothing between commas stands for 1. A line
+ * that ends with P_32 goes on with P_30, P_29, ... P_0.
  */
 export const PRIORS_TABLE = \`\\
 ${lines.join("\n")}\`;

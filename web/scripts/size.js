@@ -7,7 +7,7 @@ const USES = {
   "decode, render and draw": 'export * from "./index.js"',
   "decode and render": 'export { decode, render } from "./index.js"',
   "the worker": 'import "./worker.js"',
-  "TgsWorker": 'export * from "./client.js"',
+  TgsWorker: 'export * from "./client.js"',
 };
 
 for (const [what, contents] of Object.entries(USES)) {

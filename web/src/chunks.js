@@ -50,7 +50,9 @@ function decompressed(tag, content, room) {
   if (typeof result !== "string") return result;
   const name = `metadata ${quoted(tag)}`;
   if (result === "too large") throw new LimitError(`The file's ${name} is larger than the ${room} bytes left to it.`);
-  throw new TgsError(`The file is invalid: its ${name} ${result === "damaged" ? "cannot be decompressed" : `is ${result}`}.`);
+  throw new TgsError(
+    `The file is invalid: its ${name} ${result === "damaged" ? "cannot be decompressed" : `is ${result}`}.`,
+  );
 }
 
 /** A tag as Python writes bytes. */

@@ -9,7 +9,8 @@ const PRECISION = 2 ** 24;
  */
 export function edgesOf(sums) {
   const n = sums.length - 1;
-  return Int32Array.from(sums, (sum, s) => s + Math.floor((sum * (PRECISION - n)) / sums[n])); // products are below 2^53
+  // Products are below 2^53.
+  return Int32Array.from(sums, (sum, s) => s + Math.floor((sum * (PRECISION - n)) / sums[n]));
 }
 
 /** Return the edges of weighted(w_0 ... w_(n-1)). */
@@ -22,10 +23,10 @@ export function weighted(weights) {
 /**
  * Return the edges of beta_binomial(n, a, c), 1 <= n <= 255, which has n + 1 symbols.
  *
- * Its weights are integers of thousands of bits. Doubles tell nearly all edges for certain, in a tenth of the time: each
- * weight has an error below 2 n / 2^53, each sum one below 3 n / 2^53, and a product of 2^24 and a quotient of sums one
- * below 2^24 (6 n + 2) / 2^53 < 2^-18. No weight and no sum is above 16^n or below 16^-n. Only where an integer is so
- * near, exact numbers have to say on which side of it an edge is.
+ * Its weights are integers of thousands of bits. Doubles tell nearly all edges for certain, in a tenth of the time. The
+ * relative error of a weight is below 2 n / 2^53, and that of a sum of weights below 3 n / 2^53. So an edge, 2^24 times a
+ * quotient of sums, has an error below 2^24 (6 n + 2) / 2^53 < 2^-18. Only where an integer is so near, exact numbers
+ * have to say on which side of it the edge is. No weight and no sum is above 16^n or below 16^-n: none overflows.
  */
 export function betaBinomial(n, a, c) {
   const ratios = ratiosOf(n, a, c);

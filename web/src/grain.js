@@ -50,7 +50,8 @@ export class Noise {
     let row = this.rows.get(y);
     if (!row) {
       row = new Int32Array(this.numColumns);
-      for (let i = 0, x = this.first; i < row.length; i++, x++) row[i] = white(x - 1, y) + 2 * white(x, y) + white(x + 1, y);
+      for (let i = 0, x = this.first; i < row.length; i++, x++)
+        row[i] = white(x - 1, y) + 2 * white(x, y) + white(x + 1, y);
       if (this.rows.size === 4) this.rows.delete(this.rows.keys().next().value);
       this.rows.set(y, row);
     }

@@ -46,7 +46,11 @@ export function readHeader(bytes, limits) {
   if (!alpha.isGray || alpha.width !== header.width || alpha.height !== header.height) {
     throw new TgsError("The file is invalid: its alpha plane is not a gray picture of the same size.");
   }
-  checkMost(header.numGaussians + alpha.numGaussians, "Gaussians in its picture and its alpha plane", limits.maxGaussians);
+  checkMost(
+    header.numGaussians + alpha.numGaussians,
+    "Gaussians in its picture and its alpha plane",
+    limits.maxGaussians,
+  );
   return { ...header, alpha };
 }
 

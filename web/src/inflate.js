@@ -46,7 +46,7 @@ export function inflate(input, maxBytes) {
     throw DAMAGED;
   }
 
-  /** Return a length or a distance: the number with a code, of which 2^bitsOfMantissa share the number of extra bits. */
+  /** Return a length or a distance, less the smallest one. 2^bitsOfMantissa codes have the same number of extra bits. */
   function number(code, bitsOfMantissa) {
     const extra = Math.max(0, (code >> bitsOfMantissa) - 1);
     const mantissa = extra ? 2 ** bitsOfMantissa + (code % 2 ** bitsOfMantissa) : code;
@@ -158,7 +158,9 @@ function codeOf(sizes, maybeOne) {
 }
 
 function fixedCodes() {
-  const sizes = Array.from({ length: 288 }, (_, symbol) => (symbol < 144 ? 8 : symbol < 256 ? 9 : symbol < 280 ? 7 : 8));
+  const sizes = Array.from({ length: 288 }, (_, symbol) =>
+    symbol < 144 ? 8 : symbol < 256 ? 9 : symbol < 280 ? 7 : 8,
+  );
   return [codeOf(sizes), codeOf(new Array(32).fill(5))];
 }
 

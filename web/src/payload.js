@@ -100,7 +100,11 @@ function decodeCodebook(coder, points, sides) {
 /** Return n_x, n_y and k of the lattices of N Gaussians. */
 function latticesOf(header, quantizers, covarianceCodewords, colorCodewords, covarianceIndices, colorIndices) {
   const n = header.numGaussians;
-  const lattices = { pointsX: new Uint16Array(n).fill(1), pointsY: new Uint16Array(n).fill(1), shears: new Int32Array(n) };
+  const lattices = {
+    pointsX: new Uint16Array(n).fill(1),
+    pointsY: new Uint16Array(n).fill(1),
+    shears: new Int32Array(n),
+  };
   if (header.subdivision === 0) return lattices;
   const shapes = Array.from({ length: header.covarianceK }, (_, k) => {
     const [m, u, v] = [0, 1, 2].map((channel) => quantizers[channel].value(covarianceCodewords[3 * k + channel]));

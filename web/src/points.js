@@ -135,7 +135,7 @@ export function decodeOrder(coder, multiset) {
   for (const symbol of multiset) remaining[symbol]++;
   const order = new Uint32Array(multiset.length);
   let kinds = [...remaining.keys()];
-  for (let start = 0; start < order.length; ) {
+  for (let start = 0; start < order.length;) {
     kinds = kinds.filter((kind) => remaining[kind] > 0);
     const edges = weighted(kinds.map((kind) => remaining[kind]));
     const end = start + Math.max(1, Math.floor((order.length - start) / 8));

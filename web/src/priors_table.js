@@ -1,8 +1,8 @@
 // Made by scripts/priors.js from taichi_gs/format/prior_tables.py.
 
 /**
- * A line for each of m, u, v, Y, Co, Cg and z: P_0 to P_63, in base 36. Nothing between commas stands for 1. A line that
- * ends with P_32 goes on with P_30, P_29, ... P_0.
+ * A line for each of m, u, v, Y, Co, Cg and z: P_0 to P_63, in base 36. Nothing between commas stands for 1. A line
+ * that ends with P_32 goes on with P_30, P_29, ... P_0.
  */
 export const PRIORS_TABLE = `\
 ,,,,,,,,,,,,,,,,,,,,,,9,d,1n,3r,89,hl,x0,1iy,2ld,3rj,4t0,5nc,5vp,5ql,57m,43p,373,26l,1gz,ya,m4,dw,8y,6i,3j,2c,1b,m,a,9,6,5,,,,,,,,,,

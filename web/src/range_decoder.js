@@ -68,7 +68,7 @@ export class RangeDecoder {
     return this.q;
   }
 
-  /** Go on to the part of the range that belongs to a symbol: offset -= scale * start, range = scale * (end - start). */
+  /** Go on to the part of the range that is a symbol's: offset -= scale * start, range = scale * (end - start). */
   narrow(start, end) {
     const scaleHigh = Math.floor(this.scale / 2 ** 16);
     const scaleLow = this.scale % 2 ** 16;
@@ -93,7 +93,7 @@ export class RangeDecoder {
    * zero bytes at its end, the smallest if there are several, without these bytes.
    *
    * The bytes read, T, are one of them: S = T - offset. Let T end with `zeros` zero bytes and have `last` before them.
-   * Then 256^zeros below T must be less than S, and the next multiple of 256^(zeros + 1) above T not less than S + range.
+   * Then T - 256^zeros must be less than S, and the next multiple of 256^(zeros + 1) must not be less than S + range.
    */
   finish() {
     const { length } = this.payload;

@@ -6,8 +6,8 @@ import { CUTOFFS, PROJECTED } from "./projection.js";
 /** So many samples a side are drawn at a time, for textures not to take much memory. */
 const SAMPLES_A_SIDE = 1024;
 
-// A Gaussian is a rectangle, with a margin because corners are rounded. `shape` has the numbers a, shear, c and amplitude
-// of projection.js.
+// A Gaussian is a rectangle, with a margin because corners are rounded. `shape` has the numbers a, shear, c and
+// amplitude of projection.js.
 const GAUSSIAN_CORNERS = `#version 300 es
 uniform vec2 corner, size;
 layout(location = 0) in vec4 meanAndExtent;

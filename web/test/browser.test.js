@@ -1,5 +1,5 @@
-// The package in a browser: WebGL, canvases and the worker. Chromium is looked for under its usual names, or as what the
-// environment variable CHROMIUM says; without it there is nothing to test.
+// The package in a browser: WebGL, canvases and the worker. The browser is Chromium, under one of its usual names, or
+// what the environment variable CHROMIUM says. Without it there is nothing to test.
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
@@ -52,32 +52,36 @@ function serve() {
   });
 }
 
-test("WebGL, canvases and the worker", { skip: CHROMIUM ? false : "there is no Chromium", timeout: 300000 }, async () => {
-  const { server, reported, address } = await serve();
-  const profile = await mkdtemp(join(tmpdir(), "taichi-gs-"));
-  const options = ["--headless", "--no-sandbox", "--enable-unsafe-swiftshader", `--user-data-dir=${profile}`];
-  const browser = spawn(CHROMIUM, [...options, address], { stdio: "ignore" });
-  const ended = new Promise((resolve) => browser.once("exit", resolve));
-  try {
-    const report = await reported;
-    assert.equal(report.failure, undefined);
-    assert.equal(report.error, "TgsError: This is not a .tgs file of Gaussians.");
-    assert.ok(report.hasWebGL, "no WebGL 2 that adds up floats");
-    // Plain drawing is within 1 of the Python decoder, see conformance.test.js.
-    const most = { worker: 0, plainCanvas: 0, withoutWebGL: 0, canvas: 1, webgl: 1, smaller: 1, part: 1, large: 1 };
-    const drawings = Object.entries(report.results).flatMap(([name, result]) =>
-      Object.entries(result).map(([how, largest]) => ({ name, how, largest })),
-    );
-    assert.deepEqual(
-      drawings.filter(({ how, largest }) => largest > most[how]),
-      [],
-    );
-    assert.ok(drawings.length > 600);
-  } finally {
-    browser.kill();
-    await ended;
-    server.close();
-    server.closeAllConnections();
-    await rm(profile, { recursive: true, force: true, maxRetries: 5 });
-  }
-});
+test(
+  "WebGL, canvases and the worker",
+  { skip: CHROMIUM ? false : "there is no Chromium", timeout: 300000 },
+  async () => {
+    const { server, reported, address } = await serve();
+    const profile = await mkdtemp(join(tmpdir(), "taichi-gs-"));
+    const options = ["--headless", "--no-sandbox", "--enable-unsafe-swiftshader", `--user-data-dir=${profile}`];
+    const browser = spawn(CHROMIUM, [...options, address], { stdio: "ignore" });
+    const ended = new Promise((resolve) => browser.once("exit", resolve));
+    try {
+      const report = await reported;
+      assert.equal(report.failure, undefined);
+      assert.equal(report.error, "TgsError: This is not a .tgs file of Gaussians.");
+      assert.ok(report.hasWebGL, "no WebGL 2 that adds up floats");
+      // Plain drawing is within 1 of the Python decoder, see conformance.test.js.
+      const most = { worker: 0, plainCanvas: 0, withoutWebGL: 0, canvas: 1, webgl: 1, smaller: 1, part: 1, large: 1 };
+      const drawings = Object.entries(report.results).flatMap(([name, result]) =>
+        Object.entries(result).map(([how, largest]) => ({ name, how, largest })),
+      );
+      assert.deepEqual(
+        drawings.filter(({ how, largest }) => largest > most[how]),
+        [],
+      );
+      assert.ok(drawings.length > 600);
+    } finally {
+      browser.kill();
+      await ended;
+      server.close();
+      server.closeAllConnections();
+      await rm(profile, { recursive: true, force: true, maxRetries: 5 });
+    }
+  },
+);

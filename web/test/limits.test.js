@@ -38,7 +38,10 @@ test("a file larger than all limits together is refused before anything else", (
   const bytes = new Uint8Array(1024);
   bytes.set([0x89, 0x54, 0x47]);
   const limits = { maxGaussians: 0, maxCodewords: 0, maxChunkBytes: 0 };
-  assert.throws(() => decode(new Uint8Array([...bytes, ...bytes, 0]), { limits }), /2049 bytes, more than the 2048 that all/);
+  assert.throws(
+    () => decode(new Uint8Array([...bytes, ...bytes, 0]), { limits }),
+    /2049 bytes, more than the 2048 that all/,
+  );
   assert.throws(() => decode(new Uint8Array([...bytes, ...bytes]), { limits }), /version 0/);
 });
 

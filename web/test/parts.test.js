@@ -54,14 +54,18 @@ test("a region is that part of the whole, at every size", () => {
   for (const name of ["alpha_plane", "flags_b", "subdivided"]) {
     const picture = decode(bytesOf(`valid/${name}.tgs`));
     for (const scale of [0.3, 1, 2.5]) {
-      const [width, height] = [picture.width, picture.height].map((side) => Math.max(1, Math.floor(scale * side + 0.5)));
+      const [width, height] = [picture.width, picture.height].map((side) =>
+        Math.max(1, Math.floor(scale * side + 0.5)),
+      );
       const whole = render(picture, { scale, grain: true });
       const [x, y] = [Math.floor(width / 4), Math.floor(height / 3)];
       const part = render(picture, { scale, grain: true, region: [x, y, width - x, height - y] });
       for (let row = y; row < height; row++) {
         const start = 4 * (width - x) * (row - y);
         const expected = whole.subarray(4 * (row * width + x), 4 * (row + 1) * width);
-        part.subarray(start, start + expected.length).forEach((value, i) => assert.ok(Math.abs(value - expected[i]) <= 1));
+        part
+          .subarray(start, start + expected.length)
+          .forEach((value, i) => assert.ok(Math.abs(value - expected[i]) <= 1));
       }
     }
   }

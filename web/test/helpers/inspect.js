@@ -1,5 +1,6 @@
-// For the tests in Python: reads a list of { path, options } from the standard input, and writes for each file what this
-// decoder finds in it, { integers, pixels } with pixels in base64, or { error }. No pixels are drawn without options.
+// For the tests in Python: reads a list of { path, options } from the standard input, and writes for each file what
+// this decoder finds in it: { integers, pixels } with pixels in base64, or { error, isLimit }. No pixels are drawn
+// without options.
 
 import { readFileSync } from "node:fs";
 

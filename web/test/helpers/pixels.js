@@ -3,7 +3,12 @@
  * or four.
  */
 export function largestDifference(pixels, { channels, data }) {
-  const sources = [[0, 0, 0], [0, 0, 0, 1], [0, 1, 2], [0, 1, 2, 3]][channels - 1];
+  const sources = [
+    [0, 0, 0],
+    [0, 0, 0, 1],
+    [0, 1, 2],
+    [0, 1, 2, 3],
+  ][channels - 1];
   let largest = 0;
   for (let pixel = 0; pixel < pixels.length / 4; pixel++) {
     for (let channel = 0; channel < 4; channel++) {
