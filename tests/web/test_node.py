@@ -73,6 +73,10 @@ def as_rgba(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return planes if planes.shape[2] == 4 else np.dstack([planes, np.full(planes.shape[:2], 255, np.uint8)])
 
 
+def test_its_version_is_that_of_the_package() -> None:
+    assert json.loads((WEB / "package.json").read_text(encoding="utf-8"))["version"] == taichi_gs.__version__
+
+
 def test_its_own_tests() -> None:
     node("--test", *(str(path.relative_to(WEB)) for path in sorted(WEB.glob("test/*.test.js"))))
 

@@ -51,6 +51,8 @@ void main() {
 // rows go upwards.
 const PIXELS = `#version 300 es
 precision highp float;
+precision highp int;
+precision highp sampler2D;
 uniform sampler2D colors, plane;
 uniform bool hasPlane;
 uniform bvec2 areNormalized;
