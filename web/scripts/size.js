@@ -1,0 +1,24 @@
+// Print the size of the package, minified and compressed: `npm run size`.
+
+import { brotliCompressSync, gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+const USES = {
+  "decode, render and draw": 'export * from "./index.js"',
+  "decode and render": 'export { decode, render } from "./index.js"',
+  "the worker": 'import "./worker.js"',
+  TgsWorker: 'export * from "./client.js"',
+};
+
+for (const [what, contents] of Object.entries(USES)) {
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir: new URL("../src/", import.meta.url).pathname },
+    bundle: true,
+    minify: true,
+    format: "esm",
+    write: false,
+  });
+  const [{ contents: bundle }] = outputFiles;
+  const [gzip, brotli] = [gzipSync(bundle, { level: 9 }), brotliCompressSync(bundle)].map(({ length }) => length);
+  console.log(`${what}: ${bundle.length} bytes minified, ${gzip} with gzip, ${brotli} with brotli`);
+}
