@@ -31,7 +31,8 @@ def complaints(folder: Path, options: str) -> list[str]:
 
 
 def test_options_are_those_of_the_configuration() -> None:
-    assert EncodeOptions.__optional_keys__ == {field.name for field in fields(EncoderConfig)} | {"k", "max_pixels"}
+    others = {"k", "max_pixels", "preview"}
+    assert EncodeOptions.__optional_keys__ == {field.name for field in fields(EncoderConfig)} | others
 
 
 def test_a_type_checker_sees_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
