@@ -29,7 +29,7 @@ function makeShared() {
   style.replaceSync(STYLE);
   return {
     style,
-    resizes: new ResizeObserver((entries) => entries.forEach(({ target }) => target.resized())),
+    resizes: new ResizeObserver((entries) => entries.forEach(({ target, contentRect }) => target.resized(contentRect))),
     nearness: new IntersectionObserver(
       (entries) => entries.forEach(({ target, isIntersecting }) => target.moved(isIntersecting)),
       { rootMargin: NEAR },
@@ -60,6 +60,7 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
   #canvas;
   #place;
   #isNear = false;
+  #boxSize = [0, 0]; // of the element as it is on the page, which is told, because to ask for it takes a layout
   #isStale = true; // src or full have changed
   #loading; // an AbortController of what is being loaded, both src and full
   #bytes; // of the file, once they are there
@@ -96,6 +97,7 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
     shared.resizes.unobserve(this);
     shared.nearness.unobserve(this);
     this.#isNear = false;
+    this.#boxSize = [0, 0];
   }
 
   attributeChangedCallback(name, before, now) {
@@ -112,7 +114,8 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
   }
 
   /** Called when the size of the element, or of a pixel, has changed. */
-  resized() {
+  resized({ width, height }) {
+    this.#boxSize = [width, height];
     this.#draw();
   }
 
@@ -195,12 +198,12 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
 
   /** Return [width, height] if there is something to draw. */
   #sizeToDraw() {
-    const isSeen = this.#isNear && this.clientWidth > 0 && this.clientHeight > 0;
+    const isSeen = this.#isNear && Math.min(...this.#boxSize) > 0;
     if (!this.#bytes || !isSeen || this.#isFullShown) return undefined;
     const own = announcedSize(this.#bytes) ?? [1, 1]; // the worker says what is wrong
     const ratio = Math.min(globalThis.devicePixelRatio, MAX_PIXEL_RATIO);
     const scale = Math.min(
-      ratio * Math.max(this.clientWidth / own[0], this.clientHeight / own[1]),
+      ratio * Math.max(...own.map((side, i) => this.#boxSize[i] / side)),
       Math.sqrt(MAX_PIXELS / (own[0] * own[1])),
       MAX_SIDE / Math.max(...own),
     );

@@ -20,8 +20,12 @@ export function loadBytes(url, signal) {
 function dataOf(head, content) {
   try {
     const isBase64 = /;\s*base64\s*$/i.test(head);
-    const text = content.replace(/%([0-9a-f]{2})/gi, (_, code) => String.fromCharCode(parseInt(code, 16)));
-    return Uint8Array.from(isBase64 ? atob(text) : text, (character) => character.charCodeAt(0));
+    const plain = content.replace(/%([0-9a-f]{2})/gi, (_, code) => String.fromCharCode(parseInt(code, 16)));
+    const text = isBase64 ? atob(plain) : plain;
+    // Not Uint8Array.from, which takes ten times as long: a page may have hundreds of pictures.
+    const bytes = new Uint8Array(text.length);
+    for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+    return bytes;
   } catch {
     throw new TgsError("The data URI of the picture is damaged.");
   }
