@@ -60,7 +60,7 @@ def embed(
     if full is None:
         lines.append(f"{_tag('tgs-image', src=uri, alt=alt, **size, style=place)}</tgs-image>")
     else:
-        image = _tag("img", src=full, alt=alt, **size, style="width:100%;height:auto")
+        image = _tag("img", src=full, alt=alt, **size, style="display:block;width:100%;height:auto")
         lines.append(_tag("tgs-image", src=uri, full=full, alt=alt, **size, style=place))
         lines.append(f"  <noscript>{image}</noscript>")
         lines.append("</tgs-image>")

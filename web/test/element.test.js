@@ -72,6 +72,10 @@ test("in a browser", IN_BROWSER, async (context) => {
     assert.deepEqual(report.innerImage, { src: "/valid/turned.png?inner", inner: 0 });
   });
 
+  await check("without scripts, what is in noscript has the same place", () => {
+    assert.deepEqual(report.withoutScripts, { element: [100, 80], image: [100, 80], isLoaded: true });
+  });
+
   await check("assistive technology is told of it", () => {
     assert.deepEqual(report.aria, {
       'alt="A dog"': ["img", "A dog", "image", "A dog"],
