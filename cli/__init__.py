@@ -23,6 +23,7 @@ from .console import replace_closed_streams
 from .decompress import decompress
 from .desktop import desktop
 from .doctor import doctor
+from .embed import embed
 from .failures import OneSentenceGroup
 from .info import info
 from .signals import raise_terminated
@@ -54,7 +55,7 @@ def tgs() -> None:
     """
 
 
-for command in (compress, decompress, info, compare, doctor, desktop):
+for command in (compress, decompress, info, compare, embed, doctor, desktop):
     tgs.add_command(command)
 
 

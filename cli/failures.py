@@ -30,7 +30,7 @@ OPTIONS = {"num_bytes": "--bytes", "bits_per_pixel": "--bpp"} | {
 }
 """What the library's options are called here, if their names are no words of everyday language."""
 
-PLAIN_OPTIONS = ("k", "loss", "psnr", "quality", "region", "restarts", "scale", "seed", "size", "steps", "tune")
+PLAIN_OPTIONS = tuple("alt full k loss psnr quality region restarts scale script seed size steps tune".split())
 """Options that are such words: they are meant as options where a sentence is on what these must be."""
 
 

@@ -185,7 +185,7 @@ def _picture_of(
     if isinstance(image, str | os.PathLike):
         return read_picture(image, **taken)
     if isinstance(image, bytes | bytearray | memoryview) or hasattr(image, "read"):
-        return picture_from_bytes(_file_bytes(image), **taken)
+        return picture_from_bytes(file_bytes(image), **taken)
     if _is_pillow(image):
         return picture_from_pillow(cast(Any, image), **taken)
     return Picture(as_planes(cast(Any, image), max_pixels))
@@ -209,11 +209,16 @@ def _checked_pixels(max_pixels: Any) -> int:
 def _open(source: Any, limits: Any) -> TgsFile:
     if limits is not None and not isinstance(limits, Limits):
         raise OptionError(f"limits must be a taichi_gs.Limits, not {limits!r}")
-    return TgsFile(_file_bytes(source), limits)
+    return TgsFile(file_bytes(source), limits)
 
 
-def _file_bytes(source: Any) -> bytes:
-    """The bytes of a file, by path, as bytes, or open."""
+def file_bytes(source: Any) -> bytes:
+    """Return the bytes of a .tgs file, by path, as bytes, or open, without looking at them.
+
+    Raises:
+        FileError: if they cannot be read.
+        BitstreamError: if `source` is nothing of this kind.
+    """
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source)
     if isinstance(source, str | os.PathLike):

@@ -25,7 +25,7 @@ ROOMS: dict[str, str] = {
     "taichi_gs.diagnosis": "taichi_gs errors model format kernels decoder fit",
     "taichi_gs.integrations": "errors files model format pictures decoder encoder codec",
     "taichi_gs": "errors model format pictures decoder encoder codec integrations",
-    "cli": "taichi_gs errors files model format pictures decoder encoder codec diagnosis",
+    "cli": "taichi_gs errors files model format pictures decoder encoder codec diagnosis integrations",
     "fuzz": "taichi_gs errors files model format pictures decoder codec benchmarks",
     "benchmarks": "taichi_gs errors files model format pictures kernels decoder fit encoder codec integrations cli",
 }

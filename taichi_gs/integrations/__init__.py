@@ -1,1 +1,1 @@
-"""taichi_gs inside other libraries, none of which it needs itself: each module here has an extra of its name."""
+"""taichi_gs inside other libraries, none of which it needs itself, and in pages."""

@@ -13,6 +13,7 @@ from command_line import error_of, run
 import taichi_gs
 from cli import compress as compress_command
 from cli import decompress as decompress_command
+from cli import embed as embed_command
 from cli.failures import OPTIONS, PLAIN_OPTIONS, sentence_of
 from taichi_gs.encoder.presets import configure
 from taichi_gs.errors import FileError, OptionError
@@ -101,6 +102,7 @@ def test_goals_that_exclude_each_other(photo_folder: Path) -> None:
 def test_names_of_options_are_those_of_the_command() -> None:
     known = {option for parameter in compress_command.params for option in parameter.opts}
     known |= {option for parameter in decompress_command.params for option in parameter.opts}
+    known |= {option for parameter in embed_command.params for option in parameter.opts}
     assert {*OPTIONS.values(), *(f"--{name}" for name in PLAIN_OPTIONS)} <= known
 
 

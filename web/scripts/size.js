@@ -8,6 +8,7 @@ const USES = {
   "decode and render": 'export { decode, render } from "./index.js"',
   "the worker": 'import "./worker.js"',
   TgsWorker: 'export * from "./client.js"',
+  "the element, without the worker": 'import "./element.js"',
 };
 
 for (const [what, contents] of Object.entries(USES)) {
