@@ -26,6 +26,7 @@ from .doctor import doctor
 from .failures import OneSentenceGroup
 from .info import info
 from .signals import raise_terminated
+from .view import view
 
 
 @click.group(cls=OneSentenceGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -39,6 +40,7 @@ def tgs() -> None:
       tgs info photo.tgs
       tgs decompress photo.tgs -o back.png
       tgs compare photo.png back.png
+      tgs view photo.tgs
       tgs compress holiday -r --output-dir small
       tgs COMMAND --help
 
@@ -54,7 +56,7 @@ def tgs() -> None:
     """
 
 
-for command in (compress, decompress, info, compare, doctor, desktop):
+for command in (compress, decompress, info, compare, view, doctor, desktop):
     tgs.add_command(command)
 
 
