@@ -12,7 +12,9 @@
   /** A frame should take no longer while something moves; else it has fewer pixels until all is still. */
   const FRAME_MS = 30;
   const STILL_MS = 140;
-  const MIN_QUALITY = 0.2;
+  const MIN_QUALITY = 0.35;
+  /** Below this one a picture that takes too much to draw is given up. */
+  const LAST_QUALITY = 0.05;
   const STEP = Math.SQRT2;
   const ANIMATION_MS = 180;
   const MAX_ZOOM = 100;
@@ -36,11 +38,15 @@
     return file.picture;
   }
 
-  /** Return a canvas with the picture's own pixels, to be enlarged the usual way. */
+  /** Return a canvas with the picture's own pixels, to be enlarged the usual way; null if they are too many. */
   function pixelsOf(file) {
-    if (!file.pixels) {
+    if (file.pixels === undefined) {
       file.pixels = document.createElement("canvas");
-      draw(file.picture, file.pixels);
+      try {
+        draw(file.picture, file.pixels, { webgl: hasFastWebGL });
+      } catch {
+        file.pixels = null;
+      }
     }
     return file.pixels;
   }
@@ -148,10 +154,9 @@
 
   let isPending = false;
   let lastChange = -Infinity;
-  let lastFrame = null;
   let stillTimer;
-  /** Of a frame, for a pixel; by what is drawn, because grain takes longer. */
-  const costs = new Map();
+  /** How many pixels a frame has along a side while something moves, of those of the screen; by what is drawn. */
+  const qualities = new Map();
 
   /** Have everything drawn again. */
   function refresh() {
@@ -170,23 +175,17 @@
   }
 
   function frame(now) {
-    measure(now);
-    if (!showErrors()) return;
+    showError(picture() ? undefined : file().error);
+    if (!picture()) return;
     animate(now);
     if (isFitted && !animation) view = bounded({ zoom: fittingZoom(), x: 0.5, y: 0.5 });
     view = bounded(view);
     const place = placeOf(view);
     const isStill = !animation && !gesture.size && performance.now() - lastChange > STILL_MS;
-    const quality = isStill ? 1 : qualityOf(place);
-    try {
-      drawOwn(place, quality);
-      drawOther(place);
-      drawOutlines(place);
-    } catch (error) {
-      file().error = error.message;
-      showErrors();
-      return;
-    }
+    const quality = isStill ? 1 : qualityWhileMoving();
+    if (!drawWithinLimits(place, quality)) return;
+    drawOther(place);
+    drawOutlines(place);
     showZoom();
     clearTimeout(stillTimer);
     if (animation) schedule();
@@ -194,24 +193,30 @@
     else if (!gesture.size) stage.setAttribute("aria-busy", "false");
   }
 
-  /** Learn from the time until the next frame, in which a graphics processor does its part too. */
-  function measure(now) {
-    if (lastFrame) {
-      const { kind, numPixels, start, spent } = lastFrame;
-      const elapsed = now - start < 1000 ? Math.max(spent, now - start - 8) : spent;
-      const cost = elapsed / numPixels;
-      costs.set(kind, costs.has(kind) ? 0.6 * costs.get(kind) + 0.4 * cost : cost);
+  /** Draw with fewer pixels where they take more than the limits allow; return whether that was possible. */
+  function drawWithinLimits(place, quality) {
+    for (; ; quality /= 2) {
+      try {
+        drawOwn(place, quality);
+        return true;
+      } catch (error) {
+        if (quality > LAST_QUALITY) continue;
+        showError(error.message);
+        return false;
+      }
     }
-    lastFrame = null;
+  }
+
+  /** Learn how fine the next frames can be from how long one took: a step at a time, because times vary. */
+  function learn(quality, elapsed) {
+    qualities.set(kindOfDrawing(), clamp(quality * clamp(Math.sqrt(FRAME_MS / elapsed), 0.6, 1.25), MIN_QUALITY, 1));
   }
 
   const kindOfDrawing = () => `${index} ${shown.grain && picture().hasGrain}`;
 
-  function qualityOf({ region }) {
-    const cost = costs.get(kindOfDrawing());
-    if (!cost) return 1;
-    const quality = Math.sqrt(FRAME_MS / (cost * region[2] * region[3]));
-    return quality > 0.85 ? 1 : Math.max(MIN_QUALITY, quality);
+  function qualityWhileMoving() {
+    const quality = qualities.get(kindOfDrawing()) ?? 1;
+    return quality > 0.85 ? 1 : quality;
   }
 
   /** Return the size of the whole picture on the screen, where it is, and the region of it that is on the stage. */
@@ -234,10 +239,12 @@
     const first = [Math.floor(x * factorX), Math.floor(y * factorY)];
     const end = [Math.ceil((x + columns) * factorX), Math.ceil((y + rows) * factorY)];
     const part = [...first, Math.min(end[0], size[0]) - first[0], Math.min(end[1], size[1]) - first[1]];
+    const options = { width: size[0], height: size[1], region: part, grain: shown.grain, webgl: hasFastWebGL };
     const start = performance.now();
-    draw(picture(), canvases.own, { width: size[0], height: size[1], region: part, grain: shown.grain, webgl: hasFastWebGL });
-    const spent = performance.now() - start;
-    lastFrame = { kind: kindOfDrawing(), numPixels: part[2] * part[3], start, spent };
+    draw(picture(), canvases.own, options);
+    // A graphics processor does its part until the next frame, and then the screen waits half a frame on average.
+    if (hasFastWebGL) requestAnimationFrame(() => learn(quality, Math.max(1, performance.now() - start - 8)));
+    else learn(quality, Math.max(1, performance.now() - start));
     const box = [left + part[0] / factorX, top + part[1] / factorY, part[2] / factorX, part[3] / factorY];
     put(canvases.own, box);
     put($("paper"), box);
@@ -331,15 +338,14 @@
 
   // ---------------------------------------------------------------------------------------------- words and buttons
 
-  function showErrors() {
-    const isFine = Boolean(picture()) && !file().error;
-    $("message").hidden = isFine;
-    $("message").textContent = isFine ? "" : file().error;
-    for (const canvas of Object.values(canvases)) canvas.style.visibility = isFine ? "" : "hidden";
-    $("paper").style.visibility = isFine ? "" : "hidden";
-    if (!isFine) $("divider").hidden = true;
-    if (!isFine) stage.setAttribute("aria-busy", "false");
-    return isFine;
+  /** Show what is wrong with the picture in its place; or the picture, if that is nothing. */
+  function showError(sentence) {
+    $("message").hidden = !sentence;
+    $("message").textContent = sentence ?? "";
+    for (const element of [...Object.values(canvases), $("paper")]) element.style.visibility = sentence ? "hidden" : "";
+    if (!sentence) return;
+    $("divider").hidden = true;
+    stage.setAttribute("aria-busy", "false");
   }
 
   const number = (value) => value.toLocaleString("en-US");
@@ -429,7 +435,7 @@
         const height = Math.round(THUMBNAIL_HEIGHT * density());
         const width = Math.max(1, Math.round((height * own.width) / own.height));
         try {
-          draw(own, canvas, { width, height });
+          draw(own, canvas, { width, height, webgl: hasFastWebGL });
           $("gallery").children[i].append(canvas);
         } catch {
           // What is wrong is said when the picture is opened.

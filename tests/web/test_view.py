@@ -44,10 +44,16 @@ def tab() -> Iterator[Tab]:
 def open_page(tab: Tab, tmp_path: Path) -> Iterator[Open]:
     """Show files on a page; nothing may go wrong on it."""
 
-    def open_page(*names: str, original: Original | None = None, width: int = 900, height: int = 700) -> Tab:
+    def open_page(
+        *names: str,
+        original: Original | None = None,
+        limits: taichi_gs.Limits | None = None,
+        width: int = 900,
+        height: int = 700,
+    ) -> Tab:
         files = [PageFile(name, (VALID / f"{name}.tgs").read_bytes()) for name in names]
         page = tmp_path / "page.html"
-        page.write_bytes(make_page(files, original))
+        page.write_bytes(make_page(files, original, limits))
         tab.open(page, width=width, height=height)
         return tab
 
@@ -278,3 +284,11 @@ def test_what_cannot_be_drawn_is_said(open_page: Open, tab: Tab, tmp_path: Path)
     assert text(tab, "message") == "This is not a .tgs file of Gaussians."
     tab.press("PageDown")
     assert not is_shown(tab, "message")
+
+
+def test_what_takes_too_much_is_drawn_with_fewer_pixels(open_page: Open) -> None:
+    tab = open_page("thin", limits=taichi_gs.Limits(max_pairs=100))
+    size, region = whole_and_region(tab)
+    assert not is_shown(tab, "message")
+    assert size[0] < 400
+    assert difference(tab.canvas("#picture"), expected("thin", size=size, region=region)) <= TOLERANCE
