@@ -461,8 +461,14 @@
     return { middle, spread };
   };
 
+  /** Where a finger came down that may swipe: alone, on a picture of which all is seen. */
+  let swipe = null;
+  const SWIPE_LENGTH = 60;
+
   stage.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0 || event.target.closest("#divider") || !picture()) return;
+    if (event.button !== 0 || event.target.closest("#divider")) return;
+    swipe = !gesture.size && (isFitted || !picture()) ? pointOf(event) : null;
+    if (!picture()) return;
     stage.setPointerCapture(event.pointerId);
     gesture.set(event.pointerId, pointOf(event));
     stage.classList.add("moving");
@@ -478,6 +484,11 @@
   });
   for (const name of ["pointerup", "pointercancel"]) {
     stage.addEventListener(name, (event) => {
+      if (name === "pointerup" && swipe && content.files.length > 1) {
+        const [dx, dy] = pointOf(event).map((place, axis) => (place - swipe[axis]) / density());
+        if (Math.abs(dx) > Math.max(SWIPE_LENGTH, 2 * Math.abs(dy))) open(index - Math.sign(dx));
+      }
+      swipe = null;
       if (!gesture.delete(event.pointerId)) return;
       if (!gesture.size) stage.classList.remove("moving");
       refresh();

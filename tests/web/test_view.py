@@ -250,6 +250,16 @@ def test_a_gallery(open_page: Open) -> None:
     assert tab.value(current) == [None, None, "true"]
 
 
+def test_a_swipe_leads_to_another_picture(open_page: Open) -> None:
+    tab = open_page("subdivided", "thin", "alpha_plane")
+    for way, name in ((-100, "thin"), (-100, "alpha_plane"), (100, "thin"), (20, "thin")):
+        tab.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": 400, "y": 200}])
+        tab.call("Input.dispatchTouchEvent", type="touchMove", touchPoints=[{"x": 400 + way, "y": 210}])
+        tab.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+        tab.rest()
+        assert text(tab, "name") == name
+
+
 def test_the_caption(open_page: Open) -> None:
     tab = open_page("subdivided")
     info = taichi_gs.info(VALID / "subdivided.tgs")
