@@ -27,6 +27,7 @@ from .embed import embed
 from .failures import OneSentenceGroup
 from .info import info
 from .signals import raise_terminated
+from .view import view
 
 
 @click.group(cls=OneSentenceGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -40,6 +41,7 @@ def tgs() -> None:
       tgs info photo.tgs
       tgs decompress photo.tgs -o back.png
       tgs compare photo.png back.png
+      tgs view photo.tgs
       tgs compress holiday -r --output-dir small
       tgs COMMAND --help
 
@@ -55,7 +57,7 @@ def tgs() -> None:
     """
 
 
-for command in (compress, decompress, info, compare, embed, doctor, desktop):
+for command in (compress, decompress, info, compare, view, embed, doctor, desktop):
     tgs.add_command(command)
 
 

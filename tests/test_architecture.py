@@ -24,8 +24,9 @@ ROOMS: dict[str, str] = {
     "taichi_gs.codec": "errors files model format pictures kernels decoder encoder",
     "taichi_gs.diagnosis": "taichi_gs errors model format kernels decoder fit",
     "taichi_gs.integrations": "errors files model format pictures decoder encoder codec",
+    "taichi_gs.viewer": "errors files format pictures decoder",
     "taichi_gs": "errors model format pictures decoder encoder codec integrations",
-    "cli": "taichi_gs errors files model format pictures decoder encoder codec diagnosis integrations",
+    "cli": "taichi_gs errors files model format pictures decoder encoder codec diagnosis integrations viewer",
     "fuzz": "taichi_gs errors files model format pictures decoder codec benchmarks",
     "benchmarks": "taichi_gs errors files model format pictures kernels decoder fit encoder codec integrations cli",
 }

@@ -53,7 +53,7 @@ def test_every_file_is_in_it(wheel: zipfile.ZipFile) -> None:
     code = [path.relative_to(ROOT).as_posix() for path in (ROOT / "taichi_gs").rglob("*.py")]
     commands = [f"taichi_gs/cli/{path.name}" for path in (ROOT / "cli").glob("*.py")]
     data = [name for name in DATA if "__pycache__" not in name and (ROOT / name).is_file()]
-    assert len(data) == 4
+    assert len(data) == 8
     packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert packed == {*code, *commands, *data}
 

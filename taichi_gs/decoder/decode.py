@@ -109,6 +109,12 @@ class TgsFile:
         """The fields of a `Picture` but for its pixels: icc_profile, exif and xmp."""
         return {field: self.header.chunks.get(tag) for field, tag in METADATA_TAGS.items()}
 
+    def check(self) -> None:
+        """Read the whole file, without drawing it; raises BitstreamError if its payload is damaged."""
+        parse_integers(self._data, self.header)
+        if self.header.alpha is not None:
+            parse_integers(self.header.chunks[ALPHA_TAG], self.header.alpha)
+
     def draw(
         self,
         *,

@@ -44,9 +44,9 @@ def commands(text: str) -> list[list[str]]:
 
 
 def run(arguments: list[str]) -> None:
-    """Run tgs, with fewer steps than the arguments say."""
-    few = ["--steps", "10"] if arguments[0] == "compress" else []
-    result = CliRunner().invoke(tgs, [*arguments, *few])
+    """Run tgs, with fewer steps than the arguments say, and without a browser."""
+    more = {"compress": ["--steps", "10"], "view": ["--no-open"]}.get(arguments[0], [])
+    result = CliRunner().invoke(tgs, [*arguments, *more])
     assert result.exit_code == 0, (arguments, result.output)
 
 
@@ -61,9 +61,10 @@ def readme_block() -> ModuleType:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with a small copy of the example photograph as photo.png and examples/photo.png."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("temporary")))
     (tmp_path / "examples").mkdir()
     with Image.open(ROOT / "examples" / "photo.png") as photo:
         small = photo.resize(SIZE)

@@ -20,7 +20,7 @@ from taichi_gs.errors import FileError, OptionError
 from taichi_gs.model.blending import Blending
 
 
-@pytest.mark.parametrize("command", [[], ["compress"], ["decompress"], ["info"], ["compare"]])
+@pytest.mark.parametrize("command", [[], ["compress"], ["decompress"], ["info"], ["compare"], ["view"]])
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_help(command: list[str], option: str) -> None:
     result = run(*command, option)
