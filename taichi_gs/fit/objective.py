@@ -97,7 +97,7 @@ class Objective:
         self.size: tuple[int, int] = (picture.shape[1], picture.shape[2])
         self._picture, self._is_weighted = picture, tuning.weights is not None
         spacing = 0.0 if counts.budget is None else self.spacing(counts.budget)
-        factor = self._factor(spacing, self._settings.min_spacing)
+        factor = self._factor(spacing, self._settings.min_spacing, self.size)
         # Between Gaussians so large, noise would look like dirt, and its strengths cost bytes.
         self._grain = tuning.grain if spacing < self._settings.min_spacing else None
         seen = picture if factor == 1 else _averaged(picture, factor)
@@ -105,7 +105,7 @@ class Objective:
         blocks = tuning.importances_of_blocks
         self.full = Resolution(seen, weights, self.size, renderer, importances_of_blocks=blocks)
         first_spacing = self.spacing(counts.first) / factor
-        self.coarse = self._reduced(self._factor(first_spacing, self._settings.min_coarse_spacing))
+        self.coarse = self._reduced(self._factor(first_spacing, self._settings.min_coarse_spacing, self.full.size))
         finest = 2 if spacing / (2 * factor) >= self._settings.min_choosing_spacing else 1
         turns = [(finest, 1.0), (2 * finest, tuning.importance_of_half)]
         smallest = min(self.full.size) // self._settings.min_half_side
@@ -119,15 +119,16 @@ class Objective:
         """The picture that is looked at, averaged over blocks."""
         if factor == 1:
             return self.full
-        picture, weights = (_averaged(planes, factor) for planes in (self.full.picture, self.full.weights[None]))
-        return Resolution(picture, weights[0], self.size, self._renderer, importance, importances_of_blocks)
+        full = self.full
+        picture, weights = (_averaged(planes, factor) for planes in (full.picture, full.weights[None]))
+        blocks = functional.interpolate(picture[None], size=full.size, mode="nearest")[0]
+        hidden = float((full.weights * (full.picture - blocks).square()).sum(dtype=torch.float64))
+        return Resolution(picture, weights[0], self.size, self._renderer, hidden, importance, importances_of_blocks)
 
-    def _factor(self, spacing: float, min_spacing: float) -> int:
-        """The power of two by which the picture can be reduced so that a spacing in its pixels stays large enough."""
-        factor = 1
-        while (
-            spacing / (2 * factor) >= min_spacing and min(self.size) // (2 * factor) >= self._settings.min_coarse_side
-        ):
+    def _factor(self, spacing: float, min_spacing: float, size: tuple[int, int]) -> int:
+        """The power of two by which a picture can be reduced so that a spacing in its pixels stays large enough."""
+        factor, smallest = 1, min(size) // self._settings.min_coarse_side
+        while spacing / (2 * factor) >= min_spacing and 2 * factor <= smallest:
             factor *= 2
         return factor
 
@@ -165,11 +166,8 @@ class Objective:
         At least what rounding to 8 bits makes of a perfect picture: below that, nothing is worth a bit.
         """
         error, full = float(squared_error), self.full
-        if resolution is not full:
-            # Blocks are drawn as one colour, nearly: their pixels' deviations from it add to the error of their means.
-            blocks = functional.interpolate(resolution.picture[None], size=full.size, mode="nearest")[0]
-            scale = full.picture.numel() / resolution.picture.numel()
-            error = scale * error + float((full.weights * (full.picture - blocks).square()).sum())
+        # Pixels of a block are drawn as one colour, nearly: what they differ from their mean is added to its error.
+        error = full.picture.numel() / resolution.picture.numel() * error + resolution.hidden_error
         return max(error, full.picture.numel() / (12.0 * 255.0**2))
 
     def removal_errors(self, parameters: Parameters) -> Tensor:
@@ -217,10 +215,9 @@ class Objective:
 
     def weighted_psnr(self, pixels: NDArray[np.uint8]) -> float:
         """The PSNR in dB of decoded pixels [H, W, 3], each error times its weight: what files are ranked by."""
-        levels = 255.0 * self.full.picture if self.full.size != self.size else to_levels(self.full.picture)
+        levels = to_levels(self.full.picture)
         decoded = torch.tensor(pixels).permute(2, 0, 1).to(levels)
-        if self.full.size != self.size:
-            decoded = functional.interpolate(decoded[None], size=self.full.size, mode="area")[0]
+        decoded = functional.interpolate(decoded[None], size=self.full.size, mode="area")[0]
         mean = float((self.full.weights * (decoded - levels).square()).mean(dtype=torch.float64))
         return math.inf if mean == 0.0 else 10.0 * math.log10(255.0**2 / mean)
 

@@ -61,8 +61,8 @@ class Precision:
     max_octaves: float = 8.0
     octaves_apart: float = 1 / 16
 
-    def choose(self, stage: Stage, parameters: CodebookParameters, aimed_bytes: int | None) -> Rounding:
-        """Choose how to round by λ, and more finely where that would leave some of `aimed_bytes` unused."""
+    def choose(self, stage: Stage, parameters: CodebookParameters, max_bytes: int | None) -> Rounding:
+        """Choose how to round by λ, and more finely where that would leave some of `max_bytes` unused."""
         objective, config = stage.objective, stage.config
         drawn = parameters.expanded().ordered()
         drawn = replace(drawn, **{name: getattr(drawn, name).detach().requires_grad_() for name in ROWS})
@@ -75,7 +75,7 @@ class Precision:
         grain = objective.grain_codes(drawn, parameters.indices[COLORS], len(parameters.codewords[COLORS]))
         worth = _Worth(bit_weight, curvatures, along_steps, grain)
         best = self._rounding(parameters, config, objective.size, worth)
-        if aimed_bytes is None or best.num_bytes(parameters) > aimed_bytes:
+        if max_bytes is None or best.num_bytes(parameters) > max_bytes:
             return best
         # By bisection: a file grows as λ is lowered.
         low, high = 0.0, self.max_octaves
@@ -83,7 +83,7 @@ class Precision:
             middle = (low + high) / 2
             finer = replace(worth, bit_weight=bit_weight / 2.0**middle)
             rounding = self._rounding(parameters, config, objective.size, finer)
-            if rounding.num_bytes(parameters) <= aimed_bytes:
+            if rounding.num_bytes(parameters) <= max_bytes:
                 low, best = middle, rounding
             else:
                 high = middle

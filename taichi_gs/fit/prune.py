@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,19 +18,13 @@ class Pruning:
     """How the last stage removes Gaussians.
 
     Attributes:
-        size_margin: the part of the byte limit that is aimed at until the stage ends: training moves positions between
-            cells, which costs bytes, and Gaussians that are removed at the very end are not made good for.
-        size_checks: the fractions of the stage at which the size is looked at.
+        size_checks: the fractions of the stage at which the size is looked at, and not only at its end: Gaussians that
+            are removed then are not made good for.
         single_tries: where a PSNR is wanted and no more Gaussians can go together, so many are tried one by one.
     """
 
-    size_margin: float = 0.997
     size_checks: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 0.9)
     single_tries: int = 16
-
-    def aimed_bytes(self, max_bytes: int | None) -> int | None:
-        """The part of a limit that is aimed at, in whole bytes, if there is a limit."""
-        return None if max_bytes is None else math.floor(self.size_margin * max_bytes)
 
 
 def most_useful(removal_errors: Tensor, count: int) -> Tensor:

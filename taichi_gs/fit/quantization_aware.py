@@ -37,7 +37,7 @@ class QuantizationAware:
     rate_factor: float = 0.6
     final_rate: float = 0.05
     lattices_every: int = 10
-    searches: tuple[float, ...] = (0.5, 1.0)
+    searches: tuple[float, ...] = (0.5,)
     search: CodewordSearch = field(default_factory=CodewordSearch)
     precision: Precision = field(default_factory=Precision)
     pruning: Pruning = field(default_factory=Pruning)
@@ -45,34 +45,33 @@ class QuantizationAware:
     def run(self, stage: Stage, parameters: CodebookParameters, adam: Adam, steps: int) -> QuantizedGaussians:
         """Train what the file will hold, and return it."""
         pruning, config = self.pruning, stage.config
-        rounding = self.precision.choose(stage, parameters, pruning.aimed_bytes(config.max_bytes))
+        rounding = self.precision.choose(stage, parameters, config.max_bytes)
         size_checks = {int(part * steps) for part in pruning.size_checks}
         searches = {int(part * steps) for part in self.searches}
         for step in range(steps):
             if step in searches:
                 parameters = self.search.improve(stage, parameters, rounding.rounded)
             if step in size_checks:
-                parameters = self._fitting(stage, parameters, adam, rounding, pruning.aimed_bytes(config.max_bytes))
+                parameters = self._fitting(stage, parameters, adam, rounding)
             if step in size_checks or step % self.lattices_every == 0:
                 lattice = rounding.lattice(parameters)
             factor = self.rate_factor * decay(step / steps, final=self.final_rate)
             train_step(stage, parameters, adam, rounding.rounded(parameters, lattice), factor)
-        if steps in searches:
-            parameters = self.search.improve(stage, parameters, rounding.rounded)
         if rounding.grain is not None:
             drawn, words = rounding.rounded(parameters), parameters.codewords[COLORS]
             grain = stage.objective.grain_codes(drawn, parameters.indices[COLORS], len(words))
             rounding = replace(rounding, grain=grain)
-        parameters = self._fitting(stage, parameters, adam, rounding, config.max_bytes)
+        parameters = self._fitting(stage, parameters, adam, rounding)
         if config.min_psnr is not None:
             kept = rows_for_psnr(parameters, rounding, stage.objective, config.min_psnr, pruning.single_tries)
             parameters = parameters.with_rows(kept)
         return rounding.integers(parameters)
 
     def _fitting(
-        self, stage: Stage, parameters: CodebookParameters, adam: Adam, rounding: Rounding, max_bytes: int | None
+        self, stage: Stage, parameters: CodebookParameters, adam: Adam, rounding: Rounding
     ) -> CodebookParameters:
-        """The Gaussians that are left when the file has at most `max_bytes`; `adam` follows."""
+        """The Gaussians that are left when the file is within its limit, if it has one; `adam` follows."""
+        max_bytes = stage.config.max_bytes
         if max_bytes is None:
             return parameters
         kept = rows_within_size(parameters, rounding, stage.objective, max_bytes)

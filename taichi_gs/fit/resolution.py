@@ -20,6 +20,8 @@ class Resolution:
         weights: [h, w], of each pixel's squared error.
         full_size: (H, W) of the full picture, in whose pixels parameters are.
         renderer: draws them.
+        hidden_error: what averaging hides, if it is an average: the weighted squared error of the finer picture where
+            each of its blocks is drawn as the one colour that this picture has right.
         importance: a factor on the loss of a step that looks at it.
         importances_of_blocks: of errors that blocks of 4 and of 8 pixels share, see `Renderer.cost`.
         capacity: of the lists on a GPU, from step to step.
@@ -29,6 +31,7 @@ class Resolution:
     weights: Tensor
     full_size: tuple[int, int]
     renderer: Renderer
+    hidden_error: float = 0.0
     importance: float = 1.0
     importances_of_blocks: tuple[float, float] = NO_BLOCKS
     capacity: PairCapacity = field(default_factory=PairCapacity)

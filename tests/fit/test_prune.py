@@ -15,7 +15,7 @@ from small_fits import SIZE, clustered, config_of, photograph
 from taichi_gs.fit.objective import Objective
 from taichi_gs.fit.parameters import CodebookParameters
 from taichi_gs.fit.precision import Precision
-from taichi_gs.fit.prune import Pruning, most_useful, rows_for_psnr, rows_within_size
+from taichi_gs.fit.prune import most_useful, rows_for_psnr, rows_within_size
 from taichi_gs.fit.rounding import Rounding
 from taichi_gs.format.bitstream import serialize
 from taichi_gs.model.blending import Blending
@@ -50,11 +50,6 @@ def test_the_most_useful_by_hand() -> None:
         assert most_useful(errors, count).tolist() == rows
     assert most_useful(errors, 2).tolist() == [0, 3], "of equals the first stays"
     assert most_useful(errors, 1).tolist() == [3]
-
-
-def test_until_the_end_a_little_less_than_the_limit_is_aimed_at() -> None:
-    assert Pruning(size_margin=0.9).aimed_bytes(1001) == 900
-    assert Pruning().aimed_bytes(None) is None
 
 
 # To a size

@@ -97,9 +97,9 @@ test("in a browser", IN_BROWSER, async (context) => {
 
   // How long tasks took is told and not judged: a busy machine makes any task long.
   await check("a hundred elements are drawn", () => {
-    for (const { longest, tries, failure } of [report.hundredAtOnce, report.hundred]) {
+    for (const { longest, failure } of [report.hundredAtOnce, report.hundred]) {
       assert.equal(failure, undefined);
-      context.diagnostic(`longest task over 50 ms: ${longest} ms, of ${JSON.stringify(tries)}`);
+      context.diagnostic(`the longest task of more than 50 ms: ${longest} ms`);
     }
   });
 });
