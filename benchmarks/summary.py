@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmarks.tables import ResultsError, Row, Table, read_table
+from benchmarks.tables import ResultsError, Row, Table, goal, read_table
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -132,8 +132,7 @@ def _is_better(row: Row) -> bool:
 
 def _group(table: Table, mean: Row) -> list[Row]:
     """The measurements that a mean row averages."""
-    column = "point" if "point" in table.columns else "target_bpp"
-    return [row for row in table.measurements if row[column] == mean[column]]
+    return [row for row in table.measurements if goal(row) == goal(mean)]
 
 
 _SPEED_HEADER = ("encode, s", "decode, s", "at a time")
