@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from benchmarks import peers
 from benchmarks.peers import Peer
 
-AROUND = 3
+AROUND = 2
 """Settings on either side of the one that bisection finds."""
 
 FAR = 1.1

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,8 +57,7 @@ MIN_SIDE = 8
 ENLARGED = {"bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}
 
 NEAR = 1.0
-"""Decibels below the best PSNR of a variant within which its files may have the best SSIMULACRA 2. To measure this one
-takes long, and on the pictures on which all were measured the best was always inside."""
+"""Decibels below the best PSNR of a variant within which its files may have the best SSIMULACRA 2."""
 
 
 @dataclass(frozen=True)
@@ -276,22 +276,38 @@ def _best_files(
     decoded: dict[tuple[PeerFiles, float], list[Candidate]] = {}
     score = functools.cache(lambda candidate: _score(original, candidate.decoded))
     for size in sizes:
-        fitting: list[Candidate] = []
+        fitting: list[list[Candidate]] = []
         for some in files:
             setting = some.largest(size)
             if setting is not None:
                 if (some, setting) not in decoded:
                     decoded[some, setting] = list(_candidates(original, some, setting))
-                fitting += decoded[some, setting]
-        best = {peer.name: max((one.psnr for one in fitting if one.peer == peer), default=0.0) for peer in variants}
-        near = [one for one in fitting if one.psnr >= best[one.peer.name] - NEAR]
+                fitting.append(decoded[some, setting])
         chosen = {
-            "psnr": max(fitting, key=lambda one: one.psnr, default=None),
-            "ssimulacra2": max(near, key=score, default=None),
+            "psnr": max(itertools.chain(*fitting), key=lambda one: one.psnr, default=None),
+            "ssimulacra2": _best_scored(fitting, score),
         }
         for measure, one in chosen.items():
             cells = {} if one is None else one.cells | {"ssimulacra2": score(one)}
             yield {"target_bytes": size, "best_by": measure} | cells
+
+
+def _best_scored(files: list[list[Candidate]], score: Callable[[Candidate], float]) -> Candidate | None:
+    """The candidate with the best SSIMULACRA 2, of those of each file; None if there are no files.
+
+    To measure it takes long. So files are compared in the filter that is better by PSNR, if they are near the best.
+    Then both filters are tried on the file that is best.
+    """
+    best: dict[str, float] = {}
+    for candidates in files:
+        for one in candidates:
+            best[one.peer.name] = max(best.get(one.peer.name, 0.0), one.psnr)
+    sharpest = [(max(candidates, key=lambda one: one.psnr), candidates) for candidates in files]
+    near = [(one, candidates) for one, candidates in sharpest if one.psnr >= best[one.peer.name] - NEAR]
+    if not near:
+        return None
+    _, candidates = max(near, key=lambda pair: score(pair[0]))
+    return max(candidates, key=score)
 
 
 def _candidates(original: NDArray[np.uint8], files: PeerFiles, setting: float) -> Iterator[Candidate]:
