@@ -230,15 +230,15 @@ def run(paths: list[Path], out: Path, command: str, sizes: list[int], jobs: int 
         table = read_table(out)
         if table.settings != settings or table.columns != COLUMNS:
             raise ResultsError(f"{out} was made with other options of the codecs: remove it to measure them again")
-    done = {_key(row) for row in table.rows}
+    done = {key(row) for row in table.rows}
     names = [*(hash.name for hash in HASHES), *CODECS]
     tasks = [Task(path, name, tuple(sizes)) for path in paths for name in names]
     missing = [task for task in tasks if not task.keys <= done]
     if not missing:
         return
     # What a task of several rows has begun, it does again.
-    again = {key for task in missing for key in task.keys}
-    kept = tuple(row for row in table.rows if _key(row) not in again)
+    again = set().union(*(task.keys for task in missing))
+    kept = tuple(row for row in table.rows if key(row) not in again)
     write_table(out, replace(table.resumed(comments), rows=kept))
     append_rows(out, COLUMNS, map_in_processes(measure, missing, jobs))
 
@@ -330,5 +330,6 @@ def _score(original: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float:
     return score
 
 
-def _key(row: Row) -> tuple[str, ...]:
+def key(row: Row) -> tuple[str, ...]:
+    """What tells a row from the others of a results file."""
     return (row["image"], row["codec"], row["target_bytes"], row["best_by"])

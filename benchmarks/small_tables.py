@@ -9,6 +9,8 @@ results; a test compares the two. Before this codec is measured, the tables have
 from __future__ import annotations
 
 import argparse
+import functools
+import itertools
 import statistics
 import sys
 from collections import Counter
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.small import OUTPUT, TUNES
+from benchmarks.small_peers import key
 from benchmarks.summary import add_document_options, markdown, mean_with_count, publish
 from benchmarks.tables import NONE, ResultsError, Row, Table, read_table
 
@@ -24,8 +27,6 @@ TITLES = {"psnr": ("PSNR, dB", 2), "ssimulacra2": ("SSIMULACRA 2", 1)}
 
 TUNED_FOR = {"psnr": "psnr", "ssimulacra2": None}
 """What this codec is tuned for where a measure is compared; None is its default."""
-
-_Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,13 @@ class SmallResults:
 
     def peer(self, codec: str, image: str, size: str, measure: str) -> Row | None:
         """The best file of one of the other codecs; None if it has none that is small enough."""
-        rows = (row for row in self.peers.rows if (row["image"], row["codec"]) == (image, codec))
-        found = [row for row in rows if (row["target_bytes"], row["best_by"]) == (size, measure)]
-        return found[0] if found and found[0]["bytes"] != NONE else None
+        row = self._rows[image, codec, size, measure]
+        return None if row["bytes"] == NONE else row
+
+    @functools.cached_property
+    def _rows(self) -> dict[tuple[str, ...], Row]:
+        """The others' rows by what tells them apart."""
+        return {key(row): row for row in self.peers.rows}
 
     def our(self, image: str, size: str, measure: str) -> float:
         """The quality of this codec's file."""
@@ -106,9 +111,8 @@ def read_small_results(folder: Path) -> SmallResults:
     for name, table in zip(results.names, tables, strict=True):
         if not table.means or {(row["image"], row["target_bytes"]) for row in table.measurements} != goals:
             raise ResultsError(f"{name} has not the pictures and sizes of peers.tsv: its run has not ended")
-    rows = {(row["image"], row["codec"], row["target_bytes"], row["best_by"]) for row in results.peers.rows}
-    whole = {(*_pair(goal, codec), measure) for goal in goals for codec in results.codecs for measure in TITLES}
-    if not whole <= rows:
+    whole = set(itertools.product(results.images, results.codecs, results.sizes, TITLES))
+    if not whole <= {key(row) for row in results.peers.rows}:
         raise ResultsError("peers.tsv does not have all sizes of all pictures: its run has not ended")
     return results
 
@@ -187,10 +191,6 @@ def _hashes(results: SmallResults) -> str:
             for name, of in rows.items()
         ],
     )
-
-
-def _pair(goal: tuple[str, str], codec: str) -> _Key:
-    return goal[0], codec, goal[1]
 
 
 if __name__ == "__main__":
