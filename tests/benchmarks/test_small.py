@@ -50,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def few_codecs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """WebP at few settings, and AVIF, whose files are all too large."""
+    """WebP at few settings, and JPEG, whose files are all too large."""
     webp, jpeg = (next(peer for peer in PEERS if peer.name == name) for name in ("WebP", "JPEG"))
     codecs = {
         "WebP": (
