@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import statistics
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.curves import bd_rate
 from benchmarks.rate import OUTPUT
 from benchmarks.rate_results import MEASURES, Measure, Results, curve_through, read_results
-from benchmarks.summary import markdown, replace_results
+from benchmarks.summary import add_document_options, markdown, mean_with_count, publish
 from benchmarks.tables import ResultsError, Row, Table
 
 
@@ -29,24 +27,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "folder", type=Path, nargs="?", default=OUTPUT / "kodak", metavar="DIR", help="what benchmarks.rate wrote"
     )
-    parser.add_argument("--document", type=Path, metavar="FILE.md", help="replace its tables instead of printing them")
-    parser.add_argument("--block", default="", metavar="NAME", help="of the document's results that are replaced")
+    add_document_options(parser)
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the three measures over the rate")
     arguments = parser.parse_args(argv)
     try:
         results = read_results(arguments.folder)
-        if arguments.document:
-            text = arguments.document.read_text(encoding="utf-8")
-            folder = os.path.relpath(arguments.folder.resolve(), arguments.document.resolve().parent)
-            tables = summarize(results, Path(folder).as_posix())
-            text = replace_results(text, tables, arguments.block)
-            arguments.document.write_text(text, encoding="utf-8", newline="\n")
+        if arguments.document or not arguments.plot:
+            publish(lambda folder: summarize(results, folder), arguments.folder, arguments.document, arguments.block)
         if arguments.plot:
             from benchmarks.plot import draw
 
             draw(results, arguments.plot)
-        if not arguments.document and not arguments.plot:
-            print(summarize(results, arguments.folder.as_posix()), end="")
     except ResultsError as error:
         print(f"compare: error: {error}", file=sys.stderr)
         return 1
@@ -99,20 +90,10 @@ def _differences(results: Results, table: Table) -> str:
             for image in images:
                 ours = curve_through((row for row in table.measurements if row["image"] == image), measure.of)
                 differences.append(bd_rate(results.curve(codec, image, measure.of, full_size), ours))
-            cells.append(_mean(differences, "+.1f", "no overlap"))
+            cells.append(mean_with_count(differences, "+.1f", "no overlap"))
         lines.append([codec, *cells])
     header = [f"{measure.title.split(',')[0]}{what}" for measure in MEASURES for what in (", full size", "")]
     return markdown(("BD-rate in % against", *header), lines)
-
-
-def _mean(values: Iterable[float | None], form: str, none: str) -> str:
-    """The mean of the values that there are, with their number in brackets if it is not all."""
-    values = list(values)
-    found = [value for value in values if value is not None]
-    if not found:
-        return none
-    count = "" if len(found) == len(values) else f" ({len(found)})"
-    return f"{statistics.fmean(found):{form}}{count}"
 
 
 def _at(results: Results, codec: str, row: Row, column: str) -> float | None:

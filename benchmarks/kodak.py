@@ -17,13 +17,14 @@ import statistics
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
 from benchmarks.processes import map_in_processes
 from benchmarks.provenance import command_line, provenance
 from benchmarks.tables import (
+    NONE,
     ResultsError,
     Row,
     Table,
@@ -33,14 +34,15 @@ from benchmarks.tables import (
     mean_rows,
     read_table,
     settings_comment,
+    write_table,
 )
 from taichi_gs.errors import TgsError
-from taichi_gs.files import write_atomic
 
 COLUMNS = (
     *("image", "width", "height", "preset", "target_bpp", "bytes", "bpp", "psnr", "ms_ssim", "ssimulacra2"),
     *("seconds_encode", "seconds_decode", "num_gaussians", "covariance_k", "color_k"),
 )
+SIZE_COLUMNS = ("target_bytes",)
 PUBLISHED_COLUMNS = ("point", "published_bpp", "published_psnr", "gain_db")
 PUBLISHED_KEY = "zhang2024_table1_per_image"
 
@@ -68,7 +70,8 @@ class Task:
     def key(self) -> tuple[str, ...]:
         """What tells its row from the others of a results file."""
         rate = format_value("target_bpp", self.options.get("bits_per_pixel"))
-        return (self.path.stem, rate, str(self.published.point) if self.published else "")
+        size = format_value("target_bytes", self.options.get("num_bytes"))
+        return (self.path.stem, rate, str(self.published.point) if self.published else "", size)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -87,7 +90,7 @@ def run(arguments: argparse.Namespace, command: str) -> None:
     """Measure what `arguments` ask for and write the results to the file, or to stdout."""
     settings = _settings(arguments)
     tasks = _tasks(arguments)
-    columns = COLUMNS + (PUBLISHED_COLUMNS if arguments.table1 else ())
+    columns = COLUMNS + (PUBLISHED_COLUMNS if arguments.table1 else SIZE_COLUMNS if arguments.bytes else ())
     comments = [*provenance(command), settings_comment(settings)]
     with contextlib.ExitStack() as stack:
         done: list[Row] = []
@@ -149,6 +152,8 @@ def measure(task: Task) -> Row:
         "covariance_k": contents.covariance_k,
         "color_k": contents.color_k,
     }
+    if "num_bytes" in task.options:
+        values["target_bytes"] = task.options["num_bytes"]
     if task.published:
         values |= {
             "point": task.published.point,
@@ -182,6 +187,8 @@ def _tasks(arguments: argparse.Namespace) -> list[Task]:
         ]
     if arguments.bpp:
         return [Task(path, options | {"bits_per_pixel": rate}) for rate in arguments.bpp for path in paths]
+    if arguments.bytes:
+        return [Task(path, options | {"num_bytes": size}) for size in arguments.bytes for path in paths]
     return [Task(path, options) for path in paths]
 
 
@@ -211,16 +218,14 @@ def _open_results(
         if table.settings != settings or table.columns != columns:
             raise ResultsError(f"{path} was made with other settings, {json.dumps(table.settings)}, and cannot go on")
         if not {task.key for task in tasks} <= {_key(row) for row in table.measurements}:
-            resumed = [f"resumed, {comment}" for comment in comments if comment.startswith(("commit: ", "date: "))]
-            table = Table((*table.comments, *resumed), columns, table.rows)
-    rows = table.measurements
-    text = format_head(table.comments, columns) + "".join(format_row(columns, row) for row in rows)
-    write_atomic(path, text.encode(), overwrite=True)
-    return rows
+            table = table.resumed(comments)
+    table = replace(table, rows=tuple(table.measurements))
+    write_table(path, table)
+    return list(table.rows)
 
 
 def _key(row: Row) -> tuple[str, ...]:
-    return (row["image"], row["target_bpp"], row.get("point", ""))
+    return (row["image"], row["target_bpp"], row.get("point", ""), row.get("target_bytes", NONE))
 
 
 def _encode_options(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -230,7 +235,10 @@ def _encode_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """What rows of one results file have in common."""
-    goals = {"table1": True} if arguments.table1 else {"bpp": arguments.bpp} if arguments.bpp else {}
+    names = ("bpp", "bytes")
+    goals = {name: value for name in names if (value := getattr(arguments, name))}
+    if arguments.table1:
+        goals = {"table1": True}
     return {**_encode_options(arguments), **goals, "jobs": arguments.jobs}
 
 
@@ -245,6 +253,7 @@ def _parser() -> argparse.ArgumentParser:
     goals = parser.add_mutually_exclusive_group()
     goals.add_argument("--num-gaussians", type=int, help="how many Gaussians")
     goals.add_argument("--bpp", type=float, nargs="+", help="rates not to be exceeded, a row for each")
+    goals.add_argument("--bytes", type=int, nargs="+", help="sizes not to be exceeded, a row for each")
     goals.add_argument("--table1", type=Path, help="JSON file of published rates and PSNRs to compare with")
     add("--loss", help="what the fit minimises")
     add("--tune", help="which errors count more")

@@ -13,7 +13,7 @@ import io
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,12 @@ from benchmarks.tables import (
     ResultsError,
     Row,
     Table,
-    format_head,
-    format_row,
+    append_rows,
     format_value,
     read_table,
     settings_comment,
+    write_table,
 )
-from taichi_gs.files import write_atomic
 from taichi_gs.pictures.convert import as_byte_image
 from taichi_gs.pictures.metrics import bits_per_pixel, ms_ssim, psnr, ssimulacra2
 from taichi_gs.pictures.read import read_image
@@ -72,12 +71,18 @@ class Peer:
     suffix: str
     options: dict[str, Any]
     option: str
-    settings: tuple[int, ...]
+    settings: tuple[float, ...]
     scales: tuple[float, ...] = SCALES
 
-    def save_options(self, setting: int) -> dict[str, Any]:
+    def save_options(self, setting: float) -> dict[str, Any]:
         """Return the options that Pillow takes for a setting; a JPEG 2000 file has one quality layer."""
         return self.options | {self.option: [setting] if self.option == "quality_layers" else setting}
+
+    def encode(self, picture: Image.Image, setting: float) -> bytes:
+        """The file of a picture."""
+        file = io.BytesIO()
+        picture.save(file, Image.registered_extensions()[self.suffix], **self.save_options(setting))
+        return file.getvalue()
 
 
 # A single tile makes smaller files, and one thread the same file on every machine.
@@ -120,7 +125,7 @@ class Task:
     path: Path
     peer: Peer
     scale: float
-    setting: int
+    setting: float
     rates: tuple[float, float]
 
     @property
@@ -147,7 +152,7 @@ def run(
     if unknown:
         raise ResultsError(f"there is no codec {unknown[0]}: choose from {'; '.join(peer.name for peer in PEERS)}")
     codecs = {peer.name: peer.options | {"scales": list(peer.scales)} for peer in PEERS}
-    comments = (*provenance(command), f"libraries: {', '.join(_versions())}")
+    comments = (*provenance(command), libraries_comment())
     table = Table((*comments, settings_comment({"codecs": codecs, "rates": list(rates)})), COLUMNS, ())
     if out.exists():
         table = read_table(out)
@@ -169,14 +174,8 @@ def run(
     missing = [task for task in tasks if task.key not in done]
     if not missing:
         return
-    told = {"commit", "date", "libraries"} if table.rows else set()
-    resumed = [f"resumed, {comment}" for comment in comments if comment.partition(":")[0] in told]
-    text = format_head((*table.comments, *resumed), COLUMNS) + "".join(format_row(COLUMNS, row) for row in kept)
-    write_atomic(out, text.encode(), overwrite=True)
-    with open(out, "a", encoding="utf-8", newline="\n") as file:
-        for row in map_in_processes(measure, missing, jobs):
-            file.write(format_row(COLUMNS, row))
-            file.flush()
+    write_table(out, replace(table.resumed(comments), rows=tuple(kept)))
+    append_rows(out, COLUMNS, ([row] for row in map_in_processes(measure, missing, jobs)))
 
 
 def measure(task: Task) -> Row:
@@ -186,11 +185,7 @@ def measure(task: Task) -> Row:
     started = time.perf_counter()
     data = encode(original, task.peer, task.scale, task.setting)
     saved = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, f"picture{task.peer.suffix}")
-        file.write_bytes(data)
-        num_bytes = file.stat().st_size
-        data = file.read_bytes()
+    num_bytes, data = read_back(data, task.peer.suffix)
     rate = bits_per_pixel(num_bytes, size)
     values: dict[str, Any] = {
         "image": task.path.stem,
@@ -218,26 +213,34 @@ def _matters(rate: float, scale: str, rates: tuple[float, float]) -> bool:
     return rates[0] <= rate <= rates[1] and (float(scale) == 1.0 or scaled_rate <= MAX_SCALED_RATE)
 
 
-def encode(pixels: NDArray[np.uint8], peer: Peer, scale: float, setting: int) -> bytes:
+def encode(pixels: NDArray[np.uint8], peer: Peer, scale: float, setting: float) -> bytes:
     """The file that a codec makes of a picture [H, W, 3] that is so many times smaller."""
     _plug_in()
     picture = Image.fromarray(pixels)
     if scale != 1.0:
         height, width = scaled_size(pixels.shape[:2], scale)
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
-    file = io.BytesIO()
-    picture.save(file, Image.registered_extensions()[peer.suffix], **peer.save_options(setting))
-    return file.getvalue()
+    return peer.encode(picture, setting)
 
 
-def decode(data: bytes, size: tuple[int, int]) -> NDArray[np.uint8]:
+def read_back(data: bytes, suffix: str) -> tuple[int, bytes]:
+    """Write a file to the disk: the size that it has there, and the bytes that are read from it."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, f"picture{suffix}")
+        file.write_bytes(data)
+        return file.stat().st_size, file.read_bytes()
+
+
+def decode(
+    data: bytes, size: tuple[int, int], enlarged: Image.Resampling = Image.Resampling.BICUBIC
+) -> NDArray[np.uint8]:
     """The pixels [H, W, 3] of a file, scaled up to `size`, (H, W)."""
     _plug_in()
     with Image.open(io.BytesIO(data)) as image:
         picture = image.convert("RGB")
     height, width = size
     if picture.size != (width, height):
-        picture = picture.resize((width, height), Image.Resampling.BICUBIC)
+        picture = picture.resize((width, height), enlarged)
     return np.asarray(picture)
 
 
@@ -256,6 +259,11 @@ def _plug_in() -> None:
     except ImportError as error:
         raise ResultsError(f"a codec is missing: pip install 'taichi-gs[benchmarks]' ({error})") from error
     pillow_heif.register_heif_opener()
+
+
+def libraries_comment() -> str:
+    """Say which versions of the codecs are measured, as a comment of a results file."""
+    return f"libraries: {', '.join(_versions())}"
 
 
 def _versions() -> Iterator[str]:

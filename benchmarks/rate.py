@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     command = command_line("benchmarks.rate", argv)
     arguments.output = arguments.output or OUTPUT / arguments.folder.resolve().name
     try:
-        paths = _pictures(arguments.folder, arguments.images)
+        paths = pictures(arguments.folder, arguments.images)
         arguments.output.mkdir(parents=True, exist_ok=True)
         if arguments.anchors:
             write_published(arguments.anchors, arguments.output / "published.tsv", command)
@@ -87,7 +87,8 @@ def write_published(anchors: Path, out: Path, command: str) -> None:
     write_lines(lines, out)
 
 
-def _pictures(folder: Path, names: list[str] | None) -> list[Path]:
+def pictures(folder: Path, names: list[str] | None) -> list[Path]:
+    """List the PNG files of a folder, or those of some names."""
     paths = [path for path in sorted(folder.glob("*.png")) if names is None or path.stem in names]
     missing = sorted(set(names or []) - {path.stem for path in paths})
     if missing or not paths:
@@ -95,9 +96,14 @@ def _pictures(folder: Path, names: list[str] | None) -> list[Path]:
     return paths
 
 
+def results_name(preset: str, tune: str | None) -> str:
+    """The name of the file of this codec's results."""
+    return f"taichi_gs-{preset}{f'-{tune}' if tune else ''}.tsv"
+
+
 def _kodak_arguments(arguments: argparse.Namespace) -> list[str]:
     tune = ["--tune", arguments.tune] if arguments.tune else []
-    out = arguments.output / f"taichi_gs-{'-'.join([arguments.preset, *tune[1:]])}.tsv"
+    out = arguments.output / results_name(arguments.preset, arguments.tune)
     options = ["--preset", arguments.preset, *tune, "--bpp", *map(str, arguments.bpp), "--jobs", str(arguments.jobs)]
     images = ["--images", *arguments.images] if arguments.images else []
     resume = ["--resume"] if arguments.resume else []

@@ -11,10 +11,9 @@ decoded from it.
 from __future__ import annotations
 
 import argparse
-import bisect
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import taichi_gs
 from benchmarks import peers
+from benchmarks.largest_file import PeerFiles
 from benchmarks.peers import PEERS, Peer
 from benchmarks.provenance import ROOT
 from taichi_gs.pictures.convert import as_byte_image
@@ -33,9 +33,6 @@ PART = (395, 85, 300, 300)
 """What is shown of the example photograph: a head with fine lines, and some of its soft background."""
 
 RIVALS = {peer.name: peer for peer in PEERS if peer.option == "quality"}
-
-AROUND = 3
-"""Settings on either side of the one that bisection finds."""
 
 GAP = 8
 LABEL_HEIGHT, TITLE_SIZE, DETAIL_SIZE = 52, 18, 15
@@ -78,26 +75,17 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def file_of_peer(peer: Peer, pixels: Pixels, max_bytes: int) -> tuple[int, bytes]:
+def file_of_peer(peer: Peer, pixels: Pixels, max_bytes: int) -> tuple[float, bytes]:
     """The setting and the bytes of another codec's largest file of at most `max_bytes`, or of its smallest file.
 
-    Its settings are all whole numbers from the least to the greatest in `peer.settings`. Files grow with the setting,
-    if not from each to the next: so the settings around the one that is found are tried as well.
+    Its settings are all whole numbers from the least to the greatest in `peer.settings`.
     """
-    found: dict[int, bytes] = {}
-
-    def size(setting: int) -> int:
-        if setting not in found:
-            found[setting] = peers.encode(pixels, peer, 1.0, setting)
-        return len(found[setting])
-
-    settings = range(min(peer.settings), max(peer.settings) + 1)
-    middle = bisect.bisect_right(settings, max_bytes, key=size)
-    for setting in {settings[0], *settings[max(middle - AROUND, 0) : middle + AROUND]}:
-        size(setting)
-    limit = max(max_bytes, size(settings[0]))
-    setting = max((setting for setting in found if size(setting) <= limit), key=size)
-    return setting, found[setting]
+    settings = tuple(range(int(min(peer.settings)), int(max(peer.settings)) + 1))
+    files = PeerFiles(pixels, replace(peer, settings=settings), 1.0)
+    setting = files.largest(max_bytes)
+    if setting is None:
+        setting = settings[0]
+    return setting, files.data(setting)
 
 
 def side_by_side(panels: Sequence[Panel], part: tuple[int, int, int, int]) -> Image.Image:

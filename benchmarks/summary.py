@@ -13,11 +13,12 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import statistics
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from benchmarks.tables import ResultsError, Row, Table, read_table
+from benchmarks.tables import ResultsError, Row, Table, goal, read_table
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -26,15 +27,12 @@ def main(argv: list[str] | None = None) -> int:
     """Print the tables, or put them into a document, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.summary", description="Summarise results files.")
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE.tsv")
-    parser.add_argument("--document", type=Path, metavar="FILE.md", help="replace its results instead of printing")
-    parser.add_argument("--block", default="", metavar="NAME", help="of several results in the document")
+    add_document_options(parser)
     arguments = parser.parse_args(argv)
     try:
         summary = summarize(arguments.files, arguments.document.parent if arguments.document else ROOT)
         if arguments.document:
-            text = arguments.document.read_text(encoding="utf-8")
-            text = replace_results(text, summary, arguments.block)
-            arguments.document.write_text(text, encoding="utf-8", newline="\n")
+            _put_into(arguments.document, arguments.block, summary)
         else:
             print(summary, end="")
     except ResultsError as error:
@@ -62,6 +60,26 @@ def summarize(files: Iterable[Path], folder: Path = ROOT) -> str:
     machines = sorted({f"{table.comment('cpu')}, {table.comment('cores')} cores" for table in tables.values()})
     parts.append(f"Measured on {'; '.join(machines)}. “At a time” is how many pictures were encoded side by side.\n")
     return "\n".join(parts)
+
+
+def add_document_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name a document and its results."""
+    parser.add_argument("--document", type=Path, metavar="FILE.md", help="replace its results instead of printing")
+    parser.add_argument("--block", default="", metavar="NAME", help="of several results in the document")
+
+
+def publish(make: Callable[[str], str], folder: Path, document: Path | None, block: str) -> None:
+    """Print tables, or put them into a document; `make` takes how the folder of the results is called there."""
+    if document is None:
+        print(make(folder.as_posix()), end="")
+    else:
+        shown = os.path.relpath(folder.resolve(), document.resolve().parent)
+        _put_into(document, block, make(Path(shown).as_posix()))
+
+
+def _put_into(document: Path, block: str, tables: str) -> None:
+    text = replace_results(document.read_text(encoding="utf-8"), tables, block)
+    document.write_text(text, encoding="utf-8", newline="\n")
 
 
 def find_results(text: str, block: str = "") -> str:
@@ -132,8 +150,7 @@ def _is_better(row: Row) -> bool:
 
 def _group(table: Table, mean: Row) -> list[Row]:
     """The measurements that a mean row averages."""
-    column = "point" if "point" in table.columns else "target_bpp"
-    return [row for row in table.measurements if row[column] == mean[column]]
+    return [row for row in table.measurements if goal(row) == goal(mean)]
 
 
 _SPEED_HEADER = ("encode, s", "decode, s", "at a time")
@@ -158,6 +175,16 @@ def _link(path: Path, table: Table, folder: Path) -> str:
     inside = resolved.is_relative_to(ROOT)
     shown = Path(os.path.relpath(resolved, folder.resolve())).as_posix() if inside else path.name
     return f"[{table.settings['preset']}]({shown})"
+
+
+def mean_with_count(values: Iterable[float | None], form: str, none: str) -> str:
+    """The mean of the values that there are, with their number in brackets if it is not all."""
+    values = list(values)
+    found = [value for value in values if value is not None]
+    if not found:
+        return none
+    count = "" if len(found) == len(values) else f" ({len(found)})"
+    return f"{statistics.fmean(found):{form}}{count}"
 
 
 def markdown(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from taichi_gs.files import write_atomic
+
 MEAN = "mean"
 """What stands in the column `image` of a mean row."""
 
@@ -17,7 +19,8 @@ NONE = "-"
 Row = dict[str, str]
 
 _SETTINGS = "settings: "
-_INTEGERS = "point bytes num_gaussians covariance_k color_k".split()
+_INTEGERS = "point target_bytes bytes num_gaussians covariance_k color_k".split()
+_OF_LATER_RUNS = ("commit", "date", "libraries")
 _DECIMALS = {
     "target_bpp": 5,
     "bpp": 5,
@@ -72,6 +75,13 @@ class Table:
         others = (comment for comment in self.comments if not comment.startswith(_SETTINGS))
         return replace(self, comments=(*others, settings_comment(settings)))
 
+    def resumed(self, comments: Iterable[str]) -> Table:
+        """The same table with what a later run that adds rows has to say of itself, out of its comments."""
+        if not self.rows:
+            return self
+        told = [f"resumed, {comment}" for comment in comments if comment.partition(":")[0] in _OF_LATER_RUNS]
+        return replace(self, comments=(*self.comments, *told))
+
     def comment(self, name: str) -> str:
         """Return what the comment `# name: ` says, or an empty string."""
         return next((line.removeprefix(f"{name}: ") for line in self.comments if line.startswith(f"{name}: ")), "")
@@ -109,14 +119,30 @@ def read_table(path: Path) -> Table:
     return Table(comments, tuple(columns), tuple(dict(zip(columns, row, strict=True)) for row in cells))
 
 
-def mean_rows(columns: Iterable[str], rows: Iterable[Row]) -> list[Row]:
-    """Average measurements: one row for every goal, of the cells as they are written.
+def write_table(path: Path, table: Table) -> None:
+    """Write a results file, all of it or nothing."""
+    rows = "".join(format_row(table.columns, row) for row in table.rows)
+    write_atomic(path, (format_head(table.comments, table.columns) + rows).encode(), overwrite=True)
 
-    A goal is a point of the published table, where there is one, and otherwise a rate asked for.
-    """
+
+def append_rows(path: Path, columns: Iterable[str], batches: Iterable[Iterable[Row]]) -> None:
+    """Append rows to a results file, each batch as soon as it is there."""
+    with open(path, "a", encoding="utf-8", newline="\n") as file:
+        for rows in batches:
+            file.write("".join(format_row(columns, row) for row in rows))
+            file.flush()
+
+
+def goal(row: Row) -> str:
+    """What was asked for: a point of the published table, or a size, where files have such a column; or a rate."""
+    return row.get("point") or row.get("target_bytes") or row["target_bpp"]
+
+
+def mean_rows(columns: Iterable[str], rows: Iterable[Row]) -> list[Row]:
+    """Average measurements: one row for every goal, of the cells as they are written."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        groups.setdefault(row.get("point", row["target_bpp"]), []).append(row)
+        groups.setdefault(goal(row), []).append(row)
     return [_mean_row(columns, group) for group in groups.values()]
 
 

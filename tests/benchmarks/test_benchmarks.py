@@ -124,6 +124,17 @@ def test_several_rates_have_a_mean_each(folder: Path, tmp_path: Path, use_codec:
     assert [mean["target_bpp"] for mean in means] == ["0.50000", "1.00000"]
 
 
+def test_several_sizes_have_a_mean_each(folder: Path, tmp_path: Path, use_codec: Callable[..., StandInCodec]) -> None:
+    codec, out = use_codec(), tmp_path / "results.tsv"
+    assert run(folder, "--bytes", 64, 128, "--out", out) == 0
+    assert [options["num_bytes"] for options in codec.options] == [64, 64, 128, 128]
+    table = read_table(out)
+    assert [row["target_bytes"] for row in table.measurements] == ["64", "64", "128", "128"]
+    assert [(mean["target_bytes"], mean["target_bpp"]) for mean in table.means] == [("64", NONE), ("128", NONE)]
+    assert run(folder, "--bytes", 64, 128, "--out", out, "--resume") == 0
+    assert len(codec.options) == 4
+
+
 def test_published_points_are_compared(folder: Path, tmp_path: Path, use_codec: Callable[..., StandInCodec]) -> None:
     codec, out, anchors = use_codec(), tmp_path / "results.tsv", tmp_path / "anchors.json"
     anchors.write_text(json.dumps({kodak.PUBLISHED_KEY: PUBLISHED}))
