@@ -23,8 +23,9 @@ from taichi_gs.fit.objective import GaussianCounts, Objective
 from taichi_gs.fit.parameters import Parameters
 from taichi_gs.fit.render import NO_BLOCKS, Renderer
 from taichi_gs.kernels import runtime, tiles
-from taichi_gs.kernels.blend import PLANES, TILE, make_sum_pairs
+from taichi_gs.kernels.blend import NUM_GRADS, PLANES, TILE
 from taichi_gs.kernels.dispatch import DTYPES, blend_kernels
+from taichi_gs.kernels.gradients import make_gather
 from taichi_gs.kernels.projection import make_project
 from taichi_gs.model.blending import Blending
 
@@ -59,7 +60,7 @@ class Scene:
     def project(self, blending: Blending) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The conics [N, 4] and extents [N, 2]."""
         conics, extents = np.empty((len(self.means), 4), np.float32), np.empty((len(self.means), 2), np.float32)
-        make_project(DTYPES["float32"], blending)(self.log_covariances, self.amplitudes, conics, extents)
+        make_project(DTYPES["float32"], blending, serial=False)(self.log_covariances, self.amplitudes, conics, extents)
         return conics, extents
 
     def bin(self, extents: NDArray[np.float32]) -> tiles.TileLists:
@@ -77,7 +78,7 @@ def kernel_rows(scene: Scene, threads: int, runs: int, compiler: str | None) -> 
             stages: Actions = {
                 "project": lambda: scene.project(FITTED),
                 "list_tiles": lambda extents=extents: scene.bin(extents),  # type: ignore[misc]
-                "sum_pairs": _sum_pairs(scene, lists),
+                "gather": _gather(scene, lists, conics),
             }
             for stage, stage_times in times_in_turn(stages, runs).items():
                 yield row(stage, subject, stage_times)
@@ -174,12 +175,12 @@ def step_rows(scene: Scene, threads: int, runs: int) -> Iterator[str]:
         yield row(name, _subject(scene, threads), times)
 
 
-def _sum_pairs(scene: Scene, lists: tiles.TileLists) -> Callable[[], object]:
-    """The gather of the pairs' gradients per Gaussian."""
-    grad_pairs = np.ones((len(lists.tile_indices), 9), np.float32)
-    sums = [np.empty((len(scene.means), columns), np.float32) for columns in (2, 4, 3)]
-    kernel = make_sum_pairs(DTYPES["float32"])
-    return lambda: kernel(grad_pairs, lists.order, lists.rank_offsets, lists.rank_pairs, *sums)
+def _gather(scene: Scene, lists: tiles.TileLists, conics: NDArray[np.float32]) -> Callable[[], object]:
+    """From the pairs' gradients to those of the Gaussians."""
+    grad_pairs = np.ones((len(lists.tile_indices), NUM_GRADS), np.float32)
+    grads = np.empty((len(scene.means), NUM_GRADS), np.float32)
+    kernel = make_gather(DTYPES["float32"], serial=False)
+    return lambda: kernel(grad_pairs, *lists[2:], scene.log_covariances, scene.amplitudes, conics, grads)
 
 
 def _check_equal(found: NDArray[np.float32], expected: NDArray[np.float32]) -> None:

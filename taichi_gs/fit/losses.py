@@ -28,23 +28,27 @@ GOLDEN_RATIO = 0.6180339887498949
 
 
 class Loss(Protocol):
-    """Compares Gaussians with a picture, differentiably."""
+    """Compares Gaussians with a picture."""
 
-    def __call__(self, parameters: Parameters, resolution: Resolution, step: int) -> tuple[Tensor, Tensor]:
-        """Return the loss, and the sum of weighted squared errors, which need not have a gradient; both are scalars."""
+    def __call__(self, parameters: Parameters, resolution: Resolution, step: int) -> Tensor:
+        """Add the loss's gradients, times the resolution's importance, to the leaves behind the parameters.
+
+        Returns the sum of weighted squared errors, a scalar without a gradient.
+        """
 
 
-def l2(parameters: Parameters, resolution: Resolution, step: int) -> tuple[Tensor, Tensor]:
+def l2(parameters: Parameters, resolution: Resolution, step: int) -> Tensor:
     """The mean of the weighted squared errors over pixels and channels, with what blocks of pixels add to it."""
-    cost, squared_error = resolution.cost(parameters)
-    return cost / resolution.picture.numel(), squared_error
+    found = resolution.cost(parameters)
+    resolution.backward(parameters, found.gradients, resolution.importance / resolution.picture.numel())
+    return found.squared_error
 
 
-def l1_ssim(parameters: Parameters, resolution: Resolution, step: int) -> tuple[Tensor, Tensor]:
+def l1_ssim(parameters: Parameters, resolution: Resolution, step: int) -> Tensor:
     """The paper's loss; see `l1_ssim_of`."""
     image = resolution.render(parameters)
-    loss = l1_ssim_of(image, resolution.picture, step)
-    return loss, (resolution.weights * (image.detach() - resolution.picture).square()).sum()
+    torch.autograd.backward(resolution.importance * l1_ssim_of(image, resolution.picture, step))
+    return (resolution.weights * (image.detach() - resolution.picture).square()).sum()
 
 
 LOSSES: Mapping[str, Loss] = {"l2": l2, "l1-ssim": l1_ssim}

@@ -150,10 +150,9 @@ class Objective:
 
         Returns the sum of weighted squared errors over pixels and channels, detached, whatever the loss.
         """
-        loss, squared_error = self._loss(parameters, resolution, self._num_steps)
-        torch.autograd.backward(loss if resolution.importance == 1.0 else resolution.importance * loss)
+        squared_error = self._loss(parameters, resolution, self._num_steps)
         self._num_steps += 1
-        return squared_error.detach()
+        return squared_error
 
     def squared_error(self, parameters: Parameters) -> Tensor:
         """The sum of weighted squared errors of the full picture, differentiably."""

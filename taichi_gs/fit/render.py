@@ -15,8 +15,9 @@ from taichi_gs.fit import tile_tensors
 from taichi_gs.fit.tensors import raw, taichi_dtype
 from taichi_gs.fit.tile_tensors import PairCapacity, TileTensors
 from taichi_gs.kernels import tiles
-from taichi_gs.kernels.blend import PLANES, TILE, make_sum_pairs
+from taichi_gs.kernels.blend import NUM_GRADS, PLANES, TILE
 from taichi_gs.kernels.dispatch import blend_kernels
+from taichi_gs.kernels.gradients import make_gather
 from taichi_gs.kernels.projection import make_project
 from taichi_gs.kernels.removal import make_removal
 from taichi_gs.kernels.replacement import make_replacement
@@ -25,6 +26,9 @@ from taichi_gs.model.blending import Blending
 
 NO_BLOCKS = (0.0, 0.0)
 """Importances of blocks with which only the errors of single pixels count."""
+
+MAX_SERIAL_GAUSSIANS = 4096
+"""As many take less time in one thread than waking another one does."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,30 @@ class Splats:
         return means, log_covariances, colors, amplitudes, background
 
 
+class SplatGradients(NamedTuple):
+    """Gradients by the tensors of `Splats` of these names, in their shapes."""
+
+    means: Tensor
+    log_covariances: Tensor
+    colors: Tensor
+    amplitudes: Tensor
+    background: Tensor
+
+
+class Cost(NamedTuple):
+    """What `Renderer.cost` finds.
+
+    Attributes:
+        cost: the squared error with what blocks of pixels add to it, a tensor of no dimensions.
+        squared_error: likewise.
+        gradients: of the cost.
+    """
+
+    cost: Tensor
+    squared_error: Tensor
+    gradients: SplatGradients
+
+
 @dataclass(frozen=True)
 class Renderer:
     """Draws Gaussians and compares them with a picture, by one form of the kernels.
@@ -91,8 +119,7 @@ class Renderer:
     ) -> Tensor:
         """Return the sum over pixels of weight |C - picture|^2, a tensor of no dimensions, differentiably.
 
-        The gradients are computed together with the value, whether they are asked for or not. On the CPU no image is
-        ever in memory.
+        The gradients are computed together with the value, whether they are asked for or not.
 
         Args:
             splats: the Gaussians.
@@ -100,8 +127,11 @@ class Renderer:
             weights: [height, width], of the pixels; 1 everywhere if None.
             capacity: as for `render`.
         """
-        return self.cost(splats, picture, weights, capacity=capacity)[0]
+        found = self.cost(splats, picture, weights, capacity=capacity)
+        error: Tensor = _SquaredError.apply(*splats.tensors, *found.gradients, found.cost)  # type: ignore[no-untyped-call]
+        return error
 
+    @torch.no_grad()
     def cost(
         self,
         splats: Splats,
@@ -109,20 +139,28 @@ class Renderer:
         weights: Tensor | None = None,
         importances: tuple[float, float] = NO_BLOCKS,
         capacity: PairCapacity | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """Return the squared error with what blocks of pixels add to it, and the squared error.
+    ) -> Cost:
+        """Return the squared error with what blocks of pixels add to it, the squared error, and the gradients.
 
         Each block of 4 x 4 pixels adds the sum of its weights times its squared mean error, which is weighted as well,
         times the first of `importances`. Each block of 8 x 8 pixels adds the same times the second. Blocks are counted
         from the picture's left upper corner, and those at its borders may be smaller. The other arguments are those of
-        `squared_error`. Only the first result is differentiable.
+        `squared_error`. On the CPU no image is ever in memory.
         """
         picture = picture.detach().contiguous()
         scene = _Scene(splats.order, (picture.shape[1], picture.shape[2]), splats.blending, self.form, capacity)
-        cost, squared_error = _Cost.apply(  # type: ignore[no-untyped-call]
-            *splats.tensors, picture, _weights_of(picture, weights), scene, importances
-        )
-        return cost, squared_error
+        *rows, background = splats.tensors
+        gaussians = _Rows(*rows)
+        projected = _project(gaussians, scene)
+        conics, extents, lists = projected
+        cost, squared_error, grad_pairs, grad_background = blend_kernels(
+            taichi_dtype(conics), self.form, splats.blending
+        ).cost(
+            gaussians.means, conics, extents, gaussians.colors, background, *lists[:2],
+            picture, _weights_of(picture, weights), importances,
+        )  # fmt: skip
+        gradients = _gather_gradients(gaussians, projected, grad_pairs, scene)
+        return Cost(cost, squared_error, SplatGradients(*gradients, grad_background))
 
     def removal_errors(self, splats: Splats, picture: Tensor, weights: Tensor | None = None) -> Tensor:
         """Return by how much `squared_error` changes when one Gaussian is removed, [N].
@@ -173,7 +211,7 @@ class Renderer:
         errors = image.new_empty(len(rows))
         if len(rows):
             own_rows = (gaussians.means, *projected[:2], gaussians.colors, rows.to(torch.int32))
-            other_rows = (others.means, *_conics_of(others, scene.blending), others.colors)
+            other_rows = (others.means, *_conics_of(others, scene), others.colors)
             compared = (image, picture, _weights_of(picture, weights), errors)
             make_replacement(taichi_dtype(image))(*(raw(t) for t in (*own_rows, *other_rows, *compared)))
         return errors
@@ -211,16 +249,16 @@ class _Projected(NamedTuple):
 
 
 def _project(gaussians: _Rows, scene: _Scene) -> _Projected:
-    conics, extents = _conics_of(gaussians, scene.blending)
+    conics, extents = _conics_of(gaussians, scene)
     return _Projected(conics, extents, _list_tiles(gaussians.means, extents, scene))
 
 
-def _conics_of(gaussians: _Rows, blending: Blending) -> tuple[Tensor, Tensor]:
+def _conics_of(gaussians: _Rows, scene: _Scene) -> tuple[Tensor, Tensor]:
     """The conics [N, 4] and the extents [N, 2]."""
     means, log_covariances, _, amplitudes = gaussians
     conics, extents = means.new_empty(len(means), 4), means.new_empty(len(means), 2)
     inputs = (log_covariances, amplitudes, conics, extents)
-    make_project(taichi_dtype(means), blending)(*(raw(t) for t in inputs))
+    make_project(taichi_dtype(means), scene.blending, serial=_is_serial(means, scene.form))(*(raw(t) for t in inputs))
     return conics, extents
 
 
@@ -246,24 +284,20 @@ def _list_tiles(means: Tensor, extents: Tensor, scene: _Scene) -> TileTensors:
     return TileTensors(*(torch.from_numpy(array) for array in arrays))
 
 
-def _sum_gradients(
-    gaussians: _Rows, projected: _Projected, grad_pairs: Tensor, blending: Blending
+def _gather_gradients(
+    gaussians: _Rows, projected: _Projected, grad_pairs: Tensor, scene: _Scene
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The gradients by the four tensors of `gaussians` from those of all pairs [P, 9]."""
-    means, log_covariances, colors, amplitudes = gaussians
-    conics, extents, lists = projected
-    dtype = taichi_dtype(means)
-    grad_means, grad_conics, grad_colors = (torch.empty_like(t) for t in (means, conics, colors))
-    make_sum_pairs(dtype)(*(raw(t) for t in (grad_pairs, *lists[2:], grad_means, grad_conics, grad_colors)))
+    means, log_covariances, _, amplitudes = gaussians
+    conics, _, lists = projected
+    grads = means.new_empty(len(means), NUM_GRADS)
+    inputs = (grad_pairs, *lists[2:], log_covariances, amplitudes, conics, grads)
+    make_gather(taichi_dtype(means), serial=_is_serial(means, scene.form))(*(raw(t) for t in inputs))
+    return grads[:, :2], grads[:, 2:5], grads[:, 5:8], grads[:, 8]
 
-    # Taichi's autodiff reads and writes `.grad` of its arguments, and zeroes the output's: fresh leaves keep it away
-    # from the tensors that PyTorch's autograd owns.
-    leaves = [t.detach().requires_grad_() for t in (log_covariances, amplitudes, conics)]
-    grads = (torch.zeros_like(log_covariances), torch.zeros_like(amplitudes), grad_conics)
-    for leaf, grad in zip(leaves, grads, strict=True):
-        leaf.grad = grad
-    make_project(dtype, blending).grad(*leaves, extents)
-    return grad_means, grads[0], grad_colors, grads[1]
+
+def _is_serial(means: Tensor, form: Form) -> bool:
+    return form == "cpu" and len(means) <= MAX_SERIAL_GAUSSIANS
 
 
 class _Render(torch.autograd.Function):
@@ -288,29 +322,19 @@ class _Render(torch.autograd.Function):
         grad_pairs, grad_background = blend_kernels(taichi_dtype(conics), scene.form, scene.blending).backward(
             gaussians.means, conics, extents, gaussians.colors, *lists[:2], image, grad_image
         )
-        return *_sum_gradients(gaussians, ctx.projected, grad_pairs, scene.blending), grad_background, None
+        return *_gather_gradients(gaussians, ctx.projected, grad_pairs, scene), grad_background, None
 
 
-class _Cost(torch.autograd.Function):
+class _SquaredError(torch.autograd.Function):
+    """A value whose gradients by tensors are known: five tensors, the gradients by them, and the value."""
+
     @staticmethod
-    def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, Tensor]:
-        *tensors, picture, weights, scene, importances = inputs
-        *rows, background = (t.detach() for t in tensors)
-        gaussians = _Rows(*rows)
-        projected = _project(gaussians, scene)
-        conics, extents, lists = projected
-        kernels = blend_kernels(taichi_dtype(conics), scene.form, scene.blending)
-        splats = (gaussians.means, conics, extents, gaussians.colors, background)
-        cost, squared_error, grad_pairs, grad_background = kernels.cost(
-            *splats, *lists[:2], picture, weights, importances
-        )
-        gradients = _sum_gradients(gaussians, projected, grad_pairs, scene.blending)
-        ctx.save_for_backward(*gradients, grad_background)
-        squared_error = squared_error.clone()
-        ctx.mark_non_differentiable(squared_error)
-        return cost, squared_error
+    def forward(ctx: Any, *inputs: Any) -> Tensor:
+        ctx.save_for_backward(*inputs[5:10])
+        value: Tensor = inputs[10].clone()
+        return value
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_output: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        return *(grad_output * gradient for gradient in ctx.saved_tensors), None, None, None, None
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        return *(grad_output * gradient for gradient in ctx.saved_tensors), *(None,) * 6

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from taichi_gs.fit.parameters import Parameters
-from taichi_gs.fit.render import NO_BLOCKS, Renderer
+from taichi_gs.fit.render import NO_BLOCKS, Cost, Renderer, SplatGradients
 from taichi_gs.fit.tile_tensors import PairCapacity
 
 
@@ -45,10 +46,12 @@ class Resolution:
         """Draw [3, h, w], differentiably."""
         return self.renderer.render(parameters.splats(self.full_size, self.size), self.size, self.capacity)
 
-    def cost(self, parameters: Parameters) -> tuple[Tensor, Tensor]:
-        """The sum of weighted squared errors over pixels and channels with what blocks add to it, and without.
-
-        Only the first is differentiable.
-        """
-        splats = parameters.splats(self.full_size, self.size)
+    def cost(self, parameters: Parameters) -> Cost:
+        """The sum of weighted squared errors over pixels and channels with what blocks add to it, and without."""
+        with torch.no_grad():
+            splats = parameters.splats(self.full_size, self.size)
         return self.renderer.cost(splats, self.picture, self.weights, self.importances_of_blocks, self.capacity)
+
+    def backward(self, parameters: Parameters, gradients: SplatGradients, factor: float) -> None:
+        """Add gradients by what is drawn of parameters here, times a factor, to the leaves behind the parameters."""
+        parameters.backward(gradients, self.full_size, self.size, factor)

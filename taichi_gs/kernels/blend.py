@@ -138,34 +138,3 @@ def exp2_f32(x):
 def exp2_f64(x):
     """2**x in double precision, which only tests use."""
     return ti.exp(x * ti.cast(LN2, ti.f64))
-
-
-@functools.cache
-def make_sum_pairs(dtype):
-    """The kernel that sums the rows of `grad_pairs` per Gaussian in a fixed order; see `tiles.TileLists`."""
-
-    @ti.kernel
-    def sum_pairs(
-        grad_pairs: ti.types.ndarray(dtype=dtype, ndim=2),
-        order: ti.types.ndarray(dtype=ti.i32, ndim=1),
-        rank_offsets: ti.types.ndarray(dtype=ti.i32, ndim=1),
-        rank_pairs: ti.types.ndarray(dtype=ti.i32, ndim=1),
-        grad_means: ti.types.ndarray(dtype=dtype, ndim=2),
-        grad_conics: ti.types.ndarray(dtype=dtype, ndim=2),
-        grad_colors: ti.types.ndarray(dtype=dtype, ndim=2),
-    ):
-        for rank in range(order.shape[0]):
-            i = order[rank]
-            total = ti.Vector([0.0] * NUM_GRADS, dtype)
-            for k in range(rank_offsets[rank], rank_offsets[rank + 1]):
-                pair = rank_pairs[k]
-                for column in ti.static(range(NUM_GRADS)):
-                    total[column] += grad_pairs[pair, column]
-            for column in ti.static(range(2)):
-                grad_means[i, column] = total[column]
-            for column in ti.static(range(4)):
-                grad_conics[i, column] = total[2 + column]
-            for column in ti.static(range(3)):
-                grad_colors[i, column] = total[6 + column]
-
-    return sum_pairs

@@ -38,6 +38,11 @@ def amplitudes_of(codes: Array, blending: Blending) -> Array:
     return exp(AMPLITUDE_UNIT * codes) if blending == "normalized" else MAX_OPACITY / (1.0 + exp(-codes))
 
 
+def amplitude_slopes(amplitudes: Array, blending: Blending) -> Array:
+    """The derivatives [N] by their codes of amplitudes [N] that `amplitudes_of` returns."""
+    return AMPLITUDE_UNIT * amplitudes if blending == "normalized" else amplitudes * (1.0 - amplitudes / MAX_OPACITY)
+
+
 def dequantize_gaussians(quantized: QuantizedGaussians, lattice: Lattice | None = None) -> Gaussians:
     """The Gaussians that the integers stand for, front to back; `lattice` is theirs, if it is known already.
 

@@ -99,7 +99,7 @@ def test_a_twin_that_computes_something_else_is_no_twin(
 
 def test_without_a_compiler_kernels_are_timed_alone(scene: Scene) -> None:
     rows = [cells(line) for line in kernel_rows(scene, 2, 1, None)]
-    names = ["project", "list_tiles", "sum_pairs"]
+    names = ["project", "list_tiles", "gather"]
     stages = ("forward", "backward", "forward and backward")
     names += [f"{stage}, {blending}" for blending in ("normalized", "alpha") for stage in stages]
     assert [line["what"] for line in rows] == names

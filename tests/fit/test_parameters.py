@@ -22,6 +22,7 @@ from taichi_gs.fit.parameters import (
     principal_axes,
     straight_through,
 )
+from taichi_gs.fit.render import SplatGradients
 from taichi_gs.model.blending import Blending
 
 # Gaussians with values of their own
@@ -59,6 +60,21 @@ def test_rendering_at_another_size_is_rendering_scaled_gaussians(
         assert leaf.grad is not None
         scale = max(1.0, float(leaf.grad.abs().max()))
         torch.testing.assert_close(tensor.grad.cpu().double(), leaf.grad, rtol=0, atol=1e-3 * scale)
+
+
+@pytest.mark.parametrize("blending", ["alpha", "normalized"])
+@pytest.mark.parametrize("image_size", [(40, 48), (13, 60)])
+def test_gradients_go_back_as_autograd_takes_them(image_size: tuple[int, int], blending: Blending) -> None:
+    full_size = (40, 48)
+    parameters = random_parameters(25, full_size, blending)
+    gradients = SplatGradients(*(torch.randn_like(t) for t in parameters.splats(full_size, image_size).tensors))
+    drawn = parameters.splats(full_size, image_size).tensors
+    expected = torch.autograd.grad(drawn, list(parameters.tensors.values()), gradients)
+    for times in (1, 2):  # they are added to what is there
+        parameters.backward(gradients, full_size, image_size, 0.5)
+        for tensor, gradient in zip(parameters.tensors.values(), expected, strict=True):
+            assert tensor.grad is not None
+            torch.testing.assert_close(tensor.grad, 0.5 * times * gradient)
 
 
 def covariances_of(log_covariances: Tensor) -> Tensor:

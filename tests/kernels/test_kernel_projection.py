@@ -1,16 +1,13 @@
-"""The kernel that projects Gaussians: inverse covariances, extents and gradients."""
+"""The kernel that projects Gaussians: inverse covariances and extents."""
 
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from kernel_inputs import BLENDINGS, projected
+from kernel_inputs import AMPLITUDES, BLENDINGS, SHAPES, projected
 from numpy.typing import NDArray
 from twins import CUTOFFS
 
-from taichi_gs.kernels.dispatch import DTYPES
-from taichi_gs.kernels.projection import make_project
 from taichi_gs.model.blending import Blending
 
 pytestmark = pytest.mark.usefixtures("device")
@@ -21,21 +18,6 @@ def covariances_of(log_covariances: NDArray[Any]) -> NDArray[np.float64]:
     m, u, v = log_covariances.astype(np.float64).T
     values, vectors = np.linalg.eigh(np.stack([np.stack([m + u, v], -1), np.stack([v, m - u], -1)], -2))
     return np.einsum("nij,nj,nkj->nik", vectors, np.exp(values), vectors)
-
-
-# m, u, v: round, nearly round, along x, y, the diagonals, thin ones, very small and very large ones.
-SHAPES = np.array(
-    [
-        *([m, 0, 0] for m in (-4, 0, 2, 10)),
-        *([1, u, v] for u, v in np.random.default_rng(0).normal(0, 1e-4, (10, 2))),
-        *([2, r * np.cos(t), r * np.sin(t)] for r in (0.3, 0.49, 0.51, 2, 4.6) for t in np.arange(-4, 4) * np.pi / 4),
-        *np.random.default_rng(1).normal(0, 2, (30, 3)),
-    ]
-)
-AMPLITUDES = {
-    "alpha": np.random.default_rng(2).uniform(0.01, 0.99, len(SHAPES)),
-    "normalized": np.exp(np.random.default_rng(3).uniform(-4, 8, len(SHAPES))),
-}
 
 
 @pytest.mark.parametrize("blending", BLENDINGS)
@@ -76,34 +58,3 @@ def test_extents_of_invisible_gaussians_are_negative(blending: Blending) -> None
     amplitudes = np.array([0.999 * CUTOFFS[blending], 1.001 * CUTOFFS[blending], 1e-9], np.float32)
     _, extents = projected(np.zeros((3, 3), np.float32), amplitudes, blending)
     assert np.sign(extents).tolist() == [[-1, -1], [1, 1], [-1, -1]]
-
-
-def exact_projection(log_covariances: torch.Tensor, amplitudes: torch.Tensor) -> torch.Tensor:
-    """The conics [N, 4] by PyTorch in float64, differentiable also where the Gaussian is round."""
-    m, u, v = log_covariances.unbind(dim=1)
-    logarithms = torch.stack([torch.stack([m + u, v], 1), torch.stack([v, m - u], 1)], dim=1)
-    factors = torch.linalg.cholesky(torch.linalg.matrix_exp(-logarithms) * (np.log2(np.e) / 2)).mT
-    return torch.stack([factors[:, 0, 0], factors[:, 0, 1], factors[:, 1, 1], amplitudes.log2()], dim=1)
-
-
-@pytest.mark.parametrize("blending", BLENDINGS)
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.float64, 1e-5)])
-def test_gradients_of_the_projection(dtype: torch.dtype, tolerance: float, blending: Blending, device: str) -> None:
-    inputs = (SHAPES, AMPLITUDES[blending])
-    grad = torch.randn(len(SHAPES), 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    exact = [torch.from_numpy(a).requires_grad_() for a in inputs]
-    exact_projection(*exact).backward(grad)
-
-    leaves = [torch.from_numpy(a).to(device, dtype).requires_grad_() for a in inputs]
-    conics = torch.zeros(len(SHAPES), 4, dtype=dtype, device=device, requires_grad=True)
-    extents = torch.zeros(len(SHAPES), 2, dtype=dtype, device=device)
-    for leaf in leaves:
-        leaf.grad = torch.zeros_like(leaf)
-    conics.grad = grad.to(conics)
-    make_project(DTYPES[str(dtype).removeprefix("torch.")], blending).grad(*leaves, conics, extents)
-    for leaf, other in zip(leaves, exact, strict=True):
-        assert leaf.grad is not None
-        assert other.grad is not None
-        scale = other.grad.reshape(len(SHAPES), -1).abs().amax(dim=1).clamp_min(1e-3)
-        error = (leaf.grad.cpu() - other.grad).reshape(len(SHAPES), -1).abs().amax(dim=1)
-        assert float((error / scale).max()) < tolerance
