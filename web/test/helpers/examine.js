@@ -1,14 +1,16 @@
 // For fuzz/javascript.py, which has many files for one process: reads files from the standard input, each behind its
-// length in four bytes, the lowest first. Answers each with a line of JSON, see `examine`. Another decoder can be
-// named, by the path of its module.
+// length in four bytes, the lowest first. Answers each with a line of JSON, see `examine`. The argument is the path of the
+// decoder's module, src/index.js or one that stands for it.
 
 import { createHash } from "node:crypto";
 import { readFileSync, readSync, writeFileSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
-const [path = new URL("../../src/index.js", import.meta.url).pathname] = process.argv.slice(2);
-const { LimitError, TgsError, decode, render } = await import(pathToFileURL(resolve(path)));
+const { LimitError, TgsError, decode, render } = await import(pathToFileURL(resolve(process.argv[2])));
+
+/** What this process had before the first file. */
+const MEBIBYTES_AT_START = forgetPeak();
 
 /** Pictures are drawn with sides no longer than this. */
 const MAX_SIDE = 64;
@@ -18,16 +20,17 @@ const MAX_SIDE = 64;
  *
  * @returns {object} `name` is "decoded" or the class of what was thrown, and `sentence` its message; `digest` is that
  *   of the integers; `drawing` has name and sentence of what was thrown by drawing; `seconds` is the time of both, and
- *   `mebibytes` the most memory above what the process had before, 0 where that is unknown
+ *   `mebibytes` the most memory above what the process had at its start, with what earlier files have left behind; 0
+ *   where that is unknown
  */
 function examine(bytes) {
-  const before = forgetPeak();
+  forgetPeak();
   const started = performance.now();
   const decoding = attempt(() => decode(bytes));
   const picture = decoding.result;
   const drawing = picture && attempt(() => draw(picture));
   const seconds = (performance.now() - started) / 1000;
-  const mebibytes = Math.max(0, peakMebibytes() - before);
+  const mebibytes = Math.max(0, peakMebibytes() - MEBIBYTES_AT_START);
   const answer = { ...decoding, result: undefined, seconds, mebibytes };
   return picture ? { ...answer, digest: digestOf(picture), drawing: { ...drawing, result: undefined } } : answer;
 }
