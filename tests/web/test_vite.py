@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="the command of the project is a script of the shell"),
 ]
 
-QUIET = ["--no-audit", "--no-fund", "--no-update-notifier"]
+QUIET = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
 VITE = ["node_modules/vite/bin/vite.js"]
 TSC = ["node_modules/typescript/bin/tsc"]
 
