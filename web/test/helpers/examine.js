@@ -19,17 +19,18 @@ const MAX_SIDE = 64;
  * Decode a file, and draw it with its grain.
  *
  * @returns {object} `name` is "decoded" or the class of what was thrown, and `sentence` its message; `digest` is that
- *   of the integers; `drawing` has name and sentence of what was thrown by drawing; `seconds` is the time of both, and
- *   `mebibytes` the most memory above what the process had at its start, with what earlier files have left behind; 0
- *   where that is unknown
+ *   of the integers; `drawing` has name and sentence of what was thrown by drawing; `seconds` of processor time are what
+ *   both took; `mebibytes` are the most memory above what the process had at its start, with what earlier files have
+ *   left behind, or 0 where that is unknown
  */
 function examine(bytes) {
   forgetPeak();
-  const started = performance.now();
+  const started = process.cpuUsage();
   const decoding = attempt(() => decode(bytes));
   const picture = decoding.result;
   const drawing = picture && attempt(() => draw(picture));
-  const seconds = (performance.now() - started) / 1000;
+  const { user, system } = process.cpuUsage(started);
+  const seconds = (user + system) / 1e6;
   const mebibytes = Math.max(0, peakMebibytes() - MEBIBYTES_AT_START);
   const answer = { ...decoding, result: undefined, seconds, mebibytes };
   return picture ? { ...answer, digest: digestOf(picture), drawing: { ...drawing, result: undefined } } : answer;
