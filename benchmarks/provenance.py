@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 # What results depend on; the results themselves do not count as changes.
-_SOURCES = ("taichi_gs", "benchmarks", "fuzz", "constraints.txt", ":!benchmarks/results")
+_SOURCES = ("taichi_gs", "benchmarks", "fuzz", "web", "constraints.txt", ":!benchmarks/results")
 _PACKAGES = ("atheris", "constriction", "numpy", "pillow", "pytorch-msssim", "taichi", "torch")
 
 

@@ -34,9 +34,9 @@ def main(argv: list[str]) -> None:
     with atheris.instrument_imports(include=["taichi_gs"], exclude=[f"taichi_gs.kernels.{name}" for name in KERNELS]):
         import taichi_gs
         from fuzz.checks import examine, prepare_process
-        from fuzz.mutate import CORPUS, read_seeds
         from fuzz.mutations import mutate
         from fuzz.parts import repaired
+        from fuzz.tally import CORPUS, read_seeds
         from taichi_gs.format.limits import Limits
 
         limits = Limits(max_pixels=MAX_PIXELS)

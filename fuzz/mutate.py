@@ -12,27 +12,18 @@ Mutants follow from the seeds, S and their number: another run of the same comma
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import os
-import statistics
 import sys
-import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
-from typing import NamedTuple
 
-from benchmarks.provenance import command_line, provenance, write_lines
-from fuzz.checks import CAN_MEASURE_MEMORY, DECODED, MAX_SECONDS, Decode, Outcome, examine, prepare_process
+from benchmarks.provenance import command_line, provenance
+from fuzz.checks import MAX_SECONDS, Decode, examine, prepare_process
 from fuzz.mutations import mutant
-
-CORPUS = Path(__file__).parent / "corpus"
-COLUMNS = ("what", "which", "value")
+from fuzz.tally import CORPUS, Fault, Report, Tally, conclude, parser_of_runs, read_seeds, show_progress
 
 HANG_SECONDS = 60.0
 """A process that is silent for so long is ended; it takes some seconds to start."""
@@ -44,66 +35,17 @@ MAX_RETIMED = 200
 """So many files that were too slow are decoded again when nothing else runs, the slowest first."""
 
 
-class Report(NamedTuple):
-    """What a worker says of the mutant `number`."""
-
-    number: int
-    method: str
-    is_repaired: bool
-    outcome: Outcome
-
-
-class Fault(NamedTuple):
-    """A finding: the mutant's number and what is wrong."""
-
-    number: int
-    what: str
-
-
-@dataclass
-class Tally:
-    """What was found in a run."""
-
-    reports: list[Report] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
-    num_slow_once: int = 0
-
-    def add(self, report: Report) -> None:
-        """Count a report; whether it is really slow is decided in the end."""
-        self.reports.append(report)
-        self.faults += [Fault(report.number, what) for what in report.outcome.findings(max_seconds=float("inf"))]
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run the mutants and return the exit status."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(prog="python -m fuzz.mutate", description="Decode mutated files.")
-    parser.add_argument("--count", type=int, default=20000, help="mutants [default: 20000]")
-    parser.add_argument("--seed", type=int, default=1, help="of the random choices [default: 1]")
+    parser = parser_of_runs("fuzz.mutate", "Decode mutated files.")
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side [default: 1]")
-    parser.add_argument("--seeds", type=Path, default=CORPUS, metavar="FOLDER", help="files [default: fuzz/corpus]")
-    parser.add_argument("--output", type=Path, metavar="FILE.tsv", help="results file [default: stdout]")
-    parser.add_argument(
-        "--keep", type=Path, metavar="FOLDER", help="for files with findings [default: a temporary one]"
-    )
     arguments = parser.parse_args(argv)
     seeds = read_seeds(arguments.seeds)
     started = time.monotonic()
-    tally = run(seeds, arguments.seed, arguments.count, arguments.jobs, notify=_show_progress)
+    tally = run(seeds, arguments.seed, arguments.count, arguments.jobs, notify=show_progress)
     seconds = time.monotonic() - started
-    if tally.faults:
-        folder = arguments.keep or Path(tempfile.mkdtemp(prefix="tgs-findings-"))
-        _keep(folder, tally.faults, seeds, arguments.seed)
-        print(f"{len(tally.faults)} findings; their files are in {folder}", file=sys.stderr)
-    comments = [f"# {comment}" for comment in provenance(command_line("fuzz.mutate", argv))]
-    rows = ["\t".join(map(str, row)) for row in _rows(tally, seeds, seconds)]
-    write_lines([*comments, "\t".join(COLUMNS), *rows], arguments.output)
-    return 1 if tally.faults else 0
-
-
-def read_seeds(folder: Path) -> list[bytes]:
-    """Return the .tgs files of a folder, in the order of their names."""
-    return [path.read_bytes() for path in sorted(folder.glob("*.tgs"))]
+    return conclude(tally, seeds, seconds, arguments, provenance(command_line("fuzz.mutate", argv)))
 
 
 def run(
@@ -128,26 +70,20 @@ def run(
         tally.add(report)
         if notify is not None and len(tally.reports) % 1000 == 0:
             notify(len(tally.reports), len(tally.faults))
-    slow = sorted((-report.outcome.seconds, report.number) for report in tally.reports if _is_slow(report))
+    slow = sorted((-report.seconds, report.number) for report in tally.reports if _is_slow(report))
     tally.num_slow_once = len(slow)
     indices = [index for _, index in slow]
     # Machines are noisy: what is slow alone too is slow.
     again = list(_reports([indices[:MAX_RETIMED]], seeds, seed, decode, tally.faults))
-    tally.faults += [
-        Fault(report.number, f"slow: {report.outcome.seconds:.1f} s") for report in again if _is_slow(report)
-    ]
+    tally.faults += [Fault(report.number, f"slow: {report.seconds:.1f} s") for report in again if _is_slow(report)]
     tally.faults += [Fault(index, "slow: not timed again") for index in indices[MAX_RETIMED:]]
     better = {report.number: report for report in again}
-    tally.reports = [min(report, better.get(report.number, report), key=_seconds) for report in tally.reports]
+    tally.reports = [min(each, better.get(each.number, each), key=lambda one: one.seconds) for each in tally.reports]
     return tally
 
 
-def _seconds(report: Report) -> float:
-    return report.outcome.seconds
-
-
 def _is_slow(report: Report) -> bool:
-    return _seconds(report) > MAX_SECONDS
+    return report.seconds > MAX_SECONDS
 
 
 def _reports(
@@ -242,50 +178,6 @@ def _start() -> Decode:
         taichi_gs.decode(CORPUS / f"{name}.tgs")
     prepare_process()
     return taichi_gs.decode
-
-
-def _show_progress(done: int, num_faults: int) -> None:
-    print(f"{done} mutants, {num_faults} findings", file=sys.stderr, flush=True)
-
-
-def _keep(folder: Path, faults: Sequence[Fault], seeds: Sequence[bytes], seed: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for fault in faults:
-        (folder / f"{fault.what.partition(':')[0]}-{seed}-{fault.number}.tgs").write_bytes(
-            mutant(seeds, seed, fault.number).data
-        )
-
-
-def _rows(tally: Tally, seeds: Sequence[bytes], seconds: float) -> Iterator[tuple[str, str, object]]:
-    """Yield the rows of a results file."""
-    reports = tally.reports
-    outcomes = [report.outcome for report in reports]
-    yield "seeds", "files", len(seeds)
-    yield "mutants", "all", len(reports)
-    yield "mutants", "checksums repaired", sum(report.is_repaired for report in reports)
-    yield "mutants", "per second, all processes", f"{len(reports) / seconds:.0f}"
-    yield from (("method", name, n) for name, n in Counter(report.method for report in reports).most_common())
-    yield from (("outcome", name, n) for name, n in Counter(outcome.name for outcome in outcomes).most_common())
-    sentences = Counter(f"{outcome.name}: {outcome.sentence}" for outcome in outcomes if outcome.name != DECODED)
-    yield from (("sentence", sentence, n) for sentence, n in sentences.most_common())
-    if reports:
-        times = sorted(1000 * outcome.seconds for outcome in outcomes)
-        slowest = max(reports, key=_seconds)
-        yield "milliseconds", "median", f"{statistics.median(times):.2f}"
-        yield "milliseconds", "99 of 100 at most", f"{times[len(times) * 99 // 100]:.2f}"
-        yield "milliseconds", f"most, mutant {slowest.number}", f"{times[-1]:.0f}"
-        yield "milliseconds", "too many at first, not alone", tally.num_slow_once - _count(tally, "slow")
-    if reports and CAN_MEASURE_MEMORY:
-        largest = max(reports, key=lambda report: report.outcome.mebibytes)
-        yield "mebibytes", f"most, mutant {largest.number}", f"{largest.outcome.mebibytes:.0f}"
-    elif reports:
-        yield "mebibytes", "not measured on this system", "-"
-    yield "findings", "all", len(tally.faults)
-    yield from (("finding", fault.what, fault.number) for fault in tally.faults)
-
-
-def _count(tally: Tally, kind: str) -> int:
-    return sum(fault.what.startswith(kind) for fault in tally.faults)
 
 
 if __name__ == "__main__":

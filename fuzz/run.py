@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.provenance import ROOT, command_line, provenance, write_lines
-from fuzz.mutate import CORPUS
+from fuzz.tally import CORPUS
 
 COLUMNS = ("what", "value")
 

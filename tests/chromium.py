@@ -25,7 +25,7 @@ _REPORT_END = 4
 
 _READ_CANVAS = """
 (() => {
-  const canvas = document.querySelector(%s);
+  const canvas = %s;
   const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   let text = "";
   for (let i = 0; i < pixels.data.length; i += 4096) text += String.fromCharCode(...pixels.data.slice(i, i + 4096));
@@ -113,8 +113,12 @@ class Tab:
         self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
 
     def canvas(self, selector: str) -> NDArray[np.uint8]:
-        """The pixels of a canvas, [H, W, 4]."""
-        found = self.value(_READ_CANVAS % json.dumps(selector))
+        """The pixels of a canvas of the page, [H, W, 4]."""
+        return self.canvas_of(f"document.querySelector({json.dumps(selector)})")
+
+    def canvas_of(self, expression: str) -> NDArray[np.uint8]:
+        """The pixels of the canvas that an expression of JavaScript is, [H, W, 4]."""
+        found = self.value(_READ_CANVAS % expression)
         pixels = np.frombuffer(base64.b64decode(found["data"]), np.uint8)
         return pixels.reshape(found["height"], found["width"], 4)
 

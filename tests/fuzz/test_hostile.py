@@ -31,10 +31,10 @@ from fuzz import mutate as mutation_run
 from fuzz import run as guided_run
 from fuzz.checks import CAN_MEASURE_MEMORY, DECODED, MAX_MEBIBYTES, examine, template
 from fuzz.exif_blocks import exif_block
-from fuzz.mutate import CORPUS, Fault, read_seeds
 from fuzz.mutations import Mutant, mutant
 from fuzz.parts import assemble, dissect, repaired, with_checksum, without_checksum
 from fuzz.payload_edits import beginning, taken_literally
+from fuzz.tally import COLUMNS, CORPUS, Fault, read_seeds
 from taichi_gs.format.bitstream import SIGNATURE, parse_header
 from taichi_gs.format.chunks import ALPHA_TAG
 from taichi_gs.format.header import VERSION
@@ -325,7 +325,7 @@ def test_a_run_writes_its_result(tmp_path: Path) -> None:
     comments = [line for line in lines if line.startswith("# ")]
     assert comments[0] == "# command: python -m fuzz.mutate --count 30 --output mutate.tsv --keep kept"
     columns, *rows = [tuple(line.split("\t")) for line in lines[len(comments) :]]
-    assert columns == mutation_run.COLUMNS
+    assert columns == COLUMNS
     table = {(what, which): value for what, which, value in rows}
     assert table["mutants", "all"] == "30"
     assert table["findings", "all"] == "0"

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import re
-import shutil
 import subprocess
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ import pytest
 from conformance import symbols
 from conformance.raw import with_checksum, without_checksum
 from conftest import ROOT
+from node import NODE, needs_node
 from numpy.typing import NDArray
 
 import taichi_gs
@@ -25,21 +23,8 @@ from taichi_gs.errors import LimitError, TgsError
 WEB = ROOT / "web"
 VALID = sorted((ROOT / "tests" / "conformance" / "valid").glob("*.tgs"))
 SEVERAL = "flags_8 flags_9 flags_a flags_f alpha_plane gray_alpha subdivided sheared thin lattices_in_fine_grid".split()
-MIN_NODE = 20
 
-
-@cache
-def version_of(node: str | None) -> int:
-    if node is None:
-        return 0
-    done = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=60, check=False)
-    found = re.match(r"v(\d+)\.", done.stdout)
-    return int(found[1]) if found else 0
-
-
-NODE = shutil.which("node")
-
-pytestmark = pytest.mark.skipif(version_of(NODE) < MIN_NODE, reason=f"there is no node {MIN_NODE} or later")
+pytestmark = needs_node
 
 
 def node(*arguments: str, given: str = "") -> str:

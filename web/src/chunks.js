@@ -10,6 +10,9 @@ const MAX_CHUNKS = 1000;
 /** Tags of chunks that only tell something about the picture. Their content is one zlib stream. */
 const METADATA_TAGS = ["ICCP", "EXIF", "XMP_"];
 
+/** Characters of tags that have a short form in Python's notation of bytes. */
+const ESCAPES = { "\t": "\\t", "\n": "\\n", "\r": "\\r", "\\": "\\\\", "'": "\\'" };
+
 /** The tag of the alpha plane, a gray .tgs file within the file. */
 export const ALPHA_TAG = "ALPH";
 
@@ -57,6 +60,7 @@ function decompressed(tag, content, room) {
 
 /** A tag as Python writes bytes. */
 function quoted(tag) {
-  const hexadecimal = (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
-  return `b'${tag.replace(/[^ -~]/g, hexadecimal)}'`;
+  const quote = tag.includes("'") && !tag.includes('"') ? '"' : "'";
+  const escaped = (character) => ESCAPES[character] ?? `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  return `b${quote}${tag.replace(quote === "'" ? /[^ -~]|[\\']/g : /[^ -~]|\\/g, escaped)}${quote}`;
 }

@@ -1,5 +1,6 @@
 // Decompression of one zlib stream (RFC 1950 and RFC 1951). Browsers have a decompressor of their own, but only one
-// that is asynchronous, and it does not say why it refuses a stream.
+// that is asynchronous, and it does not say why it refuses a stream. This one says the same as zlib: it reads as far
+// before it judges.
 
 const [DAMAGED, TOO_LARGE, ENDED] = ["damaged", "too large", "not one zlib stream"];
 
@@ -25,6 +26,11 @@ export function inflate(input, maxBytes) {
     return input[position++];
   }
 
+  /** Return the next bytes: a checksum is whole before it is right or wrong. */
+  function fourBytes() {
+    return [byte(), byte(), byte(), byte()];
+  }
+
   /** Return the next bits, at most 13, the first one the lowest. */
   function bits(count) {
     for (; numBits < count; numBits += 8) buffer |= byte() << numBits;
@@ -35,8 +41,8 @@ export function inflate(input, maxBytes) {
   }
 
   /** Return a symbol of a canonical code. Lengths are tried one after another. */
-  function symbol({ counts, symbols }) {
-    for (let size = 1, code = 0, first = 0, index = 0; size < 16; size++) {
+  function symbol({ counts, symbols, longest }) {
+    for (let size = 1, code = 0, first = 0, index = 0; size <= longest; size++) {
       code += bits(1);
       if (code - first < counts[size]) return symbols[index + code - first];
       index += counts[size];
@@ -95,14 +101,15 @@ export function inflate(input, maxBytes) {
     if (numLiterals > 286 || numDistances > 30) throw DAMAGED;
     const sizes = new Array(19).fill(0);
     for (let i = 0; i < numCodes; i++) sizes[CODE_LENGTH_ORDER[i]] = bits(3);
-    const code = codeOf(sizes);
+    // zlib takes a code without symbols for zeros, and refuses them when they are read.
+    const code = sizes.some(Boolean) ? codeOf(sizes) : { counts: [0, 2], symbols: [0, 0], longest: 1 };
     const all = [];
     while (all.length < numLiterals + numDistances) {
       const size = symbol(code);
       if (size < 16) all.push(size);
       else if (size > 16) all.push(...new Array(size === 17 ? 3 + bits(3) : 11 + bits(7)).fill(0));
-      else if (all.length) all.push(...new Array(3 + bits(2)).fill(all.at(-1)));
-      else throw DAMAGED;
+      else all.push(...new Array(3 + bits(2)).fill(all.at(-1)));
+      if (all[0] === undefined) throw DAMAGED; // the first size repeats one before it
     }
     if (all.length > numLiterals + numDistances || !all[256]) throw DAMAGED;
     return [codeOf(all.slice(0, numLiterals), true), codeOf(all.slice(numLiterals), true)];
@@ -111,7 +118,7 @@ export function inflate(input, maxBytes) {
   function stream() {
     const head = 256 * byte() + byte();
     const hasDictionary = head & 32;
-    if (head % 31 || (head & 0x8f00) !== 0x800 || hasDictionary) throw DAMAGED;
+    if (head % 31 || (head & 0x8f00) !== 0x800 || (hasDictionary && fourBytes())) throw DAMAGED;
     let isLast;
     do {
       isLast = bits(1);
@@ -123,7 +130,7 @@ export function inflate(input, maxBytes) {
     } while (!isLast);
     output = output.subarray(0, length);
     const checksum = adler32(output);
-    for (let place = 24; place >= 0; place -= 8) if (byte() !== ((checksum >> place) & 255)) throw DAMAGED;
+    if (fourBytes().some((value, i) => value !== ((checksum >> (24 - 8 * i)) & 255))) throw DAMAGED;
     if (position < input.length) throw ENDED;
     return output;
   }
@@ -137,7 +144,7 @@ export function inflate(input, maxBytes) {
 }
 
 /**
- * Return a canonical code: how many symbols have each size, and the symbols by size.
+ * Return a canonical code: how many symbols have each size, the symbols by size, and the largest size there is.
  *
  * @param {number[]} sizes in bits, of each symbol; 0 if it does not occur
  * @param {boolean} [maybeOne] whether there may be one symbol, with one bit, or none
@@ -154,7 +161,8 @@ function codeOf(sizes, maybeOne) {
   }
   const isOne = maybeOne && symbols.length === counts[1] && counts[1] < 2;
   if (room && !isOne) throw DAMAGED;
-  return { counts, symbols };
+  const longest = Math.max(1, ...sizes);
+  return { counts, symbols, longest };
 }
 
 function fixedCodes() {

@@ -74,10 +74,10 @@ function decodeQuantizers(coder, isGray) {
   const ofM = coder.uniform(41);
   const stepCodes = new Uint8Array(NUM_CHANNELS);
   for (const channel of isGray ? [0, 1, 2, 3, 6] : stepCodes.keys()) {
-    const code = channel ? ofM + coder.symbol(STEP_CODES) - 12 : ofM;
-    if (code < 0 || code > 40) throw new TgsError("The payload is damaged: it has a step that cannot be.");
-    stepCodes[channel] = code;
+    stepCodes[channel] = channel ? ofM + coder.symbol(STEP_CODES) - 12 : ofM;
   }
+  // What would be below 0 is above 40 here.
+  if (stepCodes.some((code) => code > 40)) throw new TgsError("The payload is damaged: it has a step that cannot be.");
   return { areaCode, stepCodes };
 }
 
