@@ -113,7 +113,8 @@ class Tab:
 
     def type(self, key: str) -> None:
         """Press a key."""
-        more: dict[str, Any] = {"text": key} if len(key) == 1 else {}
+        text = "\r" if key == "Enter" else key
+        more: dict[str, Any] = {"text": text} if len(text) == 1 else {}
         if key in _NUMBERS:
             more["windowsVirtualKeyCode"] = _NUMBERS[key]
         for kind in ("keyDown", "keyUp"):

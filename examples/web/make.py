@@ -98,8 +98,8 @@ def _alts(folder: Path) -> dict[str, str]:
 
 
 def _alt_of_name(path: Path) -> str:
-    words = path.stem.replace("_", " ").replace("-", " ").split()
-    return " ".join(words) or path.stem
+    text = " ".join(path.stem.replace("_", " ").replace("-", " ").split()) or path.stem
+    return text[0].upper() + text[1:]
 
 
 def _fail(message: str) -> int:

@@ -8,6 +8,7 @@ const choices = document.getElementById("choices");
 const FULL = 0;
 
 let index; // of the photograph that is shown
+let opened; // the index of the one that the view was opened with
 let compared; // the version that a click on the full picture leads to
 
 /** The versions of a photograph as they stand on the page: first in few bytes, then in more, then the hashes. */
@@ -62,31 +63,27 @@ function showVersion(i) {
   return input;
 }
 
-function shownVersion() {
-  return [...stage.children].findIndex((version) => version.classList.contains("shown"));
-}
-
 for (const [i, article] of articles.entries()) {
   article.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return; // to open the picture in a tab of its own
-    const picture = event.target.closest(".frame")?.querySelectorAll(":scope > *") ?? [];
-    const link = event.target.closest("a");
-    if (!picture.length && !link) return;
+    const pictures = event.target.closest(".frame")?.querySelectorAll(":scope > *") ?? [];
+    if (!pictures.length && !event.target.closest("a")) return;
     event.preventDefault();
     // What has been clicked is what the full picture is compared with.
-    const clicked = [...picture].find((version) => getComputedStyle(version).visibility === "visible");
+    const clicked = [...pictures].find((version) => getComputedStyle(version).visibility === "visible");
     compared = 1 + Math.max(0, versionsOf(article).indexOf(clicked));
+    opened = i;
     showPhotograph(i);
     dialog.showModal();
-    choices.querySelector("input").focus({ focusVisible: Boolean(link) });
+    choices.querySelector("input").focus();
   });
 }
 
 choices.addEventListener("change", ({ target }) => showVersion(Number(target.value)));
-// The arrow keys go on from there.
-stage.addEventListener("click", () =>
-  showVersion(shownVersion() === FULL ? compared : FULL).focus({ focusVisible: false }),
-);
+stage.addEventListener("click", () => {
+  const isFull = stage.children[FULL].classList.contains("shown");
+  showVersion(isFull ? compared : FULL).focus(); // from where the arrow keys go on
+});
 document.getElementById("previous").addEventListener("click", () => showPhotograph(index - 1));
 document.getElementById("next").addEventListener("click", () => showPhotograph(index + 1));
 
@@ -102,5 +99,6 @@ dialog.addEventListener("keydown", (event) => {
 dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
 dialog.addEventListener("close", () => {
   stage.replaceChildren();
-  articles[index].querySelector("a").focus({ preventScroll: false, focusVisible: false });
+  // The browser itself goes back to where the view was opened.
+  if (index !== opened) articles[index].querySelector("a").focus();
 });
