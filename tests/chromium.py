@@ -23,6 +23,9 @@ _COMMAND_END = 3
 _REPORT_END = 4
 """The numbers that the pipes have in Chromium."""
 
+_NUMBERS = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowLeft": 37, "ArrowRight": 39}
+"""Of keys that do what they do by their number."""
+
 _READ_CANVAS = """
 (() => {
   const canvas = %s;
@@ -80,14 +83,18 @@ class Tab:
         return found
 
     def open(self, path: Path, width: int = 1280, height: int = 800, density: float = 1, mobile: bool = False) -> None:
-        """Go to a page, and wait until it has been drawn."""
+        """Go to a page of `tgs view`, and wait until it has been drawn."""
+        self.visit(path.resolve().as_uri(), width, height, density, mobile)
+        self.rest()
+
+    def visit(self, url: str, width: int = 1280, height: int = 800, density: float = 1, mobile: bool = False) -> None:
+        """Go to any page, and wait until it has been loaded."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": density, "mobile": mobile}
         self.call("Emulation.setDeviceMetricsOverride", **metrics)
         self.events.clear()
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        self.call("Page.navigate", url=url)
         while not self.value("document.readyState === 'complete'"):
             pass
-        self.rest()
 
     def value(self, code: str) -> Any:
         """What an expression of JavaScript is, or what its promise becomes."""
@@ -100,13 +107,18 @@ class Tab:
         self.value(_UNTIL_STILL)
 
     def press(self, key: str) -> None:
-        """Press a key, and wait for what comes of it."""
-        more: dict[str, Any] = {"text": key} if len(key) == 1 else {}
-        if key == "Escape":  # which does what it does by its number
-            more["windowsVirtualKeyCode"] = 27
+        """Press a key on the page of `tgs view`, and wait for what comes of it."""
+        self.type(key)
+        self.rest()
+
+    def type(self, key: str) -> None:
+        """Press a key."""
+        text = "\r" if key == "Enter" else key
+        more: dict[str, Any] = {"text": text} if len(text) == 1 else {}
+        if key in _NUMBERS:
+            more["windowsVirtualKeyCode"] = _NUMBERS[key]
         for kind in ("keyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=key, **(more if kind == "keyDown" else {}))
-        self.rest()
 
     def mouse(self, kind: str, x: float, y: float, **more: Any) -> None:
         """Let a mouse do something."""
@@ -126,8 +138,8 @@ class Tab:
         """What is seen, as a PNG file."""
         return base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
 
-    def complaints(self) -> list[str]:
-        """What the console has, and what has been asked of the network since the page was opened."""
+    def complaints(self, server: str = "file:") -> list[str]:
+        """What the console has, and what has been asked of other servers than the page's since it was opened."""
         self.value("1")
         found = []
         for event in self.events:
@@ -138,7 +150,7 @@ class Tab:
                 found.append(f"{method}: {parameters}")
             if method == "Network.requestWillBeSent":
                 url = parameters["request"]["url"]
-                if not url.startswith(("file:", "data:")):
+                if not url.startswith((server, "data:")):
                     found.append(url)
         return found
 
