@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taichi_gs.kernels.blend import FIRST_STATES
+from taichi_gs.kernels.weights import FIRST_STATES
 from taichi_gs.model.blending import CUTOFFS, Blending
 
 SOURCE = Path(__file__).with_suffix(".c")

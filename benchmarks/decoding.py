@@ -31,6 +31,7 @@ from benchmarks.provenance import ROOT, command_line, provenance, write_lines
 from benchmarks.tables import NONE
 from taichi_gs import decode
 from taichi_gs.format.bitstream import parse, serialize
+from taichi_gs.kernels import runtime
 from taichi_gs.model.channels import area_code_of, quantizers_of
 from taichi_gs.model.lattice import MAX_COLUMNS, lattice_of_picture, rows_of, subdivision_of
 from taichi_gs.model.quantized import COVARIANCE_CHANNELS, IntArray, QuantizedCodebook, QuantizedGaussians
@@ -143,6 +144,7 @@ def measure(action: Callable[[bytes], object], data: bytes, runs: int) -> tuple[
 
     Before this a tiny file is worked on, so that nothing is measured of what a process does once.
     """
+    runtime.start()
     action(serialize(random_picture((4, 4), 1)))
     before = forget_peak()
     action(data)

@@ -36,7 +36,9 @@ def encode_once(picture: Path, file: Path, preset: Preset) -> list[float]:
 def decode_often(file: Path, runs: int) -> list[float]:
     """Decode a file `runs` times."""
     from taichi_gs import decode
+    from taichi_gs.kernels import runtime
 
+    runtime.start()
     data = file.read_bytes()
     return times_in_turn({"decode": lambda: decode(data)}, runs)["decode"]
 

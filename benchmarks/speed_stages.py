@@ -23,10 +23,11 @@ from taichi_gs.fit.objective import GaussianCounts, Objective
 from taichi_gs.fit.parameters import Parameters
 from taichi_gs.fit.render import NO_BLOCKS, Renderer
 from taichi_gs.kernels import runtime, tiles
-from taichi_gs.kernels.blend import NUM_GRADS, PLANES, TILE
+from taichi_gs.kernels.blend import NUM_GRADS, PLANES
 from taichi_gs.kernels.dispatch import DTYPES, blend_kernels
 from taichi_gs.kernels.gradients import make_gather
 from taichi_gs.kernels.projection import make_project
+from taichi_gs.kernels.tiles import TILE
 from taichi_gs.model.blending import Blending
 
 BLENDINGS: tuple[Blending, ...] = ("normalized", "alpha")

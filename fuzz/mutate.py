@@ -173,7 +173,9 @@ def _work(
 def _start() -> Decode:
     """Load the decoder's kernels, bound what the process may allocate, and return the decoder."""
     import taichi_gs
+    from taichi_gs.kernels import runtime
 
+    runtime.start("cpu")
     for name in ("drawn", "drawn_paper"):
         taichi_gs.decode(CORPUS / f"{name}.tgs")
     prepare_process()

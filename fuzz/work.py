@@ -42,8 +42,10 @@ import functools, json, sys, time
 from pathlib import Path
 import taichi_gs
 from fuzz.checks import examine
+from taichi_gs.kernels import runtime
 
 warm, path, options = sys.argv[1:]
+runtime.start("cpu")
 taichi_gs.decode(Path(warm).read_bytes())
 data, before = Path(path).read_bytes(), time.process_time()
 outcome = examine(data, functools.partial(taichi_gs.decode, device="cpu", **json.loads(options)))

@@ -27,7 +27,7 @@ ROOMS: dict[str, str] = {
     "taichi_gs.viewer": "errors files format pictures decoder",
     "taichi_gs": "errors model format pictures decoder encoder codec integrations",
     "cli": "taichi_gs errors files model format pictures decoder encoder codec diagnosis integrations viewer",
-    "fuzz": "taichi_gs errors files model format pictures decoder codec benchmarks",
+    "fuzz": "taichi_gs errors files model format pictures kernels decoder codec benchmarks",
     "benchmarks": "taichi_gs errors files model format pictures kernels decoder fit encoder codec integrations cli",
 }
 """What may be imported, beside its own modules, by a folder or by a module on top of the package; see

@@ -1,22 +1,26 @@
 """From Gaussians to 8-bit pixels.
 
-Blending is the only kernel: a process that decodes one file spends most of its time before the first pixel.
+Blending is the only kernel. To start Taichi takes most of the time of a process that decodes one file. So NumPy blends
+what takes less, and the pixels are the same.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from taichi_gs.decoder.blend import blend, work_of
+from taichi_gs.decoder.parts import Reach, divide
 from taichi_gs.decoder.projection import Projected
 from taichi_gs.decoder.viewport import Viewport, choose_viewport
 from taichi_gs.errors import LimitError
 from taichi_gs.format.limits import FORMAT_LIMITS, MAX_PAIRS
 from taichi_gs.kernels import runtime
+from taichi_gs.kernels.tiles import TILE, list_tiles, num_tiles
 from taichi_gs.model.dequantize import dequantize_gaussians
 from taichi_gs.model.gaussians import FloatArray, Gaussians
 from taichi_gs.model.grain import noise_at
@@ -25,6 +29,9 @@ from taichi_gs.model.quantized import QuantizedGaussians
 
 SAMPLES_AT_A_TIME = 1 << 17
 """They are rounded while they lie in the processor's cache."""
+
+MAX_WORK_OF_NUMPY = 24_000_000
+"""That a process leaves to NumPy, see `blend.work_of`. Starting Taichi and loading the kernel takes as long."""
 
 
 @dataclass(frozen=True)
@@ -91,26 +98,19 @@ def _draw_layer(pixels: NDArray[np.uint8], layer: Layer, viewport: Viewport, dev
 
     Pairs count twice if they are drawn for grain too.
     """
-    arch = runtime.start(device)
-    from taichi_gs.decoder.parts import Reach, divide
-
     projected = viewport.project(layer.gaussians)
     reach = Reach.of(projected)
     num_pairs = reach.num_pairs * (1 if layer.grain is None else 2)
     if num_pairs > max_pairs:
         raise LimitError(f"The file has {num_pairs} pairs of a Gaussian and a tile, more than the {max_pairs} allowed.")
     down, across = viewport.samples
-    form = runtime.kernel_form(arch)
-    rooms = [np.empty(0, np.float32)] * 2
     strengths = _strengths(layer, viewport)
+    blenders = _blenders(device, [projected] if strengths is None else [projected, strengths])
     parts_of_grain = divide(strengths, reach, viewport.samples) if strengths is not None else None
     for left, top, part in divide(projected, reach, viewport.samples):
-        rooms[0] = _enough(rooms[0], part)
-        planes = runtime.call(_blend, part, form, rooms[0])
+        planes = blenders[0](part)
         if parts_of_grain is not None:
-            _, _, part = next(parts_of_grain)
-            rooms[1] = _enough(rooms[1], part)
-            strength = runtime.call(_blend, part, form, rooms[1])[0]
+            strength = blenders[1](next(parts_of_grain)[2])[0]
             places = viewport.places((left, top), strength.shape, layer.gaussians.image_size)
             _add_grain(planes, strength, *places)
         _store(pixels[top // down :, left // across :], planes, viewport)
@@ -133,36 +133,61 @@ def _strengths(layer: Layer, viewport: Viewport) -> Projected | None:
     return viewport.project(replace(layer.gaussians, colors=colors, background=np.zeros(3, np.float32)))
 
 
-def _padded_shape(projected: Projected) -> tuple[int, int, int]:
-    """(planes, height, width) of what a kernel draws."""
-    from taichi_gs.kernels.blend import PLANES, TILE
-    from taichi_gs.kernels.tiles import num_tiles
+class _Allowance:
+    """How much work this process may still leave to NumPy: about as much as starting Taichi takes."""
 
-    rows, columns = num_tiles(projected.image_size)
-    return PLANES[projected.blending], rows * TILE, columns * TILE
+    def __init__(self, work: int) -> None:
+        self._left = work
 
-
-def _enough(room: FloatArray, projected: Projected) -> FloatArray:
-    """Return floats that are enough to draw a part, if possible those there are: new memory takes time."""
-    needed = math.prod(_padded_shape(projected))
-    return room if len(room) >= needed else np.empty(needed, np.float32)
+    def takes(self, work: int) -> bool:
+        """Tell whether there is an allowance for some work, and use it up."""
+        fits = work <= self._left
+        self._left -= work if fits else 0
+        return fits
 
 
-def _blend(projected: Projected, form: runtime.Form, room: FloatArray) -> FloatArray:
-    """The picture as planes [3, H, W], which may leave 0 to 1; they are part of `room`."""
-    from taichi_gs.kernels.dispatch import blend_kernels
-    from taichi_gs.kernels.taichi import ti
-    from taichi_gs.kernels.tiles import list_tiles
+_allowance = _Allowance(MAX_WORK_OF_NUMPY)
 
-    means, extents, image_size = projected.means, projected.extents, projected.image_size
-    lists = list_tiles(means, extents, None, image_size)
-    shape = _padded_shape(projected)
-    image = room[: math.prod(shape)].reshape(shape)
-    splats = (means, projected.conics, extents, projected.colors)
-    forward = blend_kernels(ti.f32, form, projected.blending).forward
-    forward(*splats, projected.background, lists.tile_offsets, lists.tile_indices, image)
-    height, width = image_size
-    return image[:3, :height, :width]
+
+def _blenders(device: str, pictures: Sequence[Projected]) -> list[Callable[[Projected], FloatArray]]:
+    """What draws the parts of each picture as planes [3, H, W]; the planes last until the next part's.
+
+    Raises:
+        DeviceError, OptionError: see `kernels.runtime.start`.
+    """
+    if device in ("auto", "cpu") and not runtime.is_running() and _allowance.takes(sum(map(work_of, pictures))):
+        return [blend] * len(pictures)
+    form = runtime.kernel_form(runtime.start(device))
+    return [_KernelBlender(form) for _ in pictures]
+
+
+class _KernelBlender:
+    """Draws one part after another by a kernel."""
+
+    def __init__(self, form: runtime.Form) -> None:
+        self._form, self._room = form, np.empty(0, np.float32)
+
+    def __call__(self, part: Projected) -> FloatArray:
+        """Draw a part."""
+        planes: FloatArray = runtime.call(self._draw, part)
+        return planes
+
+    def _draw(self, part: Projected) -> FloatArray:
+        from taichi_gs.kernels.blend import PLANES
+        from taichi_gs.kernels.dispatch import blend_kernels
+        from taichi_gs.kernels.taichi import ti
+
+        (height, width), blending = part.image_size, part.blending
+        rows, columns = num_tiles(part.image_size)
+        shape = PLANES[blending], rows * TILE, columns * TILE
+        if len(self._room) < math.prod(shape):  # new memory takes time
+            self._room = np.empty(math.prod(shape), np.float32)
+        image = self._room[: math.prod(shape)].reshape(shape)
+        lists = list_tiles(part.means, part.extents, None, part.image_size)
+        splats = (part.means, part.conics, part.extents, part.colors, part.background)
+        forward = blend_kernels(ti.f32, self._form, blending).forward
+        forward(*splats, lists.tile_offsets, lists.tile_indices, image)
+        return image[:3, :height, :width]
 
 
 def _store(pixels: NDArray[np.uint8], planes: FloatArray, viewport: Viewport) -> None:

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taichi_gs.decoder.projection import Projected
-from taichi_gs.kernels.blend import TILE
-from taichi_gs.kernels.tiles import num_tiles, reached_tiles
+from taichi_gs.kernels.tiles import TILE, num_tiles, reached_tiles
 
 SAMPLES_PER_PART, PAIRS_PER_PART = 1 << 21, 1 << 20
 """The floats of a part need no more memory than those of a picture of this size, and its lists no more than those of so

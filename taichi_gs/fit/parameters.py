@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from taichi_gs.fit.render import SplatGradients, Splats
+from taichi_gs.fit.tensors import with_gradients
 from taichi_gs.model.blending import Blending
 from taichi_gs.model.channels import channels_of
 from taichi_gs.model.dequantize import amplitude_slopes, amplitudes_of, rgb_from_ycocg
@@ -107,7 +108,6 @@ class Parameters:
             log_covariances = torch.stack([m + math.log(scale_x * scale_y), u, v], dim=1)
         return Splats(means, log_covariances, self.colors, self.amplitudes, self.background, self.blending, self.order)
 
-    @torch.no_grad()
     def backward(
         self, gradients: SplatGradients, full_size: tuple[int, int], image_size: tuple[int, int], factor: float
     ) -> None:
@@ -115,14 +115,17 @@ class Parameters:
 
         Autograd would do the same in several times the time, which is most of a step with few Gaussians.
         """
-        grad_means, (red, green, blue) = gradients.means, gradients.colors.unbind(dim=1)
-        if image_size != full_size:
-            scale_y, scale_x = image_size[0] / full_size[0], image_size[1] / full_size[1]
-            grad_means = torch.stack([grad_means[:, 0] * scale_x, grad_means[:, 1] * scale_y], dim=1)
-        by_code = gradients.amplitudes * amplitude_slopes(self.amplitudes, self.blending)
-        grad_codes = torch.stack([red + green + blue, red - blue, green - red - blue, by_code], dim=1)
-        by_tensor = (grad_means, gradients.log_covariances, grad_codes, gradients.background)
-        torch.autograd.backward(list(self.tensors.values()), [factor * gradient for gradient in by_tensor])
+        with torch.no_grad():
+            grad_means, (red, green, blue) = gradients.means, gradients.colors.unbind(dim=1)
+            if image_size != full_size:
+                scale_y, scale_x = image_size[0] / full_size[0], image_size[1] / full_size[1]
+                grad_means = torch.stack([grad_means[:, 0] * scale_x, grad_means[:, 1] * scale_y], dim=1)
+            by_code = gradients.amplitudes * amplitude_slopes(self.amplitudes, self.blending)
+            grad_codes = torch.stack([red + green + blue, red - blue, green - red - blue, by_code], dim=1)
+            own = (grad_means, gradients.log_covariances, grad_codes, gradients.background)
+            nothing = grad_means.new_zeros(())
+        # Given gradients, `backward` would import PyTorch's compiler.
+        torch.autograd.backward(factor * with_gradients(nothing, list(self.tensors.values()), own))
 
 
 @dataclass(frozen=True)

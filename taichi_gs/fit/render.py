@@ -12,16 +12,17 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from taichi_gs.fit import tile_tensors
-from taichi_gs.fit.tensors import raw, taichi_dtype
+from taichi_gs.fit.tensors import raw, taichi_dtype, with_gradients
 from taichi_gs.fit.tile_tensors import PairCapacity, TileTensors
 from taichi_gs.kernels import tiles
-from taichi_gs.kernels.blend import NUM_GRADS, PLANES, TILE
+from taichi_gs.kernels.blend import NUM_GRADS, PLANES
 from taichi_gs.kernels.dispatch import blend_kernels
 from taichi_gs.kernels.gradients import make_gather
 from taichi_gs.kernels.projection import make_project
 from taichi_gs.kernels.removal import make_removal
 from taichi_gs.kernels.replacement import make_replacement
 from taichi_gs.kernels.runtime import Form
+from taichi_gs.kernels.tiles import TILE
 from taichi_gs.model.blending import Blending
 
 NO_BLOCKS = (0.0, 0.0)
@@ -128,8 +129,7 @@ class Renderer:
             capacity: as for `render`.
         """
         found = self.cost(splats, picture, weights, capacity=capacity)
-        error: Tensor = _SquaredError.apply(*splats.tensors, *found.gradients, found.cost)  # type: ignore[no-untyped-call]
-        return error
+        return with_gradients(found.cost, splats.tensors, found.gradients)
 
     @torch.no_grad()
     def cost(
@@ -323,18 +323,3 @@ class _Render(torch.autograd.Function):
             gaussians.means, conics, extents, gaussians.colors, *lists[:2], image, grad_image
         )
         return *_gather_gradients(gaussians, ctx.projected, grad_pairs, scene), grad_background, None
-
-
-class _SquaredError(torch.autograd.Function):
-    """A value whose gradients by tensors are known: five tensors, the gradients by them, and the value."""
-
-    @staticmethod
-    def forward(ctx: Any, *inputs: Any) -> Tensor:
-        ctx.save_for_backward(*inputs[5:10])
-        value: Tensor = inputs[10].clone()
-        return value
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        return *(grad_output * gradient for gradient in ctx.saved_tensors), *(None,) * 6

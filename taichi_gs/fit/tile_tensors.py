@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from taichi_gs.kernels.blend import TILE
-from taichi_gs.kernels.tiles import num_tiles
+from taichi_gs.kernels.tiles import TILE, num_tiles
 
 COUNT_EVERY, RESERVE, MIN_CAPACITY = 10, 4, 4096
 """See `PairCapacity`. Of photographs, pairs become half as many again within the first ten steps of a fit, and a tenth

@@ -30,12 +30,18 @@ The gradients of a Gaussian are sums of v, v dx, v dy, v dx dx, v dx dy, v dy dy
 """
 
 import functools
-import math
 
 from taichi_gs.kernels.taichi import ti
-from taichi_gs.model.blending import BACKGROUND_WEIGHT, CUTOFFS
+from taichi_gs.kernels.tiles import TILE
+from taichi_gs.kernels.weights import (
+    EXP2_COEFFICIENTS,
+    FIRST_STATES,
+    LOG2_CUTOFFS,
+    LOG2_UNITS,
+    LOWEST_POWERS,
+    NORMALIZED_CUTOFF,
+)
 
-TILE = 16
 NUM_PIXELS = TILE * TILE
 NUM_GRADS = 9
 
@@ -44,23 +50,14 @@ PLANES = {"alpha": 3, "normalized": 4}
 
 LN2 = 0.6931471805599453
 
-# Amplitudes of normalised blending may be as large as 2**16, and `exp2_f32` takes no positive powers. So all weights
-# are counted in units of 2**16 there; only their ratios matter.
-_LOG2_UNITS = {"alpha": 0.0, "normalized": 16.0}
-
-FIRST_STATES = {"alpha": 1.0, "normalized": BACKGROUND_WEIGHT * 2.0 ** -_LOG2_UNITS["normalized"]}
-"""What a pixel starts from: the transmittance in alpha blending, the background's weight in normalised blending."""
-
-NORMALIZED_CUTOFF = CUTOFFS["normalized"] * 2.0 ** -_LOG2_UNITS["normalized"]
-"""The cut-off of normalised blending in the units of its weights."""
+_P0, _P1, _P2, _P3, _P4, _P5 = EXP2_COEFFICIENTS
 
 
 @functools.cache
 def make_weight(dtype, blending):
     """The Taichi function from the base-two exponent of e to the weight, in units of the blending."""
     exp2 = exp2_f32 if dtype == ti.f32 else exp2_f64
-    log2_cutoff, log2_unit = math.log2(CUTOFFS[blending]), _LOG2_UNITS[blending]
-    lowest = log2_cutoff - log2_unit if blending == "normalized" else -126.0
+    log2_cutoff, log2_unit, lowest = LOG2_CUTOFFS[blending], LOG2_UNITS[blending], LOWEST_POWERS[blending]
 
     @ti.func
     def weight_of(power):
@@ -121,16 +118,16 @@ def store_gradients(grad_pairs: ti.template(), pair, a, b, c, moments, sums):
 
 @ti.func
 def exp2_f32(x):
-    """2**x for -126 <= x <= 0, within 6e-8: a degree-5 minimax polynomial on (-1, 0], the exponent added to its bits.
+    """2**x for -126 <= x <= 0, within 6e-8: a polynomial on (-1, 0], the exponent added to its bits.
 
     ti.exp is a scalar call, and six times slower.
     """
     whole = ti.cast(x, ti.i32)
     f = x - whole
     f2 = f * f
-    high = 0.009209180357198386 + 0.0009468770291101538 * f
-    middle = 0.24017895627762828 + 0.05529811967633446 * f
-    low = 0.9999999438867431 + 0.693143134641113 * f
+    high = _P4 + _P5 * f
+    middle = _P2 + _P3 * f
+    low = _P0 + _P1 * f
     return ti.bit_cast(ti.bit_cast(low + f2 * (middle + f2 * high), ti.i32) + (whole << 23), ti.f32)
 
 

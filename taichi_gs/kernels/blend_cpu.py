@@ -5,12 +5,14 @@ The loops are in `tile_forward.py` and `tile_backward.py`.
 
 import functools
 
-from taichi_gs.kernels.blend import FIRST_STATES, NUM_GRADS, NUM_PIXELS, PLANES, TILE
+from taichi_gs.kernels.blend import NUM_GRADS, NUM_PIXELS, PLANES
 from taichi_gs.kernels.block_errors import NUM_LARGE, NUM_SMALL, make_share_blocks, make_sum_blocks
-from taichi_gs.kernels.half_tiles import HALF_WIDTH, NUM_HALVES, first_pixel, pixel_at
+from taichi_gs.kernels.half_tiles import NUM_HALVES, first_pixel, pixel_at
 from taichi_gs.kernels.taichi import ti
 from taichi_gs.kernels.tile_backward import make_differentiate_tile
 from taichi_gs.kernels.tile_forward import make_blend_tile
+from taichi_gs.kernels.tiles import HALF_WIDTH, TILE
+from taichi_gs.kernels.weights import FIRST_STATES
 
 
 @functools.cache

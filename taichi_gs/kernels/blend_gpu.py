@@ -15,11 +15,9 @@ is no GPU.
 import functools
 
 from taichi_gs.kernels.blend import (
-    FIRST_STATES,
     NUM_GRADS,
     NUM_PIXELS,
     PLANES,
-    TILE,
     make_store_pixel,
     make_weight,
     normalized_slope,
@@ -27,7 +25,8 @@ from taichi_gs.kernels.blend import (
 )
 from taichi_gs.kernels.block_errors import BLOCKS
 from taichi_gs.kernels.taichi import ti
-from taichi_gs.kernels.tiles import num_tiles
+from taichi_gs.kernels.tiles import TILE, num_tiles
+from taichi_gs.kernels.weights import FIRST_STATES
 
 NUM_COLUMN_SUMS = 6
 """Of v, v dy, v dy dy and the three of s g, over the rows of a column: dx, one number there, comes in later."""

@@ -6,9 +6,9 @@ that of its pixels, weighted by their weights: pixels outside the picture have n
 
 import functools
 
-from taichi_gs.kernels.blend import NUM_PIXELS, TILE
-from taichi_gs.kernels.half_tiles import HALF_WIDTH
+from taichi_gs.kernels.blend import NUM_PIXELS
 from taichi_gs.kernels.taichi import ti
+from taichi_gs.kernels.tiles import HALF_WIDTH, TILE
 
 BLOCKS = (4, 8)
 """Sides, in pixels. A half of a tile is as wide as the larger ones, and its vectors hold their pixels together."""

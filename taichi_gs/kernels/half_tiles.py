@@ -10,11 +10,11 @@ batch of Gaussians at once: a processor works on several of them at a time, and 
 import functools
 import math
 
-from taichi_gs.kernels.blend import NUM_PIXELS, TILE, make_weight
+from taichi_gs.kernels.blend import NUM_PIXELS, make_weight
 from taichi_gs.kernels.taichi import ti
+from taichi_gs.kernels.tiles import HALF_WIDTH, TILE
 from taichi_gs.model.blending import CUTOFFS
 
-HALF_WIDTH = 8
 NUM_HALVES = TILE // HALF_WIDTH
 BATCH = 64
 """Gaussians whose halves are listed at once."""

@@ -12,10 +12,9 @@ number for each of the tile's pairs. No atomics: the sums, taken elsewhere, are 
 
 import functools
 
-from taichi_gs.kernels.blend import FIRST_STATES, NUM_PIXELS, TILE, make_weight
+from taichi_gs.kernels.blend import NUM_PIXELS, make_weight
 from taichi_gs.kernels.half_tiles import (
     BATCH,
-    HALF_WIDTH,
     NUM_HALVES,
     first_pixel,
     make_lane_weight,
@@ -24,6 +23,8 @@ from taichi_gs.kernels.half_tiles import (
     row_terms,
 )
 from taichi_gs.kernels.taichi import ti
+from taichi_gs.kernels.tiles import HALF_WIDTH, TILE
+from taichi_gs.kernels.weights import FIRST_STATES
 
 OUTSIDE = 1e30
 """W of a pixel that only pads the image: no Gaussian changes anything there."""

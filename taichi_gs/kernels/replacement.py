@@ -10,8 +10,9 @@ and the squared error by d . (d + 2 E), times the pixel's weight. See `blend.py`
 
 import functools
 
-from taichi_gs.kernels.blend import FIRST_STATES, make_weight
+from taichi_gs.kernels.blend import make_weight
 from taichi_gs.kernels.taichi import ti
+from taichi_gs.kernels.weights import FIRST_STATES
 
 LANES = 16
 """Neighbouring pixels that are looked at together: LLVM turns loops over so many into vector instructions."""

@@ -52,6 +52,11 @@ def start(device: str = "auto") -> Arch:
     return arch
 
 
+def is_running() -> bool:
+    """Tell whether Taichi has been started in this process."""
+    return _arch is not None
+
+
 def kernel_form(arch: Arch) -> Form:
     """Return the form of the kernels that suits an architecture."""
     return "cpu" if arch == "cpu" else "gpu"

@@ -7,17 +7,10 @@ the same in every run.
 
 import functools
 
-from taichi_gs.kernels.blend import TILE, normalized_slope, store_gradients
-from taichi_gs.kernels.half_tiles import (
-    BATCH,
-    HALF_WIDTH,
-    NUM_HALVES,
-    first_pixel,
-    make_lane_weight,
-    make_list_halves,
-    row_terms,
-)
+from taichi_gs.kernels.blend import normalized_slope, store_gradients
+from taichi_gs.kernels.half_tiles import BATCH, NUM_HALVES, first_pixel, make_lane_weight, make_list_halves, row_terms
 from taichi_gs.kernels.taichi import ti
+from taichi_gs.kernels.tiles import HALF_WIDTH, TILE
 
 
 @functools.cache

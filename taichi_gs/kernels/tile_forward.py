@@ -7,15 +7,11 @@ inside make it 2 to 6 times slower.
 
 import functools
 
-from taichi_gs.kernels.blend import FIRST_STATES, NUM_PIXELS, make_weight
-from taichi_gs.kernels.half_tiles import (
-    BATCH,
-    HALF_WIDTH,
-    NUM_HALVES,
-    first_pixel,
-    make_find_rows,
-)
+from taichi_gs.kernels.blend import NUM_PIXELS, make_weight
+from taichi_gs.kernels.half_tiles import BATCH, NUM_HALVES, first_pixel, make_find_rows
 from taichi_gs.kernels.taichi import ti
+from taichi_gs.kernels.tiles import HALF_WIDTH
+from taichi_gs.kernels.weights import FIRST_STATES
 
 
 @functools.cache

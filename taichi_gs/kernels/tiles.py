@@ -6,7 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from taichi_gs.kernels.blend import TILE
+TILE = 16
+
+HALF_WIDTH = 8
+"""Pixels across a half of a tile, in which the CPU draws it."""
 
 
 class TileLists(NamedTuple):

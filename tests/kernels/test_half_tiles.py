@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from taichi_gs.kernels.blend import NUM_PIXELS, TILE
-from taichi_gs.kernels.half_tiles import HALF_WIDTH, NUM_HALVES, first_pixel, make_find_rows, pixel_at
+from taichi_gs.kernels.blend import NUM_PIXELS
+from taichi_gs.kernels.half_tiles import NUM_HALVES, first_pixel, make_find_rows, pixel_at
 from taichi_gs.kernels.taichi import ti
+from taichi_gs.kernels.tiles import HALF_WIDTH, TILE
 from taichi_gs.model.blending import CUTOFFS, Blending
 
 NUM_CASES = 20_000
