@@ -71,6 +71,10 @@ def synthetic_picture() -> NDArray[np.uint8]:
     return picture.astype(np.uint8)
 
 
+WITH_TAICHI = "import taichi_gs.decoder.draw; taichi_gs.decoder.draw.MAX_WORK_OF_NUMPY = 0\n"
+"""The beginning of a program that starts Taichi also for what NumPy would draw."""
+
+
 def checkout_environment() -> dict[str, str]:
     """The environment of a process that imports the checkout and not an installed copy."""
     return {**os.environ, "PYTHONPATH": str(ROOT)}

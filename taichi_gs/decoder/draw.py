@@ -133,20 +133,20 @@ def _strengths(layer: Layer, viewport: Viewport) -> Projected | None:
     return viewport.project(replace(layer.gaussians, colors=colors, background=np.zeros(3, np.float32)))
 
 
-class _Allowance:
-    """How much work this process may still leave to NumPy: about as much as starting Taichi takes."""
+class _NumpysWork:
+    """How much work this process has left to NumPy."""
 
-    def __init__(self, work: int) -> None:
-        self._left = work
+    def __init__(self) -> None:
+        self._done = 0
 
-    def takes(self, work: int) -> bool:
-        """Tell whether there is an allowance for some work, and use it up."""
-        fits = work <= self._left
-        self._left -= work if fits else 0
-        return fits
+    def may_have(self, work: int) -> bool:
+        """Tell whether some more would still be less than starting Taichi takes, and count it then."""
+        is_little = self._done + work <= MAX_WORK_OF_NUMPY
+        self._done += work if is_little else 0
+        return is_little
 
 
-_allowance = _Allowance(MAX_WORK_OF_NUMPY)
+_numpys_work = _NumpysWork()
 
 
 def _blenders(device: str, pictures: Sequence[Projected]) -> list[Callable[[Projected], FloatArray]]:
@@ -155,7 +155,7 @@ def _blenders(device: str, pictures: Sequence[Projected]) -> list[Callable[[Proj
     Raises:
         DeviceError, OptionError: see `kernels.runtime.start`.
     """
-    if device in ("auto", "cpu") and not runtime.is_running() and _allowance.takes(sum(map(work_of, pictures))):
+    if device in ("auto", "cpu") and not runtime.is_running() and _numpys_work.may_have(sum(map(work_of, pictures))):
         return [blend] * len(pictures)
     form = runtime.kernel_form(runtime.start(device))
     return [_KernelBlender(form) for _ in pictures]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import checkout_environment
+from conftest import WITH_TAICHI, checkout_environment
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -21,8 +21,9 @@ import taichi_gs
 def decompressed(folder: Path, data: bytes) -> NDArray[np.uint8]:
     """The picture that a process of its own writes, which is to have nothing to say."""
     (folder / "photo.tgs").write_bytes(data)
+    program = WITH_TAICHI + "from cli import main; main()"
     result = subprocess.run(
-        [sys.executable, "-m", "cli", "decompress", "photo.tgs", "-o", "back.png", "--force", "--quiet"],
+        [sys.executable, "-c", program, "decompress", "photo.tgs", "-o", "back.png", "--force", "--quiet"],
         cwd=folder,
         env=checkout_environment(),
         capture_output=True,
@@ -135,7 +136,7 @@ def test_a_library_without_a_cache_ends_well(
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv(variable, "/dev/null")
     (photo_folder / "a.tgs").write_bytes(encoded)
-    program = "import taichi_gs; print(taichi_gs.decode('a.tgs').shape)"
+    program = WITH_TAICHI + "print(taichi_gs.decode('a.tgs').shape)"
     result = subprocess.run(
         [sys.executable, "-c", program], cwd=photo_folder, env=checkout_environment(), capture_output=True, check=False
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, checkout_environment, read_all
+from conftest import ROOT, WITH_TAICHI, checkout_environment, read_all
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system with fork")
 
@@ -24,7 +24,7 @@ def run(python: Callable[..., Any], tmp_path: Path, encoded: bytes) -> Callable[
     (tmp_path / "a.tgs").write_bytes(encoded)
 
     def run(program: str) -> str:
-        result = python("-c", f"{BEGIN}data = Path('a.tgs').read_bytes()\n{PICTURE}{program}")
+        result = python("-c", f"{WITH_TAICHI}{BEGIN}data = Path('a.tgs').read_bytes()\n{PICTURE}{program}")
         assert (result.returncode, result.stderr) == (0, "")
         return str(result.stdout)
 
@@ -134,7 +134,7 @@ def test_a_terminal_shows_nothing_of_taichi(tmp_path: Path, encoded: bytes) -> N
         os.chdir(tmp_path)
         os.environ.update(checkout_environment(), TERM="xterm", COLUMNS="80")
         program = (
-            f"import sys; sys.path.insert(0, {str(ROOT)!r}); import taichi_gs\n"
+            f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{WITH_TAICHI}"
             "from rich.progress import Progress\n"
             "with Progress(transient=True) as bars: taichi_gs.decode('a.tgs')"
         )
