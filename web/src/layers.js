@@ -2,13 +2,13 @@
 
 import { LimitError } from "./errors.js";
 import { pairsAllowed } from "./limits.js";
-import { EXTENT_X, EXTENT_Y, PROJECTED, X, Y, project } from "./projection.js";
+import { backdrop, project } from "./projection.js";
 
 const TILE = 16;
 
 /**
- * Return the layers of a picture, each with its Gaussians, their projections and the blending. What there is none of is
- * undefined.
+ * Return the layers of a picture, each with its projected Gaussians, front to back, and whether their weights are
+ * normalised. The last one is the background. What there is none of is undefined.
  *
  * @param picture of `decode`
  * @param viewport of `chooseViewport`
@@ -16,38 +16,43 @@ const TILE = 16;
  * @throws LimitError if they take too much time to draw
  */
 export function layersOf(picture, viewport, grain) {
-  const colors = layerOf(picture, viewport);
-  const strengths = grain && picture.hasGrain ? strengthsOf(colors) : undefined;
-  const plane = picture.alpha && layerOf(picture.alpha, viewport);
-  checkPairs(picture, viewport, { colors, strengths, plane });
-  return { colors, strengths, plane };
+  const { alpha } = picture;
+  const gaussians = project(picture, viewport);
+  const ofPlane = alpha && project(alpha, viewport);
+  // The strength of grain at each sample is what the deviations of Gaussians make in place of their colours.
+  const ofGrain =
+    grain && picture.hasGrain
+      ? gaussians.map((gaussian, g) => [...gaussian.slice(0, 8), ...new Array(3).fill(picture.gaussians.grain[g])])
+      : undefined;
+  checkPairs(picture, viewport, gaussians, ofGrain, ofPlane);
+  return {
+    colors: layerOf(gaussians, picture, picture.gaussians.background),
+    strengths: ofGrain && layerOf(ofGrain, picture, [0, 0, 0]),
+    plane: alpha && layerOf(ofPlane, alpha, alpha.gaussians.background),
+  };
 }
 
-function layerOf(picture, viewport) {
-  return { ...picture.gaussians, blending: picture.blending, projected: project(picture, viewport) };
+function layerOf(gaussians, { blending }, background) {
+  return { gaussians: [...gaussians, backdrop(background, blending)], isNormalized: blending === "normalized" };
 }
 
-/** The strength of grain at each sample is what the deviations of Gaussians make in place of their colours. */
-function strengthsOf(layer) {
-  return { ...layer, colors: layer.colors.map((_, i) => layer.grain[Math.floor(i / 3)]) };
-}
-
-function checkPairs(picture, viewport, { colors, strengths, plane }) {
+function checkPairs(picture, viewport, gaussians, ofGrain, ofPlane) {
   const { across, down, region } = viewport;
-  const own = picture.alpha ? [picture, picture.alpha] : [picture];
+  const [width, height] = [region[2] * across, region[3] * down];
+  const own = ofPlane ? [picture, picture.alpha] : [picture];
   const sum = (count) => own.reduce((total, layer) => total + count(layer), 0);
-  const times = strengths ? 2 : 1;
   let allowed = pairsAllowed(
     picture.limits,
     sum((layer) => layer.headerBytes + layer.payloadBytes),
     sum((layer) => layer.numGaussians),
     Math.max(across * down * viewport.width * viewport.height, picture.width * picture.height),
-    across * down * region[2] * region[3] * (own.length + times - 1),
+    width * height * (own.length + (ofGrain ? 1 : 0)),
   );
-  const drawn = [[colors, times]];
-  if (plane) drawn.push([plane, 1]);
-  for (const [{ projected }, factor] of drawn) {
-    const pairs = factor * numPairs(projected, region[2] * across, region[3] * down);
+  for (const [drawn, times] of [
+    [gaussians, ofGrain ? 2 : 1],
+    [ofPlane ?? [], 1],
+  ]) {
+    const pairs = times * numPairs(drawn, width, height);
     if (pairs > allowed) {
       throw new LimitError(`The file has ${pairs} pairs of a Gaussian and a tile, more than the ${allowed} allowed.`);
     }
@@ -56,11 +61,11 @@ function checkPairs(picture, viewport, { colors, strengths, plane }) {
 }
 
 /** Return the number of pairs of a Gaussian and a tile of 16 x 16 samples that it reaches. */
-function numPairs(projected, width, height) {
+function numPairs(gaussians, width, height) {
   let pairs = 0;
-  for (let p = 0; p < projected.length; p += PROJECTED) {
-    const across = tilesReached(projected[p + X], projected[p + EXTENT_X], width);
-    pairs += across && across * tilesReached(projected[p + Y], projected[p + EXTENT_Y], height);
+  for (const [x, y, extentX, extentY] of gaussians) {
+    const across = tilesReached(x, extentX, width);
+    pairs += across && across * tilesReached(y, extentY, height);
   }
   return pairs;
 }

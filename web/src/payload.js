@@ -5,7 +5,7 @@ import { edgesOf, weighted } from "./distributions.js";
 import { TgsError } from "./errors.js";
 import { latticeFactor, latticePoints, latticeShape } from "./lattice.js";
 import { decodeOrder, decodePoints } from "./points.js";
-import { RangeDecoder } from "./range_decoder.js";
+import { rangeDecoder } from "./range_decoder.js";
 
 const NUM_GRAIN_LEVELS = 8;
 
@@ -19,7 +19,7 @@ const STEP_CODES = weighted([1, 1, 1, 1, 2, 2, 4, 8, 16, 32, 64, 96, 120, 96, 64
  */
 export function decodePayload(header) {
   const { numGaussians, columns, rows, covarianceK, colorK, isGray, hasGrain } = header;
-  const coder = new RangeDecoder(header.payload);
+  const coder = rangeDecoder(header.payload);
 
   // 1. The background
   const levels = Array.from({ length: isGray ? 1 : 3 }, () => 17 * coder.uniform(16));
