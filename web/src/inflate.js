@@ -138,7 +138,11 @@ export function inflate(input, maxBytes, name) {
     while (sizes.length < numLiterals + numDistances) {
       const symbol = symbolOf(code);
       // 16 repeats the last size; 17 and 18 stand for several zeros.
-      const [size, least, extra] = [[sizes.at(-1), 3, 2], [0, 3, 3], [0, 11, 7]][symbol - 16] ?? [symbol, 1, 0];
+      const [size, least, extra] = [
+        [sizes.at(-1), 3, 2],
+        [0, 3, 3],
+        [0, 11, 7],
+      ][symbol - 16] ?? [symbol, 1, 0];
       for (let count = least + bits(extra); count--;) sizes.push(size ?? damaged());
     }
     if (sizes.length > numLiterals + numDistances || !sizes[256]) damaged();

@@ -7,57 +7,52 @@ import { backdrop, project } from "./projection.js";
 const TILE = 16;
 
 /**
- * Return the layers of a picture, each with its projected Gaussians, front to back, and whether their weights are
- * normalised. The last one is the background. What there is none of is undefined.
+ * Return the layers of a picture, each with the blending and its projected Gaussians, front to back. The last Gaussian
+ * is the background.
  *
  * @param picture of `decode`
  * @param viewport of `chooseViewport`
  * @param {boolean} [grain] whether to draw grain, if the file says how strong it is
+ * @returns {{layers: object[], strengths?: object}} that of the colours, and that of alpha if there is one; and that of
+ *   the strengths of grain if it is drawn
  * @throws LimitError if they take too much time to draw
  */
 export function layersOf(picture, viewport, grain) {
-  const { alpha } = picture;
-  const gaussians = project(picture, viewport);
-  const ofPlane = alpha && project(alpha, viewport);
+  const own = picture.alpha ? [picture, picture.alpha] : [picture];
+  const projected = own.map((layer) => project(layer, viewport));
+  const deviations = grain && picture.gaussians.grain;
+  checkPairs(own, projected, viewport, deviations);
+  const layerOf = (gaussians, { blending }, background) => ({
+    blending,
+    gaussians: [...gaussians, backdrop(background, blending)],
+  });
   // The strength of grain at each sample is what the deviations of Gaussians make in place of their colours.
-  const ofGrain =
-    grain && picture.hasGrain
-      ? gaussians.map((gaussian, g) => [...gaussian.slice(0, 8), ...new Array(3).fill(picture.gaussians.grain[g])])
-      : undefined;
-  checkPairs(picture, viewport, gaussians, ofGrain, ofPlane);
+  const withDeviation = (gaussian, g) => [...gaussian.slice(0, 8), deviations[g], deviations[g], deviations[g]];
   return {
-    colors: layerOf(gaussians, picture, picture.gaussians.background),
-    strengths: ofGrain && layerOf(ofGrain, picture, [0, 0, 0]),
-    plane: alpha && layerOf(ofPlane, alpha, alpha.gaussians.background),
+    layers: own.map((layer, i) => layerOf(projected[i], layer, layer.gaussians.background)),
+    strengths: deviations && layerOf(projected[0].map(withDeviation), picture, [0, 0, 0]),
   };
 }
 
-function layerOf(gaussians, { blending }, background) {
-  return { gaussians: [...gaussians, backdrop(background, blending)], isNormalized: blending === "normalized" };
-}
-
-function checkPairs(picture, viewport, gaussians, ofGrain, ofPlane) {
-  const { across, down, region } = viewport;
-  const [width, height] = [region[2] * across, region[3] * down];
-  const own = ofPlane ? [picture, picture.alpha] : [picture];
+function checkPairs(own, projected, { across, down, width, height, region }, hasGrain) {
+  const [picture] = own;
+  const [columns, rows] = [region[2] * across, region[3] * down];
   const sum = (count) => own.reduce((total, layer) => total + count(layer), 0);
   let allowed = pairsAllowed(
     picture.limits,
     sum((layer) => layer.headerBytes + layer.payloadBytes),
     sum((layer) => layer.numGaussians),
-    Math.max(across * down * viewport.width * viewport.height, picture.width * picture.height),
-    width * height * (own.length + (ofGrain ? 1 : 0)),
+    Math.max(across * down * width * height, picture.width * picture.height),
+    columns * rows * (own.length + (hasGrain ? 1 : 0)),
   );
-  for (const [drawn, times] of [
-    [gaussians, ofGrain ? 2 : 1],
-    [ofPlane ?? [], 1],
-  ]) {
-    const pairs = times * numPairs(drawn, width, height);
+  projected.forEach((gaussians, i) => {
+    const times = hasGrain && i === 0 ? 2 : 1;
+    const pairs = times * numPairs(gaussians, columns, rows);
     if (pairs > allowed) {
       throw new LimitError(`The file has ${pairs} pairs of a Gaussian and a tile, more than the ${allowed} allowed.`);
     }
     allowed -= pairs;
-  }
+  });
 }
 
 /** Return the number of pairs of a Gaussian and a tile of 16 x 16 samples that it reaches. */

@@ -19,7 +19,8 @@ const MAX_PASSES = 100;
 export function render(picture, options = {}) {
   const viewport = chooseViewport(picture, options);
   const [, , width, height] = viewport.region;
-  const { colors, strengths, plane } = layersOf(picture, viewport, options.grain);
+  const { layers, strengths } = layersOf(picture, viewport, options.grain);
+  const [colors, plane] = layers;
   const pixels = new Uint8ClampedArray(4 * width * height).fill(255);
   const samplesOfRow = width * viewport.across * viewport.down;
   const rowsAtATime = Math.min(height, Math.ceil(Math.max(SAMPLES_AT_A_TIME / samplesOfRow, height / MAX_PASSES)));
@@ -40,8 +41,8 @@ export function render(picture, options = {}) {
  * Return the sums of weighted colours and of weights at the samples of some rows of pixels, from `top` to before
  * `bottom`: red, green, blue and the weight of each sample. They are in `room`.
  */
-function accumulate(room, { gaussians, isNormalized }, viewport, top, bottom) {
-  const addRow = isNormalized ? addWeights : addBehind;
+function accumulate(room, { gaussians, blending }, viewport, top, bottom) {
+  const addRow = blending === "normalized" ? addWeights : addBehind;
   const width = viewport.region[2] * viewport.across;
   const [rowsBefore, rowsEnd] = [top * viewport.down, bottom * viewport.down];
   const sums = room.subarray(0, 4 * width * (rowsEnd - rowsBefore)).fill(0);

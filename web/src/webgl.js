@@ -24,9 +24,10 @@ void main() {
   gl_Position = vec4((mean + side * max(meanAndExtent.zw + .1, 0.)) / size * 2. - 1., 0, 1);
 }`;
 
-// Each of its samples gets the colour times the weight, and the weight.
+// Each of its samples gets the colour times the weight, and the weight. `cutoff` has the value where a Gaussian ends, and
+// what is subtracted from it.
 const GAUSSIAN_SAMPLES = `
-uniform bool isNormalized;
+uniform vec2 cutoff;
 flat in vec2 mean;
 flat in vec4 ownShape;
 flat in vec3 ownColor;
@@ -35,9 +36,8 @@ void main() {
   vec2 d = gl_FragCoord.xy - mean;
   d.x += ownShape.y * d.y;
   float value = ownShape.w * exp(-.5 * (ownShape.x * d.x * d.x + ownShape.z * d.y * d.y));
-  if (value < (isNormalized ? ${CUTOFFS.normalized} : ${CUTOFFS.alpha})) discard;
-  if (isNormalized) value -= ${CUTOFFS.normalized};
-  weighted = value * vec4(ownColor, 1);
+  if (value < cutoff.x) discard;
+  weighted = (value - cutoff.y) * vec4(ownColor, 1);
 }`;
 
 // One triangle covers all pixels.
@@ -50,22 +50,24 @@ void main() {
 // whose rows go upwards.
 const PIXELS = `
 uniform sampler2DArray sums;
-uniform ivec2 samples, corner;
+uniform vec2 samples, corner;
 out vec4 pixel;
 void main() {
-  ivec2 first = abs(ivec2(gl_FragCoord.xy) - corner) * samples;
+  vec2 first = abs(floor(gl_FragCoord.xy) - corner) * samples;
   pixel = vec4(0);
-  for (int y = 0; y < samples.y; y++)
-    for (int x = 0; x < samples.x; x++) {
-      vec4 color = texelFetch(sums, ivec3(first + ivec2(x, y), 0), 0);
+  for (float y = 0.; y < samples.y; y++)
+    for (float x = 0.; x < samples.x; x++) {
+      ivec3 at = ivec3(first + vec2(x, y), 0);
+      vec4 color = texelFetch(sums, at, 0);
       color /= color.a;
-      if (textureSize(sums, 0).z > 1) {
-        vec4 plane = texelFetch(sums, ivec3(first + ivec2(x, y), 1), 0);
+      at.z++;
+      if (at.z < textureSize(sums, 0).z) {
+        vec4 plane = texelFetch(sums, at, 0);
         color.a = plane.r / plane.a;
       }
       pixel += clamp(color, 0., 1.);
     }
-  pixel = floor(255. * pixel / float(samples.x * samples.y) + .5) / 255.;
+  pixel = floor(255. * pixel / (samples.x * samples.y) + .5) / 255.;
 }`;
 
 /** Return what draws pictures on a canvas of its own, or undefined where there is no WebGL 2 that adds up floats. */
@@ -77,7 +79,7 @@ export function createPainter() {
   const drawPixels = program(ALL_PIXELS, PIXELS);
   const framebuffer = gl.createFramebuffer();
 
-  /** Return a function that makes a program the current one, with values of its uniforms: name to type and numbers. */
+  /** Return a function that makes a program the current one, with values of its uniforms: name to two numbers. */
   function program(...sources) {
     const made = gl.createProgram();
     [gl.VERTEX_SHADER, gl.FRAGMENT_SHADER].forEach((type, i) => {
@@ -90,9 +92,7 @@ export function createPainter() {
     gl.linkProgram(made);
     return (uniforms) => {
       gl.useProgram(made);
-      for (const [name, [type, numbers]] of Object.entries(uniforms)) {
-        gl[`uniform${type}`](gl.getUniformLocation(made, name), numbers);
-      }
+      for (const name in uniforms) gl.uniform2fv(gl.getUniformLocation(made, name), uniforms[name]);
     };
   }
 
@@ -103,12 +103,12 @@ export function createPainter() {
    * @param viewport of `chooseViewport`
    */
   function paint(picture, viewport) {
-    const { colors, plane } = layersOf(picture, viewport);
+    const { layers: projectedLayers } = layersOf(picture, viewport);
     const [, , width, height] = viewport.region;
     canvas.width = width;
     canvas.height = height;
     if (gl.drawingBufferWidth !== width || gl.drawingBufferHeight !== height) return false;
-    const layers = (plane ? [colors, plane] : [colors]).map((layer) => ({ ...layer, buffer: bufferOf(layer) }));
+    const layers = projectedLayers.map((layer) => ({ ...layer, buffer: bufferOf(layer) }));
     const across = Math.floor(SAMPLES_A_SIDE / viewport.across);
     const down = Math.floor(SAMPLES_A_SIDE / viewport.down);
     for (let top = 0; top < height; top += down) {
@@ -146,13 +146,14 @@ export function createPainter() {
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
     gl.viewport(left, region[3] - top - height, width, height);
     gl.disable(gl.BLEND);
-    drawPixels({ samples: ["2iv", [across, down]], corner: ["2iv", [left, region[3] - top - 1]] });
+    drawPixels({ samples: [across, down], corner: [left, region[3] - top - 1] });
     gl.drawArrays(gl.TRIANGLES, 0, 3);
     gl.deleteTexture(texture);
   }
 
   /** Draw the sums of weighted colours and of weights of a layer, at some of its samples. */
-  function addUp({ gaussians, isNormalized, buffer }, corner, size) {
+  function addUp({ gaussians, blending, buffer }, corner, size) {
+    const isNormalized = blending === "normalized";
     gl.clear(gl.COLOR_BUFFER_BIT);
     // Front to back, a Gaussian has what is left by the weights of those before it.
     gl.blendFunc(isNormalized ? gl.ONE : gl.ONE_MINUS_DST_ALPHA, gl.ONE);
@@ -162,7 +163,8 @@ export function createPainter() {
       gl.vertexAttribPointer(location, count, gl.FLOAT, false, 44, 16 * location);
       gl.vertexAttribDivisor(location, 1);
     });
-    addGaussians({ corner: ["2fv", corner], size: ["2fv", size], isNormalized: ["1iv", [isNormalized ? 1 : 0]] });
+    const cutoff = CUTOFFS[blending];
+    addGaussians({ corner, size, cutoff: [cutoff, isNormalized ? cutoff : 0] });
     gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, gaussians.length);
   }
 

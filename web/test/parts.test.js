@@ -47,7 +47,7 @@ test("the examples of the format's document", () => {
   assert.deepEqual([...beta], [0, 5505023, 11010047, 14942207, 2 ** 24]);
   assert.equal(quantizerOf(0, 12, 0, { blending: "normalized" }).sums[27], 148362860);
   const header = { width: 768, height: 512, columns: 174, rows: 116, subdivision: 235 };
-  const { densityX, densityY, shear } = latticeShape(2.5, 1, -0.5, header);
+  const { densityX, densityY, shear } = latticeShape([2.5, 1, -0.5], header);
   assert.deepEqual([densityX, densityY, shear], [220792, 643529, -54]);
   const factor = latticeFactor(0.25, "normalized");
   assert.deepEqual([factor, latticePoints(densityX, factor), latticePoints(densityY, factor)], [84149, 4, 13]);
