@@ -85,11 +85,12 @@ def _figure(versions: tuple[Version, ...], entry: Entry) -> str:
 def _picture(version: Version, name: str, entry: Entry) -> str:
     height, width = entry.photograph.size
     uri = f"data:{version.kind};base64,{base64.b64encode(version.data).decode()}"
-    attributes = f'{_class(name)} src="{uri}" width="{width}" height="{height}" alt="{html.escape(entry.alt)}"'
-    attributes += f' data-name="{version.name}" data-size="{_size(version.num_bytes)}"'
+    alt = html.escape(entry.alt)
+    attributes = f'{_class(name)} data-name="{version.name}" data-size="{_size(version.num_bytes)}"'
     if version.kind == "image/x-taichi-gs":
-        return f"<tgs-image{attributes}></tgs-image>"
-    return f'<img{attributes} decoding="async">'
+        return f'<tgs-image{attributes} src="{uri}" width="{width}" height="{height}" alt="{alt}"></tgs-image>'
+    # A background, as placeholders usually are: it has few pixels, and covers the place of the photograph.
+    return f'<div{attributes} role="img" aria-label="{alt}" style="background-image: url({uri})"></div>'
 
 
 def _class(name: str) -> str:

@@ -19,13 +19,14 @@ import numpy as np
 import pytest
 from chromium import CHROMIUM, Tab, chromium
 from conftest import ROOT, synthetic_picture
+from node import install_from_registry
 from PIL import Image
 
 import taichi_gs
 from examples.web import make
 from examples.web.versions import LARGE, SMALL
 
-AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+WEB = ROOT / "web"
 ALT = 'A "little" picture & its <edges>'
 
 OBSERVE_SHIFTS = """
@@ -45,6 +46,19 @@ new Promise((resolve, reject) => {
 })
 """
 ALL_ARE_DRAWN = "[...document.querySelectorAll('tgs-image')].every((each) => each.shadowRoot?.querySelector('canvas'))"
+# A picture, on lime that it covers.
+BETWEEN_PIXELS = """
+const picture = document.querySelector("article:last-of-type tgs-image");
+document.body.replaceChildren(...Array.from({ length: 60 }, (_, i) => {
+  const place = document.createElement("div");
+  place.style.cssText = `position: absolute; overflow: hidden; background: lime; width: ${30 + 0.031 * i}px;
+    height: ${40 + (0.217 * i) % 1}px; left: ${(i % 8) * 40.137 + 5}px; top: ${Math.floor(i / 8) * 60.0713 + 5}px`;
+  const copy = picture.cloneNode();
+  copy.style.cssText = "position: absolute; inset: 0; width: 100%; height: 100%; max-width: none";
+  place.append(copy);
+  return place;
+}));
+"""
 FULL_IS_SHOWN = "document.querySelector('#stage > .shown').shadowRoot.querySelector('img')?.naturalWidth > 0"
 
 
@@ -96,6 +110,18 @@ def tab(browser: Tab, server: str, request: pytest.FixtureRequest) -> Iterator[T
     assert browser.complaints(server) == []
 
 
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The rules of axe-core, from `npm install` in web/ or else from the registry."""
+    script = Path("node_modules", "axe-core", "axe.min.js")
+    if not (WEB / script).exists():
+        wanted = json.loads((WEB / "package.json").read_text(encoding="utf-8"))["devDependencies"]["axe-core"]
+        folder = tmp_path_factory.mktemp("axe")
+        install_from_registry(f"axe-core@{wanted}", folder=folder)
+        return (folder / script).read_text(encoding="utf-8")
+    return (WEB / script).read_text(encoding="utf-8")
+
+
 def chosen(tab: Tab) -> str:
     """The version that the large view shows, by its label."""
     shown = tab.value(
@@ -114,7 +140,7 @@ def test_what_is_written(site: Path) -> None:
     assert 'alt="A &quot;little&quot; picture &amp; its &lt;edges&gt;"' in gray
     assert ">Two red birds</a>" in photo
     sizes = []
-    for uri, size in re.findall(r'src="(data:[^"]+)".* data-size="([^"]+)"', photo):
+    for size, uri in re.findall(r'data-size="([^"]+)" .*(?:src="|url\()(data:[^")]+)', photo):
         kind, _, text = uri.partition(";base64,")
         data = base64.b64decode(text)
         if "taichi" in kind:
@@ -216,14 +242,23 @@ def test_keys_alone_do(tab: Tab) -> None:
     tab.value(UNTIL % "!document.querySelector('dialog').open && document.activeElement.innerText === 'Two red birds'")
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="there is no axe-core: run npm install in web/")
+def test_an_element_covers_its_place(tab: Tab) -> None:
+    """Where elements stand between pixels, nothing is seen of what is below them."""
+    tab.value(BETWEEN_PIXELS)
+    tab.value(UNTIL % ALL_ARE_DRAWN)
+    tab.value("new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
+    pixels = np.asarray(Image.open(io.BytesIO(tab.screenshot())).convert("RGB")).astype(int)
+    assert (pixels.max(axis=2) < 200).sum() > 1000
+    assert not (pixels[:, :, 1] - pixels[:, :, [0, 2]].max(axis=2) > 120).any()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_is_accessible(tab: Tab, scheme: str) -> None:
+def test_it_is_accessible(tab: Tab, axe: str, scheme: str) -> None:
     features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}  # colours do not take time then
     tab.call(
         "Emulation.setEmulatedMedia", features=[{"name": name, "value": value} for name, value in features.items()]
     )
-    tab.value(AXE.read_text(encoding="utf-8") + "; 0")
+    tab.value(f"{axe}; 0")
     for before in ("", "document.querySelector('.frame').click()"):
         tab.value(before)
         found = tab.value("axe.run().then(({ violations }) => JSON.stringify(violations))")

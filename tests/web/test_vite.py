@@ -18,12 +18,11 @@ import numpy as np
 import pytest
 from chromium import CHROMIUM, Tab, chromium
 from conftest import ROOT, synthetic_picture
-from node import NODE, needs_node
+from node import NODE, NPM, install_from_registry, needs_node, npm
 from PIL import Image
 
 import taichi_gs
 
-NPM = shutil.which("npm")
 TEMPLATE = Path(__file__).parent / "vite_project"
 
 pytestmark = [
@@ -32,7 +31,6 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="the command of the project is a script of the shell"),
 ]
 
-QUIET = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
 VITE = ["node_modules/vite/bin/vite.js"]
 TSC = ["node_modules/typescript/bin/tsc"]
 
@@ -42,13 +40,6 @@ PYTHONPATH='{root}' exec '{python}' -m cli "$@"
 """
 
 
-def npm(*arguments: str, folder: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-    assert NPM is not None
-    done = subprocess.run([NPM, *arguments], cwd=folder, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0 or not check, (done.stdout + done.stderr)[-5000:]
-    return done
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with the packed package, and a command `tgs` that is this checkout's and keeps a log."""
@@ -56,10 +47,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(TEMPLATE, folder)
     (packed,) = json.loads(npm("pack", "--json", "--pack-destination", str(folder), folder=ROOT / "web").stdout)
     wanted = json.loads((TEMPLATE / "package.json").read_text(encoding="utf-8"))["devDependencies"]
-    patience = ["--fetch-retries=1", "--fetch-timeout=20000"]
-    if npm("view", f"vite@{wanted['vite']}", "version", *patience, folder=folder, check=False).returncode:
-        pytest.skip("the registry of npm cannot be reached")
-    npm("install", *QUIET, f"./{packed['filename']}", folder=folder)
+    install_from_registry(f"./{packed['filename']}", probe=f"vite@{wanted['vite']}", folder=folder)
     command = folder / "tgs"
     command.write_text(TGS.format(root=ROOT, python=sys.executable), encoding="utf-8")
     command.chmod(0o755)

@@ -1,5 +1,6 @@
 // The channels of codewords m, u, v, Y, Co, Cg and z: what values their symbols stand for, and how likely these are.
 
+import { sumsOf } from "./distributions.js";
 import { PRIORS_TABLE } from "./priors_table.js";
 
 const M = 0;
@@ -48,8 +49,7 @@ export function quantizerOf(channel, stepCode, areaCode, { blending, isGray }) {
   const low = Math.floor(-lowest / step);
   const numSymbols = low + Math.floor(highest / step) + 1;
   const priors = isOpacity ? new Array(64).fill(1) : PRIORS[channel];
-  const before = [0];
-  for (const prior of priors) before.push(before[before.length - 1] + prior);
+  const before = sumsOf(priors);
 
   // All numbers here are integers below 2^53.
   const sumBefore = (q) => {

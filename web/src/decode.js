@@ -21,8 +21,8 @@ export function decode(bytes, { limits } = {}) {
 
 /** Return the picture or its alpha plane, without the bytes that it is made from. */
 function layerOf({ payload, chunks, alpha, ...header }) {
-  const { integers, quantizers } = decodePayload({ ...header, payload });
-  return { ...header, integers, gaussians: gaussiansOf(header, integers, quantizers) };
+  const { integers, covariances, colors } = decodePayload({ ...header, payload });
+  return { ...header, integers, gaussians: gaussiansOf(header, integers, covariances, colors) };
 }
 
 function bytesOf(bytes) {

@@ -13,11 +13,16 @@ export function edgesOf(sums) {
   return Int32Array.from(sums, (sum, s) => s + Math.floor((sum * (PRECISION - n)) / sums[n]));
 }
 
+/** Return the weight of all before each, and of all. */
+export function sumsOf(weights) {
+  const sums = [0];
+  for (const weight of weights) sums.push(sums.at(-1) + weight);
+  return sums;
+}
+
 /** Return the edges of weighted(w_0 ... w_(n-1)). */
 export function weighted(weights) {
-  const sums = [0];
-  for (const weight of weights) sums.push(sums[sums.length - 1] + weight);
-  return edgesOf(sums);
+  return edgesOf(sumsOf(weights));
 }
 
 /**
@@ -29,11 +34,10 @@ export function weighted(weights) {
  * have to say on which side of it the edge is. No weight and no sum is above 16^n or below 16^-n: none overflows.
  */
 export function betaBinomial(n, a, c) {
-  const ratios = ratiosOf(n, a, c);
   const sums = new Float64Array(n + 2);
   for (let k = 0, weight = 1; k <= n; k++) {
     sums[k + 1] = sums[k] + weight;
-    weight *= ratios.dividends[k] / ratios.divisors[k];
+    weight *= factor(n, a, c, k) / factor(n, 16 - a, c, n - 1 - k);
   }
   const margin = 2 ** -17;
   const scale = PRECISION - n - 1;
@@ -53,27 +57,22 @@ export function betaBinomial(n, a, c) {
 
 /** Return the same in exact integers. */
 export function exactBetaBinomial(n, a, c) {
-  const dividends = Array.from(ratiosOf(n, a, c).dividends, BigInt);
-  const divisors = Array.from(ratiosOf(n, a, c).divisors, BigInt);
+  const divisor = (k) => BigInt(factor(n, 16 - a, c, n - 1 - k));
   // The first weight is the product of all divisors that follow. So there are no remainders.
-  let weight = divisors.reduce((product, divisor) => product * divisor);
+  let weight = 1n;
+  for (let k = 0; k < n; k++) weight *= divisor(k);
   const sums = [0n];
   for (let k = 0; k <= n; k++) {
     sums.push(sums[k] + weight);
-    if (k < n) weight = (weight * dividends[k]) / divisors[k];
+    if (k < n) weight = (weight * BigInt(factor(n, a, c, k))) / divisor(k);
   }
   return Int32Array.from(sums, (sum, s) => s + Number((sum * BigInt(PRECISION - n - 1)) / sums[n + 1]));
 }
 
-/** Return the quotients of each weight and the one before. With l / d = a / 16 they are of integers below 2^53. */
-function ratiosOf(n, a, c) {
-  const left = c * a; // of 16 c: l / d need not be in lowest terms, a common factor cancels out
-  const right = c * (16 - a);
-  const dividends = new Float64Array(n);
-  const divisors = new Float64Array(n);
-  for (let k = 0; k < n; k++) {
-    dividends[k] = (n - k) * (left + k * 16);
-    divisors[k] = (k + 1) * (right + (n - k - 1) * 16);
-  }
-  return { dividends, divisors };
+/**
+ * The quotient of the weights k + 1 and k is factor(n, a, c, k) / factor(n, 16 - a, c, n - 1 - k), both integers below
+ * 2^53. l / d = a / 16 need not be in lowest terms: a common factor cancels out.
+ */
+function factor(n, a, c, k) {
+  return (n - k) * (c * a + 16 * k);
 }

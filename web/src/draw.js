@@ -2,7 +2,7 @@
 
 import { render } from "./render.js";
 import { chooseViewport } from "./viewport.js";
-import { Painter } from "./webgl.js";
+import { createPainter } from "./webgl.js";
 
 /** One for all canvases, because pages may have few contexts of WebGL; null where there is none. */
 let painter;
@@ -29,6 +29,6 @@ export function draw(picture, canvas, options = {}) {
 
 function paint(picture, viewport) {
   if (painter?.gl.isContextLost()) painter = undefined;
-  if (painter === undefined) painter = Painter.create() ?? null;
+  if (painter === undefined) painter = createPainter() ?? null;
   return painter !== null && painter.paint(picture, viewport);
 }

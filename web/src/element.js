@@ -14,8 +14,10 @@ const FADE_MILLISECONDS = 300;
 /** How near to what is seen of the page an element is drawn, and its full picture loaded. */
 const NEAR = "50%";
 
+// Painting is not contained: the size of the element would be rounded by itself, and where it stands between pixels,
+// a line of what is below could be seen beside it.
 const STYLE = `
-  :host { display: inline-block; position: relative; max-width: 100%; contain: content }
+  :host { display: inline-block; position: relative; max-width: 100%; contain: layout }
   :host([hidden]) { display: none }
   canvas, img { position: absolute; inset: 0; width: 100%; height: 100% }
   canvas, img { object-fit: inherit; object-position: inherit }

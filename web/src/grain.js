@@ -12,51 +12,50 @@ function white(x, y) {
   return (h & 255) + ((h >>> 8) & 255) + ((h >>> 16) & 255) + (h >>> 24) - 510;
 }
 
-/** Noise along the rows of a picture, at places that need not be the centres of pixels. */
-export class Noise {
-  /** @param {Float64Array} places ascending, in columns; the centre of the first pixel is at 0 */
-  constructor(places) {
-    this.first = Math.floor(places[0]);
-    this.columns = Int32Array.from(places, (place) => Math.floor(place) - this.first);
-    this.parts = places.map((place) => place - Math.floor(place));
-    this.numColumns = this.columns[places.length - 1] + 2;
-    this.rows = new Map();
-  }
-
-  /** Return the noise at the places, in the row `place`: interpolated bilinearly between the centres of pixels. */
-  at(place) {
-    const y = Math.floor(place);
-    const part = place - y;
-    const above = this.row(y);
-    const below = part ? this.row(y + 1) : above;
-    const between = new Float64Array(this.numColumns);
-    for (let i = 0; i < between.length; i++) between[i] = above[i] + (below[i] - above[i]) * part;
-    return this.parts.map((part, i) => {
-      const left = between[this.columns[i]];
-      return left + (between[this.columns[i] + 1] - left) * part;
-    });
-  }
-
-  /** Return the noise at the centres of the pixels of a row. */
-  row(y) {
-    const [above, own, below] = [y - 1, y, y + 1].map((row) => this.filtered(row));
-    const noise = new Int32Array(this.numColumns);
-    for (let i = 0; i < noise.length; i++) noise[i] = above[i] + 2 * own[i] + below[i];
-    return noise;
-  }
+/**
+ * Return a function that returns the noise in a row, at places that need not be the centres of pixels: interpolated
+ * bilinearly between these.
+ *
+ * @param {Float64Array} places ascending, in columns; the centre of the first pixel is at 0
+ */
+export function noiseAt(places) {
+  const first = Math.floor(places[0]);
+  const columns = Int32Array.from(places, (place) => Math.floor(place) - first);
+  const parts = places.map((place) => place - Math.floor(place));
+  const length = columns.at(-1) + 2;
+  const kept = new Map();
 
   /** Return white noise in a row, filtered by 1, 2, 1 along it. The last few rows are kept. */
-  filtered(y) {
-    let row = this.rows.get(y);
+  function filtered(y) {
+    let row = kept.get(y);
     if (!row) {
-      row = new Int32Array(this.numColumns);
-      for (let i = 0, x = this.first; i < row.length; i++, x++)
-        row[i] = white(x - 1, y) + 2 * white(x, y) + white(x + 1, y);
-      if (this.rows.size === 4) this.rows.delete(this.rows.keys().next().value);
-      this.rows.set(y, row);
+      row = Int32Array.from({ length }, (_, i) => {
+        const x = first + i;
+        return white(x - 1, y) + 2 * white(x, y) + white(x + 1, y);
+      });
+      if (kept.size === 4) kept.delete(kept.keys().next().value);
+      kept.set(y, row);
     }
     return row;
   }
+
+  /** Return the noise at the centres of the pixels of a row: white noise filtered along both sides. */
+  function atCenters(y) {
+    const [above, own, below] = [y - 1, y, y + 1].map(filtered);
+    return own.map((value, i) => above[i] + 2 * value + below[i]);
+  }
+
+  return (place) => {
+    const y = Math.floor(place);
+    const part = place - y;
+    const above = atCenters(y);
+    const below = part ? atCenters(y + 1) : above;
+    const between = Float64Array.from(above, (value, i) => value + (below[i] - value) * part);
+    return parts.map((part, i) => {
+      const left = between[columns[i]];
+      return left + (between[columns[i] + 1] - left) * part;
+    });
+  };
 }
 
 /**

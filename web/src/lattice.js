@@ -39,19 +39,15 @@ function root(x) {
   return result;
 }
 
-/** Return floor(a / b) of BigInts, b > 0: the division of BigInts rounds towards 0. */
-function floorDivide(a, b) {
-  return (a - (((a % b) + b) % b)) / b;
-}
-
 /**
- * Return what all Gaussians with a covariance codeword have in common.
+ * Return what all Gaussians with a covariance codeword have in common. Without subdivision, each cell is one point.
  *
- * @param {number} m of the codeword, u and v likewise
+ * @param {number[]} covariance (m, u, v)
  * @param header of the file
  * @returns {{densityX: number, densityY: number, shear: number}} F_x, F_y and k
  */
-export function latticeShape(m, u, v, { width, height, columns, rows, subdivision }) {
+export function latticeShape([m, u, v], { width, height, columns, rows, subdivision }) {
+  if (!subdivision) return { densityX: 0, densityY: 0, shear: 0 };
   u *= ONE;
   v *= ONE;
   const r2 = mul(u, u) + mul(v, v);
@@ -62,10 +58,12 @@ export function latticeShape(m, u, v, { width, height, columns, rows, subdivisio
   const fineness = BigInt(subdivision) * BigInt(exp(Math.floor((-3 * m * ONE) / 8)));
   const p = 256n * BigInt(sxy) * BigInt(width) * BigInt(rows);
   const q = BigInt(sxx) * BigInt(columns) * BigInt(height);
+  // floor((2 p + q) / (2 q)), at least -2^15. The division of BigInts rounds towards 0, so it is of what is not below 0.
+  const shear = 2n * p + q + 2n ** 16n * q;
   return {
     densityX: Math.min(ONE, Number((fineness << 12n) / rootOfSxx)),
     densityY: Math.min(ONE, Number((fineness * rootOfSxx) >> 52n)),
-    shear: Math.max(-(2 ** 15), Math.min(Number(floorDivide(2n * p + q, 2n * q)), 2 ** 15)),
+    shear: Math.min(Number((shear > 0n ? shear : 0n) / (2n * q)), 2 ** 16) - 2 ** 15,
   };
 }
 

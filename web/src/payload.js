@@ -5,7 +5,7 @@ import { edgesOf, weighted } from "./distributions.js";
 import { TgsError } from "./errors.js";
 import { latticeFactor, latticePoints, latticeShape } from "./lattice.js";
 import { decodeOrder, decodePoints } from "./points.js";
-import { RangeDecoder } from "./range_decoder.js";
+import { rangeDecoder } from "./range_decoder.js";
 
 const NUM_GRAIN_LEVELS = 8;
 
@@ -13,13 +13,14 @@ const NUM_GRAIN_LEVELS = 8;
 const STEP_CODES = weighted([1, 1, 1, 1, 2, 2, 4, 8, 16, 32, 64, 96, 120, 96, 64, 32, 16, 8, 4, 2, 2, 1, 1, 1, 1]);
 
 /**
- * Return the integers of a picture of N Gaussians, in the order of the file, and the quantisers of its channels.
+ * Return the integers of a picture of N Gaussians, in the order of the file, and for each codeword of either codebook
+ * the values that its symbols stand for.
  *
  * `index.d.ts` says what is in `Integers`.
  */
 export function decodePayload(header) {
   const { numGaussians, columns, rows, covarianceK, colorK, isGray, hasGrain } = header;
-  const coder = new RangeDecoder(header.payload);
+  const coder = rangeDecoder(header.payload);
 
   // 1. The background
   const levels = Array.from({ length: isGray ? 1 : 3 }, () => 17 * coder.uniform(16));
@@ -41,16 +42,19 @@ export function decodePayload(header) {
     { count: numGaussians, rows: [0, 1], columns: upTo(colorK) },
   ];
   if (hasGrain) multisets.push({ count: colorK, rows: [0, 1], columns: upTo(NUM_GRAIN_LEVELS) });
-  const [cells, covariances, colors, ...onLines] = decodePoints(coder, multisets);
+  const [cells, covariancePoints, colorPoints, ...onLines] = decodePoints(coder, multisets);
 
   // 4. The other channels
-  const covarianceCodewords = decodeCodebook(coder, covariances, sides.slice(0, 3));
-  const colorCodewords = decodeCodebook(coder, colors, sides.slice(3));
+  const covarianceCodewords = decodeCodebook(coder, covariancePoints, sides.slice(0, 3));
+  const colorCodewords = decodeCodebook(coder, colorPoints, sides.slice(3));
 
   // 5. The order
   const [covarianceIndices, colorIndices, grain] = onLines.map((multiset) => decodeOrder(coder, multiset));
 
   // 6. The offsets
+  const covariances = valuesOf(covarianceCodewords, quantizers.slice(0, 3));
+  const colors = valuesOf(colorCodewords, quantizers.slice(3));
+  const lattices = latticesOf(header, covariances, colors, covarianceIndices, colorIndices);
   const integers = {
     background,
     areaCode,
@@ -61,12 +65,12 @@ export function decodePayload(header) {
     covarianceIndices,
     colorIndices,
     grain: grain && Uint8Array.from(grain),
-    ...latticesOf(header, quantizers, covarianceCodewords, colorCodewords, covarianceIndices, colorIndices),
+    ...lattices,
+    offsetsX: Uint16Array.from(lattices.pointsX, coder.uniform),
+    offsetsY: Uint16Array.from(lattices.pointsY, coder.uniform),
   };
-  integers.offsetsX = Uint16Array.from(integers.pointsX, (n) => coder.uniform(n));
-  integers.offsetsY = Uint16Array.from(integers.pointsY, (n) => coder.uniform(n));
   coder.finish();
-  return { integers, quantizers };
+  return { integers, covariances, colors };
 }
 
 function decodeQuantizers(coder, isGray) {
@@ -97,30 +101,24 @@ function decodeCodebook(coder, points, sides) {
   return codewords;
 }
 
-/** Return n_x, n_y and k of the lattices of N Gaussians. */
-function latticesOf(header, quantizers, covarianceCodewords, colorCodewords, covarianceIndices, colorIndices) {
-  const n = header.numGaussians;
-  const lattices = {
-    pointsX: new Uint16Array(n).fill(1),
-    pointsY: new Uint16Array(n).fill(1),
-    shears: new Int32Array(n),
-  };
-  if (header.subdivision === 0) return lattices;
-  const shapes = Array.from({ length: header.covarianceK }, (_, k) => {
-    const [m, u, v] = [0, 1, 2].map((channel) => quantizers[channel].value(covarianceCodewords[3 * k + channel]));
-    return latticeShape(m, u, v, header);
-  });
-  const factors = Array.from({ length: header.colorK }, (_, k) =>
-    latticeFactor(quantizers[6].value(colorCodewords[4 * k + 3]), header.blending),
+/** Return for each codeword the values of its symbols. */
+function valuesOf(codewords, quantizers) {
+  return Array.from({ length: codewords.length / quantizers.length }, (_, k) =>
+    quantizers.map(({ value }, channel) => value(codewords[k * quantizers.length + channel])),
   );
-  for (let g = 0; g < n; g++) {
-    const { densityX, densityY, shear } = shapes[covarianceIndices[g]];
-    const factor = factors[colorIndices[g]];
-    lattices.pointsX[g] = latticePoints(densityX, factor);
-    lattices.pointsY[g] = latticePoints(densityY, factor);
-    lattices.shears[g] = shear;
-  }
-  return lattices;
+}
+
+/** Return n_x, n_y and k of the lattices of N Gaussians. */
+function latticesOf(header, covariances, colors, covarianceIndices, colorIndices) {
+  const shapes = covariances.map((covariance) => latticeShape(covariance, header));
+  const factors = colors.map(([, , , z]) => latticeFactor(z, header.blending));
+  const pointsOf = (density) =>
+    Uint16Array.from(covarianceIndices, (k, g) => latticePoints(shapes[k][density], factors[colorIndices[g]]));
+  return {
+    pointsX: pointsOf("densityX"),
+    pointsY: pointsOf("densityY"),
+    shears: Int32Array.from(covarianceIndices, (k) => shapes[k].shear),
+  };
 }
 
 /** Return 0, 1, ... n. */

@@ -3,20 +3,20 @@
 import { betaBinomial, weighted } from "./distributions.js";
 import { TgsError } from "./errors.js";
 
-/** A box has six integers: its multiset, its number of points, and the rows and columns from which to which it goes. */
-const MULTISET = 0;
+/**
+ * A box has six integers: its multiset, its number of points, the rows from which and to which it goes, and its columns
+ * likewise.
+ */
 const COUNT = 1;
-const TOP = 2;
-const BOTTOM = 3;
-const LEFT = 4;
-const RIGHT = 5;
+const ROWS = 2;
+const COLUMNS = 4;
 const BOX = 6;
 
 /**
  * Return the points of multisets, which are coded side by side: a grid is halved again and again, and each time it is
  * coded how many of the points in a box lie in its left half.
  *
- * @param {import("./range_decoder.js").RangeDecoder} coder
+ * @param coder of `rangeDecoder`
  * @param {{count: number, rows: ArrayLike<number>, columns: ArrayLike<number>}[]} multisets the number of points, and
  *   the weights of the sides of the grid: ascending integers from 0, one more than there are rows or columns
  * @returns {Uint32Array[]} for each multiset its points in raster order: row * (number of columns) + column
@@ -35,41 +35,40 @@ export function decodePoints(coder, multisets) {
     // 1. The boxes that are cut go to the front, in their order.
     let length = 0;
     for (let box = 0; box < boxes.length; box += BOX) {
-      const k = boxes[box + MULTISET];
+      const k = boxes[box];
       const count = boxes[box + COUNT];
-      if (boxes[box + BOTTOM] - boxes[box + TOP] === 1 && boxes[box + RIGHT] - boxes[box + LEFT] === 1) {
-        const point = boxes[box + TOP] * (multisets[k].columns.length - 1) + boxes[box + LEFT];
+      if (sideOf(boxes, box + ROWS) + sideOf(boxes, box + COLUMNS) === 2) {
+        const point = boxes[box + ROWS] * (multisets[k].columns.length - 1) + boxes[box + COLUMNS];
         found[k].fill(point, numFound[k], (numFound[k] += count));
-      } else if (count > 0) {
+      } else if (count) {
         for (let field = 0; field < BOX; field++) boxes[length++] = boxes[box + field];
       }
     }
-    if (!length) break;
+    if (!length) return found.map((points) => points.sort());
 
     // 2. Where to cut them, and the distribution of their points.
-    const halves = new Int32Array(2 * length);
     const numBoxes = length / BOX;
+    const cutSides = new Uint8Array(numBoxes); // ROWS or COLUMNS
     const cuts = new Int32Array(numBoxes);
     const shifts = new Uint8Array(numBoxes);
     const counts = new Int32Array(numBoxes);
     // A number that sorts boxes by their distribution, and by their place in the list, the low 32 bits.
     const keys = new Float64Array(numBoxes);
-    for (let i = 0; i < numBoxes; i++) {
-      const box = BOX * i;
-      const isWide = isWideBox(boxes, box);
-      const multiset = multisets[boxes[box + MULTISET]];
-      const weights = isWide ? multiset.columns : multiset.rows;
-      const from = boxes[box + (isWide ? LEFT : TOP)];
-      const to = boxes[box + (isWide ? RIGHT : BOTTOM)];
+    for (let i = 0, box = 0; i < numBoxes; i++, box += BOX) {
+      const k = boxes[box];
+      const isWide = sideOf(boxes, box + COLUMNS) >= sideOf(boxes, box + ROWS);
+      const weights = isWide ? multisets[k].columns : multisets[k].rows;
+      const side = (cutSides[i] = isWide ? COLUMNS : ROWS);
+      const from = boxes[box + side];
+      const to = boxes[box + side + 1];
       const low = weights[from];
-      const high = weights[to];
-      cuts[i] = firstAtLeast(weights, Math.floor((low + high) / 2), from + 1, to - 1);
-      const share = Math.floor((32 * (weights[cuts[i]] - low) + high - low) / (2 * (high - low)));
+      const weight = weights[to] - low;
+      const cut = (cuts[i] = firstAtLeast(weights, low + Math.floor(weight / 2), from + 1, to - 1));
+      const share = Math.floor((32 * (weights[cut] - low) + weight) / (2 * weight));
       const a = Math.min(Math.max(share, 1), 15);
-      const numBits = 32 - Math.clz32(boxes[box + COUNT]);
-      shifts[i] = Math.max(0, numBits - 8);
-      const distribution = ((boxes[box + COUNT] >> shifts[i]) << 7) | (a << 3) | codes[boxes[box + MULTISET]];
-      keys[i] = distribution * 2 ** 32 + i;
+      const count = boxes[box + COUNT];
+      shifts[i] = Math.max(0, 24 - Math.clz32(count));
+      keys[i] = (((count >> shifts[i]) << 7) | (a << 3) | codes[k]) * 2 ** 32 + i;
     }
 
     // 3. The high bits of the numbers of points in left halves, in the order of the distributions.
@@ -85,34 +84,31 @@ export function decodePoints(coder, multisets) {
     }
 
     // 4. The low bits, the fewest first.
-    const maxShift = shifts.reduce((most, shift) => Math.max(most, shift), 0);
+    const maxShift = shifts.reduce((most, shift) => Math.max(most, shift));
     for (let shift = 1; shift <= maxShift; shift++) {
       for (let i = 0; i < numBoxes; i++) if (shifts[i] === shift) counts[i] += coder.uniform(2 ** shift);
     }
 
     // 5. The next list.
-    for (let i = 0; i < numBoxes; i++) {
-      const box = BOX * i;
+    const halves = new Int32Array(2 * length);
+    for (let i = 0, box = 0; i < numBoxes; i++, box += BOX) {
       if (counts[i] > boxes[box + COUNT]) {
         throw new TgsError("The payload is damaged: more points in a part than in the whole.");
       }
       const left = 2 * box;
       const right = left + BOX;
       for (let field = 0; field < BOX; field++) halves[left + field] = halves[right + field] = boxes[box + field];
-      const isWide = isWideBox(boxes, box);
       halves[left + COUNT] = counts[i];
       halves[right + COUNT] -= counts[i];
-      halves[left + (isWide ? RIGHT : BOTTOM)] = cuts[i];
-      halves[right + (isWide ? LEFT : TOP)] = cuts[i];
+      halves[left + cutSides[i] + 1] = halves[right + cutSides[i]] = cuts[i];
     }
     boxes = halves;
   }
-  return found.map((points) => points.sort());
 }
 
-/** Return whether a box is cut along its columns. */
-function isWideBox(boxes, box) {
-  return boxes[box + RIGHT] - boxes[box + LEFT] >= boxes[box + BOTTOM] - boxes[box + TOP];
+/** Return how many rows or columns a box has. */
+function sideOf(boxes, side) {
+  return boxes[side + 1] - boxes[side];
 }
 
 /** Return the first number from `low` to `high` whose weight is at least `weight`, or `high` if there is none. */

@@ -1,8 +1,8 @@
 // Drawing in plain JavaScript.
 
-import { NOISE_DEVIATION, Noise, placesOf } from "./grain.js";
+import { NOISE_DEVIATION, noiseAt, placesOf } from "./grain.js";
 import { layersOf } from "./layers.js";
-import { A, AMPLITUDE, C, CUTOFFS, EXTENT_X, EXTENT_Y, PROJECTED, SHEAR, X, Y } from "./projection.js";
+import { CUTOFFS } from "./projection.js";
 import { chooseViewport } from "./viewport.js";
 
 /** So few are added up at a time that they stay in the cache, unless that would take more than so many passes. */
@@ -19,7 +19,8 @@ const MAX_PASSES = 100;
 export function render(picture, options = {}) {
   const viewport = chooseViewport(picture, options);
   const [, , width, height] = viewport.region;
-  const { colors, strengths, plane } = layersOf(picture, viewport, options.grain);
+  const { layers, strengths } = layersOf(picture, viewport, options.grain);
+  const [colors, plane] = layers;
   const pixels = new Uint8ClampedArray(4 * width * height).fill(255);
   const samplesOfRow = width * viewport.across * viewport.down;
   const rowsAtATime = Math.min(height, Math.ceil(Math.max(SAMPLES_AT_A_TIME / samplesOfRow, height / MAX_PASSES)));
@@ -30,45 +31,43 @@ export function render(picture, options = {}) {
     const some = pixels.subarray(4 * width * top, 4 * width * bottom);
     const sums = accumulate(room, colors, viewport, top, bottom);
     if (strengths) addGrain(sums, accumulate(roomForGrain, strengths, viewport, top, bottom), picture, viewport, top);
-    store(some, sums, colors, viewport, false);
-    if (plane) store(some, accumulate(room, plane, viewport, top, bottom), plane, viewport, true);
+    store(some, sums, viewport, false);
+    if (plane) store(some, accumulate(room, plane, viewport, top, bottom), viewport, true);
   }
   return pixels;
 }
 
 /**
  * Return the sums of weighted colours and of weights at the samples of some rows of pixels, from `top` to before
- * `bottom`: red, green, blue and the weight of each sample. The background is not among them. They are in `room`.
+ * `bottom`: red, green, blue and the weight of each sample. They are in `room`.
  */
-function accumulate(room, { projected, colors, blending }, viewport, top, bottom) {
+function accumulate(room, { gaussians, blending }, viewport, top, bottom) {
   const addRow = blending === "normalized" ? addWeights : addBehind;
   const width = viewport.region[2] * viewport.across;
   const [rowsBefore, rowsEnd] = [top * viewport.down, bottom * viewport.down];
   const sums = room.subarray(0, 4 * width * (rowsEnd - rowsBefore)).fill(0);
-  for (let p = 0, g = 0; p < projected.length; p += PROJECTED, g += 3) {
-    const y = projected[p + Y];
-    const extentY = projected[p + EXTENT_Y];
+  for (const gaussian of gaussians) {
+    // By number, which takes less time than [x, y, ...].
+    const { 0: x, 1: y, 2: extentX, 3: extentY, 4: a, 5: shear, 6: c, 7: amplitude } = gaussian;
     const firstRow = Math.max(rowsBefore, Math.ceil(y - extentY - 0.5));
     const lastRow = Math.min(rowsEnd - 1, Math.floor(y + extentY - 0.5));
-    const x = projected[p + X];
-    if (firstRow > lastRow || x + projected[p + EXTENT_X] < 0 || x - projected[p + EXTENT_X] > width) continue;
-    const a = projected[p + A];
-    const c = projected[p + C];
+    if (firstRow > lastRow || x + extentX < 0 || x - extentX > width) continue;
+    const { 8: red, 9: green, 10: blue } = gaussian;
     const fade = Math.exp(-a);
     for (let row = firstRow; row <= lastRow; row++) {
       // Where the ellipse in which the Gaussian is above the cut-off meets this row.
       const dy = row + 0.5 - y;
       const half = Math.sqrt(Math.max(0, c * (extentY * extentY - dy * dy)) / a);
-      const center = x - projected[p + SHEAR] * dy;
+      const center = x - shear * dy;
       const first = Math.max(0, Math.ceil(center - half - 0.5));
       const last = Math.min(width - 1, Math.floor(center + half - 0.5));
       if (first > last) continue;
       // Along the row the value changes by a ratio, and the ratio always by the same one.
       const dx = first + 0.5 - center;
-      const value = projected[p + AMPLITUDE] * Math.exp(-(a * dx * dx + c * dy * dy) / 2);
+      const value = amplitude * Math.exp(-(a * dx * dx + c * dy * dy) / 2);
       const ratio = Math.exp(-a * (dx + 0.5));
       const start = 4 * ((row - rowsBefore) * width + first);
-      addRow(sums, start, start + 4 * (last - first), value, ratio, fade, colors[g], colors[g + 1], colors[g + 2]);
+      addRow(sums, start, start + 4 * (last - first), value, ratio, fade, red, green, blue);
     }
   }
   return sums;
@@ -103,16 +102,15 @@ function addBehind(sums, start, end, value, ratio, fade, red, green, blue) {
 /** Add noise to the sums of samples, where `strengths` are the sums of its strength. */
 function addGrain(sums, strengths, picture, { width, height, region, across, down }, top) {
   const numColumns = region[2] * across;
-  const noise = new Noise(placesOf(region[0] * across, numColumns, width * across, picture.width));
+  const noise = noiseAt(placesOf(region[0] * across, numColumns, width * across, picture.width));
   const numRows = sums.length / (4 * numColumns);
   const rows = placesOf((region[1] + top) * down, numRows, height * down, picture.height);
-  for (let row = 0, s = 0; row < numRows; row++) {
-    for (const value of noise.at(rows[row])) {
+  let s = 0;
+  for (const row of rows) {
+    for (const value of noise(row)) {
       const added = (strengths[s] * value) / NOISE_DEVIATION;
-      sums[s++] += added;
-      sums[s++] += added;
-      sums[s++] += added;
-      s++;
+      for (let channel = 0; channel < 3; channel++) sums[s + channel] += added;
+      s += 4;
     }
   }
 }
@@ -120,9 +118,7 @@ function addGrain(sums, strengths, picture, { width, height, region, across, dow
 /**
  * Write the pixels of samples, the means of what a screen would show of them, into red, green and blue, or into alpha.
  */
-function store(pixels, sums, { background, blending }, { region, across, down }, isAlpha) {
-  const isNormalized = blending === "normalized";
-  const [backgroundRed, backgroundGreen, backgroundBlue] = background;
+function store(pixels, sums, { region, across, down }, isAlpha) {
   const rowLength = 4 * region[2] * across;
   const factor = 255 / (across * down);
   for (let pixel = 0, corner = 0; pixel < pixels.length; pixel += 4, corner += 4 * across) {
@@ -133,12 +129,10 @@ function store(pixels, sums, { background, blending }, { region, across, down },
     let blue = 0;
     for (let start = corner; start < corner + rowLength * down; start += rowLength) {
       for (let s = start; s < start + 4 * across; s += 4) {
-        // The weight of the background, and what all weights together have to be divided by.
-        const rest = isNormalized ? 1 / 16 : 1 - sums[s + 3];
-        const share = isNormalized ? 1 / (sums[s + 3] + 1 / 16) : 1;
-        red += clipped((sums[s] + rest * backgroundRed) * share);
-        green += clipped((sums[s + 1] + rest * backgroundGreen) * share);
-        blue += clipped((sums[s + 2] + rest * backgroundBlue) * share);
+        const share = 1 / sums[s + 3];
+        red += clipped(sums[s] * share);
+        green += clipped(sums[s + 1] * share);
+        blue += clipped(sums[s + 2] * share);
       }
     }
     if (isAlpha) {
