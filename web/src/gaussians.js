@@ -12,7 +12,7 @@
  */
 export function gaussiansOf({ width, height, columns, rows, blending }, integers, covariances, colors) {
   const { cells, covarianceIndices, colorIndices, grain } = integers;
-  const order = Array.from(cells.keys()).sort(
+  const order = Uint32Array.from(cells.keys()).sort(
     (g, h) =>
       covarianceIndices[g] - covarianceIndices[h] || cells[g] - cells[h] || colorIndices[g] - colorIndices[h] || g - h,
   );
@@ -20,14 +20,19 @@ export function gaussiansOf({ width, height, columns, rows, blending }, integers
   const amplitudes = colors.map(([, , , z]) =>
     blending === "normalized" ? Math.exp(4 * z) : 0.99 / (1 + Math.exp(-z)),
   );
-  const meanOf = (g) => [
-    (((cells[g] % columns) + xInCell(g, integers)) * width) / columns,
-    ((Math.floor(cells[g] / columns) + yInCell(g, integers)) * height) / rows,
-  ];
+  const means = new Float64Array(2 * order.length);
+  const logCovariances = new Float64Array(3 * order.length);
+  const ownColors = new Float32Array(3 * order.length);
+  order.forEach((g, i) => {
+    means[2 * i] = (((cells[g] % columns) + xInCell(g, integers)) * width) / columns;
+    means[2 * i + 1] = ((Math.floor(cells[g] / columns) + yInCell(g, integers)) * height) / rows;
+    logCovariances.set(covariances[covarianceIndices[g]], 3 * i);
+    ownColors.set(rgb[colorIndices[g]], 3 * i);
+  });
   return {
-    means: Float64Array.from(order.flatMap(meanOf)),
-    logCovariances: Float64Array.from(order.flatMap((g) => covariances[covarianceIndices[g]])),
-    colors: Float32Array.from(order.flatMap((g) => rgb[colorIndices[g]])),
+    means,
+    logCovariances,
+    colors: ownColors,
     amplitudes: Float64Array.from(order, (g) => amplitudes[colorIndices[g]]),
     grain: grain && Float32Array.from(order, (g) => deviationOf(grain[colorIndices[g]]) / 255),
     background: Float32Array.from(integers.background, (level) => level / 255),

@@ -5,7 +5,7 @@ import { edgesOf, weighted } from "./distributions.js";
 import { TgsError } from "./errors.js";
 import { latticeFactor, latticePoints, latticeShape } from "./lattice.js";
 import { decodeOrder, decodePoints } from "./points.js";
-import { rangeDecoder } from "./range_decoder.js";
+import { RangeDecoder } from "./range_decoder.js";
 
 const NUM_GRAIN_LEVELS = 8;
 
@@ -20,7 +20,7 @@ const STEP_CODES = weighted([1, 1, 1, 1, 2, 2, 4, 8, 16, 32, 64, 96, 120, 96, 64
  */
 export function decodePayload(header) {
   const { numGaussians, columns, rows, covarianceK, colorK, isGray, hasGrain } = header;
-  const coder = rangeDecoder(header.payload);
+  const coder = new RangeDecoder(header.payload);
 
   // 1. The background
   const levels = Array.from({ length: isGray ? 1 : 3 }, () => 17 * coder.uniform(16));
@@ -66,8 +66,8 @@ export function decodePayload(header) {
     colorIndices,
     grain: grain && Uint8Array.from(grain),
     ...lattices,
-    offsetsX: Uint16Array.from(lattices.pointsX, coder.uniform),
-    offsetsY: Uint16Array.from(lattices.pointsY, coder.uniform),
+    offsetsX: Uint16Array.from(lattices.pointsX, (n) => coder.uniform(n)),
+    offsetsY: Uint16Array.from(lattices.pointsY, (n) => coder.uniform(n)),
   };
   coder.finish();
   return { integers, covariances, colors };

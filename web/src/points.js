@@ -16,7 +16,7 @@ const BOX = 6;
  * Return the points of multisets, which are coded side by side: a grid is halved again and again, and each time it is
  * coded how many of the points in a box lie in its left half.
  *
- * @param coder of `rangeDecoder`
+ * @param {import("./range_decoder.js").RangeDecoder} coder
  * @param {{count: number, rows: ArrayLike<number>, columns: ArrayLike<number>}[]} multisets the number of points, and
  *   the weights of the sides of the grid: ascending integers from 0, one more than there are rows or columns
  * @returns {Uint32Array[]} for each multiset its points in raster order: row * (number of columns) + column
