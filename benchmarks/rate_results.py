@@ -88,7 +88,7 @@ def curve_through(rows: Iterable[Row], measure: Callable[[Row], float]) -> Curve
 
 def read_results(folder: Path) -> Results:
     """Read the results of `benchmarks.rate`, which have to be whole and of the same pictures."""
-    paths = sorted(folder.glob("taichi_gs-*.tsv"))
+    paths = sorted(folder.glob("taichi_gs-*.tsv"), key=lambda path: path.stem)  # `default` before `default-psnr`
     if not paths or not (folder / "peers.tsv").exists():
         raise ResultsError(f"{folder} has no results: run benchmarks.rate first")
     ours = {path.name: read_table(path) for path in paths}
