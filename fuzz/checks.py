@@ -54,7 +54,7 @@ class Outcome(NamedTuple):
     Attributes:
         name: "decoded", or the class of what was raised.
         sentence: what it said, with numbers as N and tags as TAG.
-        seconds: how long decoding took, wall time.
+        seconds: processor time of decoding, which other programs hardly change.
         mebibytes: the most memory that decoding had, above what the process had before; 0 where unknown.
         fault: what is wrong but for time and memory, or nothing.
     """
@@ -84,23 +84,23 @@ def examine(data: bytes, decode: Decode = decode_with_grain, *, again: bool = Fa
         again: whether to decode a second time what can be decoded, and compare.
     """
     before = forget_peak()
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         with warnings.catch_warnings():
             # NumPy about overflow and the like: whoever turns warnings into errors would see them.
             warnings.simplefilter("error", RuntimeWarning)
             pixels = decode(data)
     except taichi_gs.TgsError as error:
-        seconds, pixels = time.perf_counter() - started, None
+        seconds, pixels = time.process_time() - started, None
         name, sentence, fault = type(error).__name__, template(str(error)), ""
     except BaseException as error:  # panics of native code are no Exceptions
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
-        seconds, pixels = time.perf_counter() - started, None
+        seconds, pixels = time.process_time() - started, None
         name, sentence = type(error).__name__, template(str(error))
         fault = f"escaped: {name}: {sentence}"
     else:
-        seconds, name, sentence, fault = time.perf_counter() - started, DECODED, "", ""
+        seconds, name, sentence, fault = time.process_time() - started, DECODED, "", ""
     most = peak_mebibytes()
     mebibytes = 0.0 if before is None or most is None else max(0.0, most - before)
     if pixels is not None:

@@ -2,10 +2,10 @@
 
     python -m fuzz.mutate [--count N] [--seed S] [--jobs J] [--seeds FOLDER] [--output FILE.tsv] [--keep FOLDER]
 
-Of each file it is checked that nothing but a `TgsError` is raised, that decoding takes no more than 2 s and 512 MiB,
-and that the pixels have the shape that the header tells and are the same the second time (of one file in 16). A process
-that dies or does not come back is noticed, and replaced. The exit status is 1 if there were findings, whose files are
-kept.
+Of each file it is checked that nothing but a `TgsError` is raised, that decoding takes no more than 2 s of processor
+time and 512 MiB, and that the pixels have the shape that the header tells and are the same the second time (of one file
+in 16). A process that dies or does not come back is noticed, and replaced. The exit status is 1 if there were findings,
+whose files are kept.
 
 Mutants follow from the seeds, S and their number: another run of the same command decodes the same ones.
 """
