@@ -24,7 +24,7 @@ from taichi_gs.fit.parameters import Parameters
 from taichi_gs.fit.render import NO_BLOCKS, Renderer
 from taichi_gs.kernels import runtime, tiles
 from taichi_gs.kernels.blend import NUM_GRADS, PLANES
-from taichi_gs.kernels.dispatch import DTYPES, blend_kernels
+from taichi_gs.kernels.dispatch import DTYPES, blend_kernels, is_serial
 from taichi_gs.kernels.gradients import make_gather
 from taichi_gs.kernels.projection import make_project
 from taichi_gs.kernels.tiles import TILE
@@ -61,7 +61,8 @@ class Scene:
     def project(self, blending: Blending) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The conics [N, 4] and extents [N, 2]."""
         conics, extents = np.empty((len(self.means), 4), np.float32), np.empty((len(self.means), 2), np.float32)
-        make_project(DTYPES["float32"], blending, serial=False)(self.log_covariances, self.amplitudes, conics, extents)
+        serial = is_serial(len(conics), "cpu")
+        make_project(DTYPES["float32"], blending, serial=serial)(self.log_covariances, self.amplitudes, conics, extents)
         return conics, extents
 
     def bin(self, extents: NDArray[np.float32]) -> tiles.TileLists:
@@ -180,7 +181,7 @@ def _gather(scene: Scene, lists: tiles.TileLists, conics: NDArray[np.float32]) -
     """From the pairs' gradients to those of the Gaussians."""
     grad_pairs = np.ones((len(lists.tile_indices), NUM_GRADS), np.float32)
     grads = np.empty((len(scene.means), NUM_GRADS), np.float32)
-    kernel = make_gather(DTYPES["float32"], serial=False)
+    kernel = make_gather(DTYPES["float32"], serial=is_serial(len(conics), "cpu"))
     return lambda: kernel(grad_pairs, *lists[2:], scene.log_covariances, scene.amplitudes, conics, grads)
 
 

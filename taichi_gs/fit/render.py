@@ -16,7 +16,7 @@ from taichi_gs.fit.tensors import raw, taichi_dtype, with_gradients
 from taichi_gs.fit.tile_tensors import PairCapacity, TileTensors
 from taichi_gs.kernels import tiles
 from taichi_gs.kernels.blend import NUM_GRADS, PLANES
-from taichi_gs.kernels.dispatch import blend_kernels
+from taichi_gs.kernels.dispatch import blend_kernels, is_serial
 from taichi_gs.kernels.gradients import make_gather
 from taichi_gs.kernels.projection import make_project
 from taichi_gs.kernels.removal import make_removal
@@ -27,9 +27,6 @@ from taichi_gs.model.blending import Blending
 
 NO_BLOCKS = (0.0, 0.0)
 """Importances of blocks with which only the errors of single pixels count."""
-
-MAX_SERIAL_GAUSSIANS = 4096
-"""As many take less time in one thread than waking another one does."""
 
 
 @dataclass(frozen=True)
@@ -258,7 +255,9 @@ def _conics_of(gaussians: _Rows, scene: _Scene) -> tuple[Tensor, Tensor]:
     means, log_covariances, _, amplitudes = gaussians
     conics, extents = means.new_empty(len(means), 4), means.new_empty(len(means), 2)
     inputs = (log_covariances, amplitudes, conics, extents)
-    make_project(taichi_dtype(means), scene.blending, serial=_is_serial(means, scene.form))(*(raw(t) for t in inputs))
+    make_project(taichi_dtype(means), scene.blending, serial=is_serial(len(means), scene.form))(
+        *(raw(t) for t in inputs)
+    )
     return conics, extents
 
 
@@ -292,12 +291,8 @@ def _gather_gradients(
     conics, _, lists = projected
     grads = means.new_empty(len(means), NUM_GRADS)
     inputs = (grad_pairs, *lists[2:], log_covariances, amplitudes, conics, grads)
-    make_gather(taichi_dtype(means), serial=_is_serial(means, scene.form))(*(raw(t) for t in inputs))
+    make_gather(taichi_dtype(means), serial=is_serial(len(means), scene.form))(*(raw(t) for t in inputs))
     return grads[:, :2], grads[:, 2:5], grads[:, 5:8], grads[:, 8]
-
-
-def _is_serial(means: Tensor, form: Form) -> bool:
-    return form == "cpu" and len(means) <= MAX_SERIAL_GAUSSIANS
 
 
 class _Render(torch.autograd.Function):
