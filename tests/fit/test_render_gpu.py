@@ -14,7 +14,8 @@ from render_scenes import BLENDINGS, SCENES, drawable, gradients, order_of, pixe
 from twins import Splats
 
 from taichi_gs.fit.render import Renderer
-from taichi_gs.fit.tile_tensors import COUNT_EVERY, PairCapacity
+from taichi_gs.fit.tile_tensors import COUNT_EVERY
+from taichi_gs.fit.workspace import Workspace
 from taichi_gs.kernels import runtime
 from taichi_gs.kernels.runtime import Form
 from taichi_gs.model.blending import Blending
@@ -42,30 +43,29 @@ def test_the_gpu_form_reads_one_number_back(blending: Blending) -> None:
 
 
 @pytest.mark.parametrize("blending", BLENDINGS)
-def test_with_a_capacity_the_gpu_form_reads_it_once_in_a_while(blending: Blending) -> None:
+def test_with_a_workspace_the_gpu_form_reads_it_once_in_a_while(blending: Blending) -> None:
     """And has the same picture, error and gradients, bit by bit."""
     size, splats = SCENES[blending]["sizes that tiles do not divide"]
     device = runtime.start()
     order, target = torch.from_numpy(order_of(splats)).to(device), torch.full((3, *size), 0.3, device=device)
     weights = pixel_weights(size).float().to(device)
 
-    def results(leaves: Splats, capacity: PairCapacity | None, *, drawing: bool) -> list[torch.Tensor]:
+    def results(leaves: Splats, workspace: Workspace | None, *, drawing: bool) -> list[torch.Tensor]:
         if drawing:
-            image = Renderer("gpu").render(drawable(leaves, order, blending), size, capacity)
+            image = Renderer("gpu").render(drawable(leaves, order, blending), size, workspace)
             image.backward(image.detach() - target)
-        else:
-            image = Renderer("gpu").squared_error(drawable(leaves, order, blending), target, weights, capacity)
-            image.backward()
-        return [image.detach(), *(leaf.grad for leaf in leaves if leaf.grad is not None)]
+            return [image.detach(), *(leaf.grad for leaf in leaves if leaf.grad is not None)]
+        found = Renderer("gpu").cost(drawable(leaves, order, blending), target, weights, workspace=workspace)
+        return [found.cost, *found.gradients.tensors]
 
     for drawing in (False, True):
-        capacity, counted = PairCapacity(), []
+        workspace, counted = Workspace(), []
         expected = results(splats.leaves(torch.float32, device), None, drawing=drawing)
         assert len(expected) == 6
         for _ in range(2 * COUNT_EVERY):
             leaves = splats.leaves(torch.float32, device)
             with Operations() as operations:
-                found = results(leaves, capacity, drawing=drawing)
+                found = results(leaves, workspace, drawing=drawing)
             counted.append(operations.waiting)
             for one, other in zip(found, expected, strict=True):
                 assert one.isfinite().all()
@@ -109,9 +109,8 @@ def all_hashes():
         picture = renderer.render(scene, size)
         picture.square().sum().backward()
         arrays = [picture.detach(), *(t.grad.clone() for t in leaves)]
-        error = renderer.squared_error(scene, target, weights)
-        error.backward()
-        arrays += [error.detach(), *(t.grad for t in leaves), renderer.removal_errors(scene, target, weights)]
+        found = renderer.cost(scene, target, weights)
+        arrays += [found.cost, *found.gradients, renderer.removal_errors(scene, target, weights)]
         hashes[f"{blending} {form}"] = [hashlib.sha256(t.contiguous().numpy().tobytes()).hexdigest() for t in arrays]
     return hashes
 print(json.dumps({"threads": taichi.cfg.cpu_max_num_threads, "hashes": runtime.call(all_hashes)}))
@@ -129,4 +128,4 @@ def test_any_number_of_threads_computes_the_same_bits(
         results.append(json.loads(result.stdout))
     assert [result["threads"] for result in results] == [1, 2]
     assert results[0]["hashes"] == results[1]["hashes"]
-    assert {len(set(hashes)) for hashes in results[0]["hashes"].values()} == {13}
+    assert {len(set(hashes)) for hashes in results[0]["hashes"].values()} == {10}
