@@ -118,12 +118,12 @@ def store_gradients(grad_pairs: ti.template(), pair, a, b, c, moments, sums):
 
 @ti.func
 def exp2_f32(x):
-    """2**x for -126 <= x <= 0, within 6e-8: a polynomial on (-1, 0], the exponent added to its bits.
+    """2**x for -126 <= x <= 127, within 6e-8: a polynomial on (-1, 0], the exponent added to its bits.
 
     ti.exp is a scalar call, and six times slower.
     """
-    whole = ti.cast(x, ti.i32)
-    f = x - whole
+    up = ti.ceil(x)
+    whole, f = ti.cast(up, ti.i32), x - up
     f2 = f * f
     high = _P4 + _P5 * f
     middle = _P2 + _P3 * f

@@ -14,7 +14,8 @@ from taichi_gs.kernels.half_tiles import pixel_at
 from taichi_gs.kernels.projection import make_project_one
 from taichi_gs.kernels.taichi import ti
 from taichi_gs.kernels.tile_backward import make_differentiate_tile
-from taichi_gs.kernels.tile_forward import make_blend_tile
+from taichi_gs.kernels.tile_drawing import make_draw_tile
+from taichi_gs.kernels.tile_forward import make_add_background
 from taichi_gs.kernels.tile_lists import make_count_tiles, make_enter_tiles
 from taichi_gs.kernels.tiles import HALF_WIDTH, TILE
 from taichi_gs.kernels.weights import FIRST_STATES
@@ -43,7 +44,8 @@ def make_cost(dtype, blending, *, has_blocks):
     P is offsets[-1] afterwards. If it is more than C, nothing else is right, and the kernel has to be called again with
     more room.
     """
-    blend_tile, differentiate_tile = make_blend_tile(dtype, blending), make_differentiate_tile(dtype, blending)
+    draw_tile, differentiate_tile = make_draw_tile(dtype, blending), make_differentiate_tile(dtype, blending)
+    add_background = make_add_background(dtype, blending)
     sum_blocks, share_blocks = make_sum_blocks(dtype), make_share_blocks(dtype)
     project_one, gather_one = make_project_one(dtype, blending), make_gather_one(dtype)
     count_tiles, enter_tiles = make_count_tiles(dtype), make_enter_tiles(dtype)
@@ -103,10 +105,11 @@ def make_cost(dtype, blending, *, has_blocks):
             if offsets[offsets.shape[0] - 1] > tile_indices.shape[0]:
                 end = first_pair
             state, red, green, blue = pixels(first_state), pixels(0.0), pixels(0.0), pixels(0.0)
-            blend_tile(
-                means, projected, colors, background, tile_indices,
+            draw_tile(
+                means, projected, colors, tile_indices,
                 left, top, first_pair, end, state, red, green, blue,
             )  # fmt: skip
+            add_background(background, state, red, green, blue)
             # `behind` has the weights first: none where pixels only pad the picture to whole tiles.
             picture_r, picture_g, picture_b, behind = pixels(0.0), pixels(0.0), pixels(0.0), pixels(0.0)
             for y in range(ti.min(TILE, picture.shape[1] - top)):

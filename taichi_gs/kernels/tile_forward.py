@@ -23,7 +23,7 @@ def make_blend_tile(dtype, blending):
     in alpha blending, the transmittance behind all Gaussians.
     """
     find_rows, weight_of = make_find_rows(dtype, blending), make_weight(dtype, blending)
-    normalized, first_state = blending == "normalized", FIRST_STATES[blending]
+    add_background, normalized = make_add_background(dtype, blending), blending == "normalized"
     # One more than there can be: a half that is not reached is written over by the next, or lies there.
     items = ti.types.vector(NUM_HALVES * BATCH + 1, ti.i32)
 
@@ -80,6 +80,20 @@ def make_blend_tile(dtype, blending):
                         red[j] += weight * r
                         green[j] += weight * g
                         blue[j] += weight * bl
+        add_background(background, state, red, green, blue)
+
+    return blend_tile
+
+
+@functools.cache
+def make_add_background(dtype, blending):
+    """The Taichi function that makes of a tile's sums its colours; see `make_blend_tile`."""
+    normalized, first_state = blending == "normalized", FIRST_STATES[blending]
+
+    @ti.func
+    def add_background(
+        background: ti.template(), state: ti.template(), red: ti.template(), green: ti.template(), blue: ti.template()
+    ):
         back_r, back_g, back_b = background[0], background[1], background[2]
         for j in range(NUM_PIXELS):
             # Not into the image at once: stores to it would keep LLVM from vectors.
@@ -91,4 +105,4 @@ def make_blend_tile(dtype, blending):
             green[j] = (green[j] + rest * back_g) * scale
             blue[j] = (blue[j] + rest * back_b) * scale
 
-    return blend_tile
+    return add_background

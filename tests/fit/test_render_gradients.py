@@ -17,7 +17,7 @@ from taichi_gs.model.blending import Blending
 
 
 @pytest.mark.parametrize(("blending", "scene"), CASES)
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.float64, 1e-6)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 4e-4), (torch.float64, 1e-6)])
 def test_gradients_are_those_of_pytorch(
     blending: Blending, scene: str, form: Form, dtype: torch.dtype, tolerance: float
 ) -> None:
@@ -38,7 +38,7 @@ def test_gradients_are_those_of_pytorch(
 
 @pytest.mark.parametrize("importances", [(0.0, 0.0), (2.5, 0.7)])
 @pytest.mark.parametrize(("blending", "scene"), CASES)
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.float64, 1e-6)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 4e-4), (torch.float64, 1e-6)])
 def test_cost_and_its_gradients_are_those_of_pytorch(
     blending: Blending,
     scene: str,
