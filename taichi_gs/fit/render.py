@@ -96,9 +96,11 @@ class Renderer:
 
     Attributes:
         form: of the kernels, "cpu" or "gpu". The GPU form runs on the CPU too, slowly.
+        always_waits: whether each launch waits for the device anyway, so that a `capacity` would spare nothing.
     """
 
     form: Form
+    always_waits: bool = False
 
     def render(self, splats: Splats, image_size: tuple[int, int], capacity: PairCapacity | None = None) -> Tensor:
         """Blend Gaussians into a planar image [3, height, width], differentiably.
@@ -146,7 +148,7 @@ class Renderer:
         """
         picture = picture.detach().contiguous()
         scene = _Scene(splats.order, (picture.shape[1], picture.shape[2]), splats.blending, self.form, capacity)
-        *rows, background = splats.tensors
+        *rows, background = (t.detach() for t in splats.tensors)
         gaussians = _Rows(*rows)
         projected = _project(gaussians, scene)
         conics, extents, lists = projected

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -25,7 +26,6 @@ class Resolution:
             each of its blocks is drawn as the one colour that this picture has right.
         importance: a factor on the loss of a step that looks at it.
         importances_of_blocks: of errors that blocks of 4 and of 8 pixels share, see `Renderer.cost`.
-        capacity: of the lists on a GPU, from step to step.
     """
 
     picture: Tensor
@@ -35,7 +35,11 @@ class Resolution:
     hidden_error: float = 0.0
     importance: float = 1.0
     importances_of_blocks: tuple[float, float] = NO_BLOCKS
-    capacity: PairCapacity = field(default_factory=PairCapacity)
+
+    @cached_property
+    def capacity(self) -> PairCapacity | None:
+        """Of the lists on a GPU, from step to step; None if nothing would come of it."""
+        return None if self.renderer.always_waits else PairCapacity()
 
     @property
     def size(self) -> tuple[int, int]:

@@ -15,13 +15,16 @@ from taichi_gs.kernels import Device
 from taichi_gs.kernels.cache import open_cache, seal_cache
 from taichi_gs.kernels.thread import taichi_thread, was_forked_while_busy
 
-Arch = Literal["cpu", "cuda"]
+Arch = Literal["cpu", "cuda", "vulkan", "metal"]
 """Where kernels run."""
 
 Form = Literal["cpu", "gpu"]
 """How kernels are written: a task a tile with loops over vectors, or a thread a pixel."""
 
 _Result = TypeVar("_Result")
+
+_NAMES = {"cuda": "CUDA", "vulkan": "Vulkan", "metal": "Metal"}
+"""Of the interfaces to GPUs, as people write them."""
 
 _FOLDER = os.path.dirname(__file__) + os.sep
 
@@ -34,7 +37,7 @@ def call(function: Callable[..., _Result], /, *arguments: Any, **options: Any) -
 
 
 def start(device: str = "auto") -> Arch:
-    """Start Taichi if it is not running yet and return its architecture, "cpu" or "cuda".
+    """Start Taichi if it is not running yet and return its architecture, the device if that is not "auto".
 
     "auto" takes CUDA where Taichi finds a device and the CPU elsewhere; once Taichi runs, "auto" means what is running.
     In a process that was forked from one in which Taichi ran, it starts anew.
@@ -45,7 +48,7 @@ def start(device: str = "auto") -> Arch:
             process already uses, or if this process was forked while kernels were running.
     """
     if device not in get_args(Device):
-        raise OptionError(f"unknown device {device!r}: choose auto, cpu or cuda")
+        raise OptionError(f"unknown device {device!r}: choose auto, cpu, cuda, vulkan or metal")
     arch = call(_initialize, device) if _arch is None else _arch
     if device not in ("auto", arch):
         raise DeviceError(f"this process already runs on {arch}: use another process for {device}")
@@ -70,14 +73,13 @@ def _initialize(device: str) -> Arch:
         raise DeviceError("this process was forked while kernels were running: start processes with the method spawn")
     from taichi_gs.kernels.taichi import QUIET, ti, without_variables
 
-    has_cuda = device != "cpu" and finds_cuda()
-    if device == "cuda" and not has_cuda:
-        raise DeviceError("no CUDA device was found")
+    arch = _choose_arch(device)
     cache = open_cache()
     options: dict[str, Any] = {
         "log_level": ti.ERROR,
-        # Compiles 3-5 times faster at equal speed, and keeps the per-tile vectors of 256 as arrays.
-        "real_matrix_scalarize": False,
+        # Without it LLVM compiles 3-5 times faster at equal speed, and keeps the per-tile vectors of 256 as arrays. But
+        # Taichi cannot write SPIR-V without it.
+        "real_matrix_scalarize": arch in ("vulkan", "metal"),
         # No reassociation and no contraction, so that every x86-64 machine computes the same pixels.
         "fast_math": False,
         "offline_cache": cache is not None,
@@ -90,7 +92,7 @@ def _initialize(device: str) -> Arch:
     try:
         # ti.init prints the architecture whatever the log level.
         with contextlib.redirect_stdout(io.StringIO()), without_variables(others):
-            ti.init(arch=ti.cuda if has_cuda else ti.cpu, **options)
+            ti.init(arch=getattr(ti, arch), enable_fallback=False, **options)
     except RuntimeError as error:  # for want of address space, say
         raise DeviceError(f"Taichi cannot start: {' '.join(str(error).split()) or 'it does not say why'}") from error
     _keep_program(ti)
@@ -98,8 +100,17 @@ def _initialize(device: str) -> Arch:
     _remember_sources()
     if cache is not None:
         atexit.register(_finish, ti, cache, os.getpid())
-    arch: Arch = "cuda" if has_cuda else "cpu"
     _arch = arch
+    return arch
+
+
+def _choose_arch(device: str) -> Arch:
+    """The architecture for a device that Taichi finds."""
+    if device == "auto":
+        return "cuda" if finds("cuda") else "cpu"
+    arch: Arch = device  # type: ignore[assignment]
+    if not finds(arch):
+        raise DeviceError(f"no {_NAMES[arch]} device was found")
     return arch
 
 
@@ -139,11 +150,11 @@ def _remember_sources() -> None:
     kernel_impl.getsourcelines = functools.cache(kernel_impl.getsourcelines)
 
 
-def finds_cuda() -> bool:
-    """Tell whether Taichi finds CUDA, which it does in the thread that all kernels run in."""
+def finds(arch: Arch) -> bool:
+    """Tell whether Taichi finds a device of an architecture, which it does in the thread that all kernels run in."""
     from taichi_gs.kernels.taichi import ti
 
-    return bool(ti.lang.misc.is_arch_supported(ti.cuda))
+    return bool(ti.lang.misc.is_arch_supported(getattr(ti, arch)))
 
 
 def _finish(ti: Any, cache: Path, process: int) -> None:
