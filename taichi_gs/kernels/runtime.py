@@ -29,6 +29,7 @@ _NAMES = {"cuda": "CUDA", "vulkan": "Vulkan", "metal": "Metal"}
 _FOLDER = os.path.dirname(__file__) + os.sep
 
 _arch: Arch | None = None
+_parents_arch: Arch | None = None
 
 
 def call(function: Callable[..., _Result], /, *arguments: Any, **options: Any) -> _Result:
@@ -45,7 +46,8 @@ def start(device: str = "auto") -> Arch:
     Raises:
         OptionError: if the name is not a device.
         DeviceError: if the device is not available or Taichi cannot start on it, or if it is not the one that this
-            process already uses, or if this process was forked while kernels were running.
+            process already uses, or if this process was forked while kernels were running, or from one that runs on
+            Vulkan or Metal.
     """
     if device not in get_args(Device):
         raise OptionError(f"unknown device {device!r}: choose auto, cpu, cuda, vulkan or metal")
@@ -71,6 +73,8 @@ def _initialize(device: str) -> Arch:
         return _arch
     if was_forked_while_busy():
         raise DeviceError("this process was forked while kernels were running: start processes with the method spawn")
+    if _parents_arch in ("vulkan", "metal"):  # Taichi ends the program before, whose driver has lost its threads
+        raise DeviceError(f"this process was forked from one on {_parents_arch}: start processes with the method spawn")
     from taichi_gs.kernels.taichi import QUIET, ti, without_variables
 
     arch = _choose_arch(device)
@@ -167,9 +171,9 @@ def _finish(ti: Any, cache: Path, process: int) -> None:
 
 def _forget_in_child() -> None:
     """Let a process that was forked start Taichi anew: the threads of the program that it inherited are gone."""
-    global _arch
+    global _arch, _parents_arch
     if _arch is not None:
-        _arch = None
+        _arch, _parents_arch = None, _arch
         from taichi_gs.kernels.taichi import ti
 
         ti.lang.impl.get_runtime()._prog = None
