@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -13,7 +13,9 @@ from operations import Operations
 from render_scenes import BLENDINGS, SCENES, drawable, gradients, order_of, pixel_weights
 from twins import Splats
 
+from taichi_gs.fit.device import renderer_on
 from taichi_gs.fit.render import Renderer
+from taichi_gs.fit.resolution import Resolution
 from taichi_gs.fit.tile_tensors import COUNT_EVERY, PairCapacity
 from taichi_gs.kernels import runtime
 from taichi_gs.kernels.runtime import Form
@@ -73,6 +75,16 @@ def test_with_a_capacity_the_gpu_form_reads_it_once_in_a_while(blending: Blendin
         assert counted == 2 * [["_local_scalar_dense"], *([[]] * (COUNT_EVERY - 1))]
 
 
+def test_where_every_launch_waits_lists_have_no_room_to_spare() -> None:
+    forms = {arch: renderer_on(arch) for arch in get_args(runtime.Arch)}
+    copied = Renderer("gpu", always_waits=True)
+    assert forms == {"cpu": Renderer("cpu"), "cuda": Renderer("gpu"), "vulkan": copied, "metal": copied}
+    picture = torch.zeros(3, 8, 8)
+    for renderer in forms.values():
+        capacity = Resolution(picture, picture[0], (8, 8), renderer).capacity
+        assert (capacity is None) == renderer.always_waits
+
+
 @pytest.mark.parametrize("blending", BLENDINGS)
 def test_pixels_and_gradients_are_the_same_in_every_run(form: Form, blending: Blending) -> None:
     size, splats = SCENES[blending]["600 in one tile"]
@@ -96,7 +108,9 @@ runtime.start("cpu")
 import taichi, torch
 from render_scenes import drawable, pixel_weights
 from twins import random_splats
+from taichi_gs.fit.device import renderer_on
 from taichi_gs.fit.render import Renderer
+from taichi_gs.fit.resolution import Resolution
 size = (83, 121)
 splats = random_splats(300, size)
 order = torch.arange(300).numpy()
