@@ -21,10 +21,12 @@ from benchmarks.measuring import Subject, ratio_in_turn, row, times_in_turn
 from taichi_gs.fit.adam import Adam, LearningRates
 from taichi_gs.fit.objective import GaussianCounts, Objective
 from taichi_gs.fit.parameters import Parameters
-from taichi_gs.fit.render import NO_BLOCKS, Renderer
+from taichi_gs.fit.render import Renderer
+from taichi_gs.fit.splats import Splats
+from taichi_gs.fit.workspace import Workspace
 from taichi_gs.kernels import runtime, tiles
 from taichi_gs.kernels.blend import NUM_GRADS, PLANES
-from taichi_gs.kernels.dispatch import DTYPES, blend_kernels, is_serial
+from taichi_gs.kernels.dispatch import DTYPES, blend_kernels
 from taichi_gs.kernels.gradients import make_gather
 from taichi_gs.kernels.projection import make_project
 from taichi_gs.kernels.tiles import TILE
@@ -61,8 +63,7 @@ class Scene:
     def project(self, blending: Blending) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The conics [N, 4] and extents [N, 2]."""
         conics, extents = np.empty((len(self.means), 4), np.float32), np.empty((len(self.means), 2), np.float32)
-        serial = is_serial(len(conics), "cpu")
-        make_project(DTYPES["float32"], blending, serial=serial)(self.log_covariances, self.amplitudes, conics, extents)
+        make_project(DTYPES["float32"], blending)(self.log_covariances, self.amplitudes, conics, extents)
         return conics, extents
 
     def bin(self, extents: NDArray[np.float32]) -> tiles.TileLists:
@@ -80,7 +81,7 @@ def kernel_rows(scene: Scene, threads: int, runs: int, compiler: str | None) -> 
             stages: Actions = {
                 "project": lambda: scene.project(FITTED),
                 "list_tiles": lambda extents=extents: scene.bin(extents),  # type: ignore[misc]
-                "gather": _gather(scene, lists, conics),
+                "gather": _gather(scene, lists, conics, np.ones((len(lists.tile_indices), NUM_GRADS), np.float32)),
             }
             for stage, stage_times in times_in_turn(stages, runs).items():
                 yield row(stage, subject, stage_times)
@@ -104,8 +105,8 @@ def blend_actions(
 ) -> dict[str, Actions]:
     """`forward`, `backward`, and both at once as a step of a fit has them, by "kernel" and, if there is one, by "twin".
 
-    At once is the squared error against a picture: drawn, compared and differentiated in one kernel. Its twin is the
-    two others in succession, which leaves out the comparison.
+    At once is the squared error against a picture: projected, listed, drawn, compared, differentiated and gathered in
+    one kernel. Its twin is the two others in succession, which leaves out all else.
 
     Raises:
         ValueError: if the twin does not compute what the kernel does.
@@ -114,12 +115,14 @@ def blend_actions(
     splats, pairs = (scene.means, conics, extents, scene.colors), (lists.tile_offsets, lists.tile_indices)
     image = np.empty((PLANES[blending], *scene.gradient.shape[1:]), np.float32)
     picture = np.ascontiguousarray(scene.gradient[:, : scene.size[0], : scene.size[1]])
-    compared = (picture, np.ones_like(picture[0]))
+    target, workspace = torch.from_numpy(picture), Workspace()
     tensors = [torch.from_numpy(array) for array in (*splats, *pairs, image, scene.gradient)]
-    inputs = [torch.from_numpy(array) for array in (*splats, scene.background, *pairs, *compared)]
+    gaussians = (scene.means, scene.log_covariances, scene.colors, scene.amplitudes, scene.background)
+    means, shapes, colors, amplitudes, background = (torch.from_numpy(array) for array in gaussians)
+    drawn = Splats(means, shapes, colors, amplitudes, background, blending)
     forward: Actions = {"kernel": lambda: kernels.forward(*splats, scene.background, *pairs, image)}
     backward: Actions = {"kernel": lambda: kernels.backward(*tensors)}
-    at_once: Actions = {"kernel": lambda: kernels.cost(*inputs, NO_BLOCKS)}
+    at_once: Actions = {"kernel": lambda: Renderer("cpu").cost(drawn, target, workspace=workspace)}
     forward["kernel"]()
     if twin:
         twin_image = np.empty_like(image)
@@ -139,11 +142,14 @@ def blend_actions(
         inside = (slice(None), *map(slice, scene.size))
         grad_error = np.zeros_like(scene.gradient)
         grad_error[inside] = 2 * (twin_image[:3][inside] - picture)
-        for kinds in (backward, at_once):
-            kinds["twin"]()
-            *_, found_pairs, found_background = kinds["kernel"]()
-            _check_equal(grad_pairs, found_pairs.numpy())
-            _check_equal(grad_backgrounds.sum(axis=0), found_background.numpy())
+        backward["twin"]()
+        found_pairs, found_background = backward["kernel"]()
+        _check_equal(grad_pairs, found_pairs.numpy())
+        _check_equal(grad_backgrounds.sum(axis=0), found_background.numpy())
+        at_once["twin"]()
+        found = at_once["kernel"]().gradients
+        _check_equal(_gather(scene, lists, conics, grad_pairs)(), found.rows.numpy())
+        _check_equal(grad_backgrounds.sum(axis=0), found.background.numpy())
     return {"forward": forward, "backward": backward, "forward and backward": at_once}
 
 
@@ -152,10 +158,10 @@ def step_rows(scene: Scene, threads: int, runs: int) -> Iterator[str]:
     height, width = scene.size
     count = len(scene.means)
     parameters = Parameters(
-        means=torch.from_numpy(scene.means).requires_grad_(),
-        log_covariances=torch.from_numpy(scene.log_covariances).requires_grad_(),
-        color_codes=torch.cat([torch.from_numpy(scene.colors), torch.zeros(count, 1)], dim=1).requires_grad_(),
-        background=torch.from_numpy(scene.background).requires_grad_(),
+        means=torch.from_numpy(scene.means),
+        log_covariances=torch.from_numpy(scene.log_covariances),
+        color_codes=torch.cat([torch.from_numpy(scene.colors), torch.zeros(count, 1)], dim=1),
+        background=torch.from_numpy(scene.background),
         blending=FITTED,
     )
     picture = torch.from_numpy(scene.gradient[:, :height, :width].copy()).sigmoid()
@@ -164,25 +170,27 @@ def step_rows(scene: Scene, threads: int, runs: int) -> Iterator[str]:
     gradients = {name: torch.ones_like(tensor) for name, tensor in parameters.tensors.items()}
 
     def step() -> None:
-        objective.backward(parameters, objective.full)
         # No step at all, so that every run has the same Gaussians to draw.
-        adam.step(parameters.tensors, 0.0)
+        adam.step(parameters.tensors, objective.differentiate(parameters, objective.full)[1], 0.0)
 
     def optimize() -> None:
-        for name, gradient in gradients.items():
-            parameters.tensors[name].grad = gradient
-        adam.step(parameters.tensors, 0.0)
+        adam.step(parameters.tensors, gradients, 0.0)
 
     for name, times in times_in_turn({"whole step": step, "optimiser": optimize}, runs).items():
         yield row(name, _subject(scene, threads), times)
 
 
-def _gather(scene: Scene, lists: tiles.TileLists, conics: NDArray[np.float32]) -> Callable[[], object]:
+def _gather(
+    scene: Scene, lists: tiles.TileLists, conics: NDArray[np.float32], grad_pairs: NDArray[np.float32]
+) -> Callable[[], NDArray[np.float32]]:
     """From the pairs' gradients to those of the Gaussians."""
-    grad_pairs = np.ones((len(lists.tile_indices), NUM_GRADS), np.float32)
-    grads = np.empty((len(scene.means), NUM_GRADS), np.float32)
-    kernel = make_gather(DTYPES["float32"], serial=is_serial(len(conics), "cpu"))
-    return lambda: kernel(grad_pairs, *lists[2:], scene.log_covariances, scene.amplitudes, conics, grads)
+    grads, kernel = np.empty((len(scene.means), NUM_GRADS), np.float32), make_gather(DTYPES["float32"])
+
+    def gather() -> NDArray[np.float32]:
+        kernel(grad_pairs, *lists[2:], scene.log_covariances, scene.amplitudes, conics, grads)
+        return grads
+
+    return gather
 
 
 def _check_equal(found: NDArray[np.float32], expected: NDArray[np.float32]) -> None:

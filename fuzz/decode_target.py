@@ -18,8 +18,8 @@ from random import Random
 MAX_PIXELS = 1 << 20
 
 KERNELS = """
-    assign blend blend_cpu blend_gpu block_errors gradients half_tiles projection removal replacement tile_backward
-    tile_forward
+    assign blend blend_cpu blend_gpu block_errors cost_cpu gradients half_tiles projection removal replacement
+    tile_backward tile_forward tile_lists
 """.split()
 """Modules whose functions Taichi compiles from their source."""
 

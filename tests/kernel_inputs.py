@@ -33,5 +33,5 @@ def projected(
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     conics = np.full((len(amplitudes), 4), np.nan, amplitudes.dtype)
     extents = np.full((len(amplitudes), 2), np.nan, amplitudes.dtype)
-    make_project(DTYPES[amplitudes.dtype.name], blending, serial=False)(log_covariances, amplitudes, conics, extents)
+    make_project(DTYPES[amplitudes.dtype.name], blending)(log_covariances, amplitudes, conics, extents)
     return conics, extents

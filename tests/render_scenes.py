@@ -12,6 +12,7 @@ from torch import Tensor
 from twins import Splats, near_threshold, random_splats
 
 from taichi_gs.fit import render
+from taichi_gs.fit import splats as fit_splats
 from taichi_gs.kernels import runtime
 from taichi_gs.kernels.runtime import Form
 from taichi_gs.model.blending import Blending
@@ -77,9 +78,9 @@ def pixel_weights(size: tuple[int, int]) -> Tensor:
     return 3.0 * torch.rand(*size, dtype=torch.float64, generator=torch.Generator().manual_seed(9)) ** 3 + 0.01
 
 
-def drawable(splats: Splats, order: NDArray[Any] | Tensor | None, blending: Blending) -> render.Splats:
+def drawable(splats: Splats, order: NDArray[Any] | Tensor | None, blending: Blending) -> fit_splats.Splats:
     """The same tensors for the package."""
-    return render.Splats(*splats, blending, order)
+    return fit_splats.Splats(*splats, blending, order)
 
 
 def rendered(

@@ -56,17 +56,17 @@ def psnr(picture: NDArray[np.floating], other: NDArray[np.floating]) -> float:
 
 
 def random_parameters(n: int, size: tuple[int, int], blending: Blending = "alpha") -> Parameters:
-    """Random Gaussians as leaves, in no order."""
+    """Random Gaussians, in no order."""
     twin = twins.random_splats(n, size, scales=(1.5, 4.0), margin=0.0, seed=2)
     generator = torch.Generator().manual_seed(3)
     spread = torch.tensor([0.5, 0.3, 0.3, 1.0 if blending == "alpha" else 0.3])
     codes = torch.randn(n, 4, generator=generator, dtype=torch.float64) * spread
     tensors = (twin.means, twin.log_covariances, codes, twin.background)
-    return Parameters(*(t.float().to(runtime.start()) for t in tensors), blending).leaves()
+    return Parameters(*(t.float().to(runtime.start()) for t in tensors), blending)
 
 
 def in_order(parameters: Parameters, order: Sequence[int] | NDArray[np.integer]) -> Parameters:
-    """The same leaves in another blending order."""
+    """The same Gaussians in another blending order."""
     tensor = torch.tensor(np.asarray(order), dtype=torch.int64, device=parameters.means.device)
     return replace(parameters, order=tensor)
 

@@ -68,19 +68,16 @@ class Adam:
         self._rates = dict(rates)
         self._moments = {
             name: _Moments(torch.zeros_like(t), torch.zeros_like(t), torch.zeros((), device=t.device))
-            for name, t in ((name, tensor.detach()) for name, tensor in tensors.items())
+            for name, t in tensors.items()
         }
 
-    @torch.no_grad()
-    def step(self, tensors: Mapping[str, Tensor], factor: float) -> None:
-        """Move tensors by their gradients, every learning rate multiplied by `factor`, and clear the gradients."""
-        for name, tensor in tensors.items():
-            if tensor.grad is None:
-                continue
+    def step(self, tensors: Mapping[str, Tensor], gradients: Mapping[str, Tensor], factor: float) -> None:
+        """Move tensors in place by their gradients, every learning rate multiplied by `factor`."""
+        for name, gradient in gradients.items():
             moments = self._moments[name]
             adam(
-                [tensor],
-                [tensor.grad],
+                [tensors[name]],
+                [gradient.contiguous()],  # the fused form goes through memory as it lies
                 [moments.mean],
                 [moments.square],
                 [],
@@ -94,7 +91,6 @@ class Adam:
                 maximize=False,
                 fused=True,
             )
-            tensor.grad = None
 
     def momentum(self, name: str) -> Tensor:
         """The running mean of a tensor's gradient, shaped like it; zero before the first step."""

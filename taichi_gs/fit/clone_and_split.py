@@ -41,7 +41,7 @@ class CloneAndSplit:
     def visible_rows(self, parameters: Parameters) -> Tensor:
         """The rows of Gaussians that are opaque enough, or for normalised blending have some weight somewhere."""
         least = self.min_opacity if parameters.blending == "alpha" else CUTOFFS["normalized"]
-        return (parameters.amplitudes.detach() >= least).nonzero().squeeze(1)
+        return (parameters.amplitudes >= least).nonzero().squeeze(1)
 
     def grow(
         self,
@@ -62,7 +62,7 @@ class CloneAndSplit:
         visible = self.visible_rows(parameters)
         ranked = visible[activity[visible].argsort(descending=True, stable=True)]
         chosen = ranked[activity[ranked] > activity.mean()][:count]
-        rows = {name: t.detach()[chosen] for name, t in parameters.rows.items()}
+        rows = {name: t[chosen] for name, t in parameters.rows.items()}
         deviations, axes = principal_axes(rows["log_covariances"])
         small = torch.exp(0.5 * rows["log_covariances"][:, 0]) < self.small * spacing
 

@@ -66,10 +66,10 @@ class Clustering:
                 codebooks.keep_rows(kept)
             drawn = parameters.ordered()
             resolution = objective.resolution_of(step)
-            squared_error = objective.backward(drawn, resolution)
+            squared_error, gradients = objective.differentiate(drawn, resolution)
             if resolution is objective.choosing[0]:  # as in the first step
                 error = squared_error
-            adam.step(parameters.tensors, 1.0)
+            adam.step(parameters.tensors, gradients, 1.0)
             stage.constrain(parameters.tensors)
             if step % self.curvatures_every == 0:
                 codebooks.weights = objective.curvatures(drawn, stage.generator)
@@ -81,7 +81,7 @@ class Clustering:
             stage.listener(drawn, squared_error, resolution)
         return CodebookParameters(
             parameters.means, codebooks.codewords, codebooks.indices, parameters.background, config.blending
-        ).leaves()
+        )
 
 
 class _Codebooks:
@@ -108,7 +108,7 @@ class _Codebooks:
         """Move codewords to their samples; where λ is given, the squared error that a bit is worth, by k-means."""
         settings = self._settings
         for name in CODED:
-            vectors, weights = parameters.rows[name].detach(), self.weights[name]
+            vectors, weights = parameters.rows[name], self.weights[name]
             if name not in self.codewords:
                 samples = settings.samples_per_seed
                 self.codewords[name] = seed_codewords(vectors, weights, self._num_codewords[name], generator, samples)
@@ -124,5 +124,5 @@ class _Codebooks:
     def attract(self, parameters: Parameters, strength: float) -> None:
         """Move the vectors of parameters, in place, a part of the way to their codewords."""
         for name in CODED:
-            vectors = parameters.rows[name].detach()
+            vectors = parameters.rows[name]
             vectors.copy_(torch.lerp(vectors, self.codewords[name][self.indices[name]], strength))

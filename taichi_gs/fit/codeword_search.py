@@ -36,7 +36,6 @@ class CodewordSearch:
     reach: float = 1.5
     block: int = 8
 
-    @torch.no_grad()
     def improve(
         self, stage: Stage, parameters: CodebookParameters, draw: Callable[[CodebookParameters], Parameters]
     ) -> CodebookParameters:

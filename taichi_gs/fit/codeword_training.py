@@ -58,7 +58,7 @@ def train_step(
 ) -> None:
     """Take a step down the loss of what is drawn of the parameters, every learning rate multiplied by `factor`."""
     resolution = stage.objective.full
-    squared_error = stage.objective.backward(drawn, resolution)
-    adam.step(parameters.tensors, factor)
+    squared_error, gradients = stage.objective.differentiate(drawn, resolution)
+    adam.step(parameters.tensors, parameters.gradients(gradients), factor)
     stage.constrain(parameters.tensors)
     stage.listener(drawn, squared_error, resolution)

@@ -49,7 +49,7 @@ class Initialization:
         blending: Blending,
         generator: torch.Generator,
     ) -> Parameters:
-        """Sample `count` isotropic Gaussians from `density`, in the colours of `picture` [3, H, W], as leaves.
+        """Sample `count` isotropic Gaussians from `density`, in the colours of `picture` [3, H, W].
 
         A Gaussian is as wide as the samples around it are apart, times `size`, so that details get small ones. Means
         and covariances are in pixels of `full_size`, which may be larger than the picture.
@@ -79,4 +79,4 @@ class Initialization:
             color_codes=functional.pad(codes, (0, COLOR_CHANNELS - codes.shape[1])),
             background=picture.mean(dim=(1, 2)),
             blending=blending,
-        ).leaves()
+        )

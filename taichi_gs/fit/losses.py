@@ -30,25 +30,28 @@ GOLDEN_RATIO = 0.6180339887498949
 class Loss(Protocol):
     """Compares Gaussians with a picture."""
 
-    def __call__(self, parameters: Parameters, resolution: Resolution, step: int) -> Tensor:
-        """Add the loss's gradients, times the resolution's importance, to the leaves behind the parameters.
+    def __call__(self, parameters: Parameters, resolution: Resolution, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the sum of weighted squared errors, a scalar, and the loss's gradients.
 
-        Returns the sum of weighted squared errors, a scalar without a gradient.
+        They are times the resolution's importance, by name in `Parameters.tensors`.
         """
 
 
-def l2(parameters: Parameters, resolution: Resolution, step: int) -> Tensor:
+def l2(parameters: Parameters, resolution: Resolution, step: int) -> tuple[Tensor, dict[str, Tensor]]:
     """The mean of the weighted squared errors over pixels and channels, with what blocks of pixels add to it."""
-    found = resolution.cost(parameters)
-    resolution.backward(parameters, found.gradients, resolution.importance / resolution.picture.numel())
-    return found.squared_error
+    found, factor = resolution.cost(parameters), resolution.importance / resolution.picture.numel()
+    gradients = parameters.gradients(found.gradients.times(factor), resolution.full_size, resolution.size)
+    return found.squared_error, gradients
 
 
-def l1_ssim(parameters: Parameters, resolution: Resolution, step: int) -> Tensor:
+def l1_ssim(parameters: Parameters, resolution: Resolution, step: int) -> tuple[Tensor, dict[str, Tensor]]:
     """The paper's loss; see `l1_ssim_of`."""
-    image = resolution.render(parameters)
-    torch.autograd.backward(resolution.importance * l1_ssim_of(image, resolution.picture, step))
-    return (resolution.weights * (image.detach() - resolution.picture).square()).sum()
+    leaves = parameters.leaves()
+    image = resolution.render(leaves)
+    loss = resolution.importance * l1_ssim_of(image, resolution.picture, step)
+    gradients = torch.autograd.grad(loss, list(leaves.tensors.values()))
+    squared_error = (resolution.weights * (image.detach() - resolution.picture).square()).sum()
+    return squared_error, dict(zip(leaves.tensors, gradients, strict=True))
 
 
 LOSSES: Mapping[str, Loss] = {"l2": l2, "l1-ssim": l1_ssim}

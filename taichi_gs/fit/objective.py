@@ -13,9 +13,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from taichi_gs.fit.losses import LOSSES
-from taichi_gs.fit.parameters import ROWS, Parameters
-from taichi_gs.fit.render import NO_BLOCKS, Renderer, Splats
+from taichi_gs.fit.parameters import Parameters
+from taichi_gs.fit.render import Renderer
 from taichi_gs.fit.resolution import Resolution
+from taichi_gs.fit.splats import NO_BLOCKS
 from taichi_gs.fit.tuning import Tuning
 from taichi_gs.model.levels import to_levels
 
@@ -145,19 +146,19 @@ class Objective:
         """
         return self.choosing[step % len(self.choosing)]
 
-    def backward(self, parameters: Parameters, resolution: Resolution) -> Tensor:
-        """Add the loss's gradients to the leaves behind `parameters`: once in every step of a fit.
+    def differentiate(self, parameters: Parameters, resolution: Resolution) -> tuple[Tensor, dict[str, Tensor]]:
+        """Compare what is drawn of `parameters` with the picture at a resolution: once in every step of a fit.
 
-        Returns the sum of weighted squared errors over pixels and channels, detached, whatever the loss.
+        Returns the sum of weighted squared errors over pixels and channels, whatever the loss, and the loss's gradients
+        by name in `Parameters.tensors`.
         """
-        squared_error = self._loss(parameters, resolution, self._num_steps)
         self._num_steps += 1
-        return squared_error
+        return self._loss(parameters, resolution, self._num_steps - 1)
 
     def squared_error(self, parameters: Parameters) -> Tensor:
-        """The sum of weighted squared errors of the full picture, differentiably."""
+        """The sum of weighted squared errors of the full picture."""
         splats = parameters.splats(self.size, self.full.size)
-        return self._renderer.squared_error(splats, self.full.picture, self.full.weights)
+        return self._renderer.cost(splats, self.full.picture, self.full.weights, workspace=self.full.workspace).cost
 
     def decoded_error(self, squared_error: Tensor, resolution: Resolution) -> float:
         """The squared error of `full` when it is decoded, about, from that of a resolution before rounding.
@@ -190,7 +191,7 @@ class Objective:
         if self._grain is None:
             return None
         splats = parameters.splats(self.size, self.full.size)
-        colors = splats.colors.detach().requires_grad_()
+        colors = splats.colors.clone().requires_grad_()
         image = self._renderer.render(replace(splats, colors=colors), self.full.size)
         roughness = self._grain.roughness(self.full.picture - image.detach())
         # By a Gaussian's colour, a pixel has as its derivative the part that the Gaussian has in it.
@@ -208,8 +209,7 @@ class Objective:
         if squared_error is not None and not self._is_weighted:
             error = squared_error / resolution.picture.numel()
         else:
-            with torch.no_grad():
-                error = (resolution.render(parameters) - resolution.picture).square().mean()
+            error = (resolution.render(parameters) - resolution.picture).square().mean()
         return -10.0 * math.log10(max(float(error), 1e-10))
 
     def weighted_psnr(self, pixels: NDArray[np.uint8]) -> float:
@@ -222,8 +222,7 @@ class Objective:
 
     def has_psnr(self, parameters: Parameters, min_psnr: float) -> bool:
         """Tell whether the full picture, drawn and rounded to 8 bits, has a PSNR of `min_psnr` dB; unweighted."""
-        with torch.no_grad():
-            image = self._renderer.render(parameters.splats(self.size, self.size), self.size)
+        image = self._renderer.render(parameters.splats(self.size, self.size), self.size)
         errors = (to_levels(image) - to_levels(self._picture)).square()
         most: float = 255.0**2 * 10.0 ** (-0.1 * min_psnr)
         return float(errors.mean(dtype=torch.float64)) <= most
@@ -244,29 +243,22 @@ class Objective:
             steps: [N, 2, 2], two vectors (x, y) in pixels for each Gaussian: curvatures of its mean are by multiples of
                 them. By x and y without them.
         """
-        moves = torch.zeros_like(parameters.means).requires_grad_()
-        moved = parameters.means.detach() + (moves if steps is None else (moves[:, :, None] * steps).sum(dim=1))
-        splats = replace(parameters, means=moved).splats(self.size, self.full.size)
-        inputs = [moves, parameters.log_covariances, parameters.color_codes]
-        values = self._squared_gradients(splats, inputs, generator)
-        tiny, floor = torch.finfo(torch.float32).tiny, self._settings.curvature_floor
-        return {name: value + floor * value.mean(dim=0) + tiny for name, value in zip(ROWS, values, strict=True)}
-
-    def _squared_gradients(self, splats: Splats, inputs: list[Tensor], generator: torch.Generator) -> list[Tensor]:
-        """The mean over probes of (J^T W^1/2 z)^2 by each of `inputs`, which `splats` depend on."""
-        with torch.no_grad():
-            image = self._renderer.render(splats, self.full.size)
-        root = self.full.weights.rsqrt()
+        full, num_probes = self.full, self._settings.num_probes
+        splats = parameters.splats(self.size, full.size)
+        image, root = self._renderer.render(splats, full.size), full.weights.rsqrt()
         between = image + 0.5 * root
-        totals, num_probes = [torch.zeros_like(p) for p in inputs], self._settings.num_probes
+        totals = {name: torch.zeros_like(tensor) for name, tensor in parameters.rows.items()}
         for _ in range(num_probes):
             ones = torch.randint(0, 2, image.shape, generator=generator, dtype=torch.int8).to(image)
             # Against C - W^-1/2 z / 2 the squared error has this gradient, and its kernel is the one that fits anyway.
-            error = self._renderer.squared_error(splats, between - root * ones, self.full.weights)
-            gradients = torch.autograd.grad(error, inputs, retain_graph=True)
-            for total, gradient in zip(totals, gradients, strict=True):
-                total += gradient.square() / num_probes
-        return totals
+            probe = self._renderer.cost(splats, between - root * ones, full.weights, workspace=full.workspace)
+            gradients = parameters.gradients(probe.gradients, self.size, full.size)
+            if steps is not None:
+                gradients["means"] = (steps * gradients["means"][:, None]).sum(dim=2)
+            for name, total in totals.items():
+                total += gradients[name].square() / num_probes
+        tiny, floor = torch.finfo(torch.float32).tiny, self._settings.curvature_floor
+        return {name: total + floor * total.mean(dim=0) + tiny for name, total in totals.items()}
 
 
 def _averaged(planes: Tensor, factor: int) -> Tensor:

@@ -13,8 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from taichi_gs.fit.render import SplatGradients, Splats
-from taichi_gs.fit.tensors import with_gradients
+from taichi_gs.fit.splats import SplatGradients, Splats
 from taichi_gs.model.blending import Blending
 from taichi_gs.model.channels import channels_of
 from taichi_gs.model.dequantize import amplitude_slopes, amplitudes_of, rgb_from_ycocg
@@ -84,11 +83,11 @@ class Parameters:
         return replace(self, order=area_order(self.log_covariances)) if self.blending == "alpha" else self
 
     def with_rows(self, kept: Tensor, added: Mapping[str, Tensor] | None = None) -> Parameters:
-        """Return the rows `kept` [M] and, after them, the rows `added` by name in ROWS; all are leaves."""
-        rows: dict[str, Any] = {name: t.detach()[kept] for name, t in self.rows.items()}
+        """Return the rows `kept` [M] and, after them, the rows `added` by name in ROWS."""
+        rows: dict[str, Any] = {name: t[kept] for name, t in self.rows.items()}
         if added is not None:
             rows = {name: torch.cat([t, added[name]]) for name, t in rows.items()}
-        return replace(self, **{name: t.requires_grad_() for name, t in rows.items()})
+        return replace(self, **rows)
 
     def masked(self, kept: Tensor) -> Parameters:
         """Return the Gaussians of a mask [N] bool, in the same order."""
@@ -108,24 +107,22 @@ class Parameters:
             log_covariances = torch.stack([m + math.log(scale_x * scale_y), u, v], dim=1)
         return Splats(means, log_covariances, self.colors, self.amplitudes, self.background, self.blending, self.order)
 
-    def backward(
-        self, gradients: SplatGradients, full_size: tuple[int, int], image_size: tuple[int, int], factor: float
-    ) -> None:
-        """Add `factor` times the gradients by `splats(full_size, image_size)` to the leaves behind these tensors.
+    def gradients(
+        self, by_splats: SplatGradients, full_size: tuple[int, int], image_size: tuple[int, int]
+    ) -> dict[str, Tensor]:
+        """Return gradients by these tensors, by name, from those by `splats(full_size, image_size)`.
 
         Autograd would do the same in several times the time, which is most of a step with few Gaussians.
         """
-        with torch.no_grad():
-            grad_means, (red, green, blue) = gradients.means, gradients.colors.unbind(dim=1)
-            if image_size != full_size:
-                scale_y, scale_x = image_size[0] / full_size[0], image_size[1] / full_size[1]
-                grad_means = torch.stack([grad_means[:, 0] * scale_x, grad_means[:, 1] * scale_y], dim=1)
-            by_code = gradients.amplitudes * amplitude_slopes(self.amplitudes, self.blending)
-            grad_codes = torch.stack([red + green + blue, red - blue, green - red - blue, by_code], dim=1)
-            own = (grad_means, gradients.log_covariances, grad_codes, gradients.background)
-            nothing = grad_means.new_zeros(())
-        # Given gradients, `backward` would import PyTorch's compiler.
-        torch.autograd.backward(factor * with_gradients(nothing, list(self.tensors.values()), own))
+        grad_means, log_covariances, colors, amplitudes, background = by_splats.tensors
+        red, green, blue = colors.unbind(dim=1)
+        if image_size != full_size:
+            scale_y, scale_x = image_size[0] / full_size[0], image_size[1] / full_size[1]
+            grad_means = torch.stack([grad_means[:, 0] * scale_x, grad_means[:, 1] * scale_y], dim=1)
+        by_code = amplitudes * amplitude_slopes(self.amplitudes, self.blending)
+        grad_codes = torch.stack([red + green + blue, red - blue, green - red - blue, by_code], dim=1)
+        own = (grad_means, log_covariances, grad_codes, background)
+        return dict(zip(self.tensors, own, strict=True))
 
 
 @dataclass(frozen=True)
@@ -154,37 +151,40 @@ class CodebookParameters:
         """The tensors that are trained, by name."""
         return {"means": self.means, "background": self.background, **self.codewords}
 
-    def leaves(self) -> CodebookParameters:
-        """Return copies that collect gradients."""
-        tensors = {name: t.detach().clone().requires_grad_() for name, t in self.tensors.items()}
-        codewords = {name: tensors[name] for name in CODED}
-        return replace(self, means=tensors["means"], background=tensors["background"], codewords=codewords)
-
     def with_rows(self, kept: Tensor) -> CodebookParameters:
-        """Return the Gaussians `kept` [M], with means that are leaves."""
-        indices = {name: own[kept] for name, own in self.indices.items()}
-        return replace(self, means=self.means.detach()[kept].requires_grad_(), indices=indices)
+        """Return the Gaussians `kept` [M]."""
+        return replace(self, means=self.means[kept], indices={name: own[kept] for name, own in self.indices.items()})
 
     def used_codewords(self, name: str) -> Tensor:
         """The rows [M], ascending, of the codewords of a name in CODED that some Gaussian has."""
         return torch.bincount(self.indices[name], minlength=len(self.codewords[name])).nonzero().squeeze(1)
 
     def with_codewords(self, name: str, kept: Tensor) -> CodebookParameters:
-        """Return the same Gaussians with the codewords `kept` [M] alone, ascending, as a leaf; no other is used."""
-        own = self.codewords[name].detach()[kept].requires_grad_()
+        """Return the same Gaussians with the codewords `kept` [M] alone, ascending; no other is used."""
+        own = self.codewords[name][kept]
         indices = torch.searchsorted(kept, self.indices[name])
         return replace(self, codewords=self.codewords | {name: own}, indices=self.indices | {name: indices})
 
     def expanded(self, means: Tensor | None = None, codewords: dict[str, Tensor] | None = None) -> Parameters:
-        """Return each Gaussian with values of its own, differentiably, in no order.
+        """Return each Gaussian with values of its own, in no order.
 
         The background is rounded as a file rounds it. `means` and `codewords` may stand in place of these parameters'.
         """
         vectors = {name: words[self.indices[name]] for name, words in (codewords or self.codewords).items()}
-        background = straight_through(self.background, background_levels(self.background) / 255.0)
+        background = background_levels(self.background) / 255.0
         return Parameters(
             self.means if means is None else means, **vectors, background=background, blending=self.blending
         )
+
+    def gradients(self, by_expanded: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return gradients by these tensors, by name, from those by the tensors of `expanded`.
+
+        They go straight through all rounding (the straight-through estimator, Bengio et al. 2013).
+        """
+        own = {name: torch.zeros_like(words) for name, words in self.codewords.items()}
+        for name, total in own.items():
+            total.index_add_(0, self.indices[name], by_expanded[name])
+        return {**by_expanded, **own}
 
 
 @dataclass(frozen=True)
@@ -207,25 +207,25 @@ class Bounds:
         A mean that left the picture would be rounded to its edge in the end, and all at once show a colour that nothing
         had fitted.
         """
-        means, (height, width) = tensors["means"].detach(), image_size
+        means, (height, width) = tensors["means"], image_size
         means[:, 0].clamp_(0.0, width)
         means[:, 1].clamp_(0.0, height)
-        log_covariances = tensors["log_covariances"].detach()
+        log_covariances = tensors["log_covariances"]
         log_covariances[:, 0].clamp_(self.min_log_area, self.max_log_area)
         log_covariances[:, 1:].clamp_(-self.max_anisotropy, self.max_anisotropy)
         channels = channels_of(blending)[COVARIANCE_CHANNELS:]
-        for codes, channel in zip(tensors["color_codes"].detach().unbind(dim=1), channels, strict=True):
+        for codes, channel in zip(tensors["color_codes"].unbind(dim=1), channels, strict=True):
             codes.clamp_(channel.low, channel.high)
 
 
 def area_order(log_covariances: Tensor) -> Tensor:
     """The permutation [N] that puts the Gaussians with the smallest area in front."""
-    return torch.argsort(log_covariances.detach()[:, 0], stable=True)
+    return torch.argsort(log_covariances[:, 0], stable=True)
 
 
 def background_levels(background: Tensor) -> Tensor:
     """The background [3] in levels of 0 to 255, as a file holds it."""
-    return BACKGROUND_UNIT * torch.round(255.0 / BACKGROUND_UNIT * background.detach().clamp(0.0, 1.0))
+    return BACKGROUND_UNIT * torch.round(255.0 / BACKGROUND_UNIT * background.clamp(0.0, 1.0))
 
 
 def principal_axes(log_covariances: Tensor) -> tuple[Tensor, Tensor]:
@@ -236,8 +236,3 @@ def principal_axes(log_covariances: Tensor) -> tuple[Tensor, Tensor]:
     cos, sin = angle.cos(), angle.sin()
     deviations = torch.exp(0.5 * torch.stack([m + anisotropy, m - anisotropy], dim=1))
     return deviations, torch.stack([torch.stack([cos, sin], 1), torch.stack([-sin, cos], 1)], dim=1)
-
-
-def straight_through(values: Tensor, rounded: Tensor) -> Tensor:
-    """`rounded` in value, with the gradient of `values` (the straight-through estimator, Bengio et al. 2013)."""
-    return values + (rounded - values).detach()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from taichi_gs.fit.config import FitConfig
-from taichi_gs.fit.parameters import CODED, COLORS, ROWS, CodebookParameters
+from taichi_gs.fit.parameters import CODED, COLORS, CodebookParameters
 from taichi_gs.fit.quantizers import step_code_for, step_code_for_bits, step_for_distortion
 from taichi_gs.fit.rounding import Rounding
 from taichi_gs.fit.stage import Stage
@@ -65,8 +65,7 @@ class Precision:
         """Choose how to round by λ, and more finely where that would leave some of `max_bytes` unused."""
         objective, config = stage.objective, stage.config
         drawn = parameters.expanded().ordered()
-        drawn = replace(drawn, **{name: getattr(drawn, name).detach().requires_grad_() for name in ROWS})
-        bit_weight = stage.weight_of_a_bit(objective.squared_error(drawn).detach(), len(drawn))
+        bit_weight = stage.weight_of_a_bit(objective.squared_error(drawn), len(drawn))
         rows = objective.curvatures(drawn, stage.generator)
         curvatures = {name: rows[name].sum(dim=0) for name in CODED}
         first = self._rounding(parameters, config, objective.size, _Worth(bit_weight, curvatures))
@@ -115,9 +114,7 @@ def _quantizers(
     channels, bits = channels_of(config.blending), (*config.covariance_bits, *config.color_bits)
     codes: list[int] = []
     for name in CODED:
-        for values, (bit_weight, curvature) in zip(
-            codewords[name].detach().cpu().numpy().T, worth.of(name), strict=True
-        ):
+        for values, (bit_weight, curvature) in zip(codewords[name].cpu().numpy().T, worth.of(name), strict=True):
             channel, own_bits = channels[len(codes)], bits[len(codes)]
             if own_bits is not None:
                 codes.append(step_code_for_bits(values, channel, own_bits))

@@ -12,11 +12,15 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from taichi_gs.fit import tile_tensors
-from taichi_gs.fit.tensors import raw, taichi_dtype, with_gradients
+from taichi_gs.fit.cost_at_once import cost_at_once
+from taichi_gs.fit.splats import NO_BLOCKS, Cost, SplatGradients, Splats
+from taichi_gs.fit.tensors import raw, taichi_dtype
 from taichi_gs.fit.tile_tensors import PairCapacity, TileTensors
+from taichi_gs.fit.workspace import Workspace
 from taichi_gs.kernels import tiles
 from taichi_gs.kernels.blend import NUM_GRADS, PLANES
-from taichi_gs.kernels.dispatch import blend_kernels, is_serial
+from taichi_gs.kernels.blend_gpu import make_cost
+from taichi_gs.kernels.dispatch import blend_kernels
 from taichi_gs.kernels.gradients import make_gather
 from taichi_gs.kernels.projection import make_project
 from taichi_gs.kernels.removal import make_removal
@@ -25,144 +29,76 @@ from taichi_gs.kernels.runtime import Form
 from taichi_gs.kernels.tiles import TILE
 from taichi_gs.model.blending import Blending
 
-NO_BLOCKS = (0.0, 0.0)
-"""Importances of blocks with which only the errors of single pixels count."""
-
-
-@dataclass(frozen=True)
-class Splats:
-    """N Gaussians as they are drawn; see `model/gaussians.py` for the conventions.
-
-    All tensors share one dtype, float32 or float64, and one device.
-
-    Attributes:
-        means: [N, 2], in pixels of the picture that is drawn.
-        log_covariances: [N, 3].
-        colors: [N, 3].
-        amplitudes: [N]; in (0, 0.99] if the blending is "alpha", in (0, 65536] if it is "normalized".
-        background: [3].
-        blending: "alpha" or "normalized".
-        order: [N] integers, the permutation that puts the Gaussians front to back, for "alpha" blending, best on their
-            device; None, if they are in that order, or for "normalized" blending, which knows no front.
-    """
-
-    means: Tensor
-    log_covariances: Tensor
-    colors: Tensor
-    amplitudes: Tensor
-    background: Tensor
-    blending: Blending
-    order: np.ndarray | Tensor | None = None
-
-    @property
-    def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """The five differentiable inputs, contiguous."""
-        inputs = (self.means, self.log_covariances, self.colors, self.amplitudes, self.background)
-        means, log_covariances, colors, amplitudes, background = (t.contiguous() for t in inputs)
-        return means, log_covariances, colors, amplitudes, background
-
-
-class SplatGradients(NamedTuple):
-    """Gradients by the tensors of `Splats` of these names, in their shapes."""
-
-    means: Tensor
-    log_covariances: Tensor
-    colors: Tensor
-    amplitudes: Tensor
-    background: Tensor
-
-
-class Cost(NamedTuple):
-    """What `Renderer.cost` finds.
-
-    Attributes:
-        cost: the squared error with what blocks of pixels add to it, a tensor of no dimensions.
-        squared_error: likewise.
-        gradients: of the cost.
-    """
-
-    cost: Tensor
-    squared_error: Tensor
-    gradients: SplatGradients
-
 
 @dataclass(frozen=True)
 class Renderer:
     """Draws Gaussians and compares them with a picture, by one form of the kernels.
 
-    The tensors lie where that form finds them: on the CPU, or for the GPU form on "cuda:0" and PyTorch's default
-    stream. On a GPU each method waits for the device once, to read the number of (tile, Gaussian) pairs, where a
-    `capacity` does not spare it that. Nothing else makes it wait.
+    The tensors lie where that form finds them: on the CPU, or for the GPU form by CUDA on "cuda:0" and PyTorch's
+    default stream. On a GPU each method waits for the device once, to read the number of (tile, Gaussian) pairs, where
+    a `workspace` does not spare it that. Nothing else makes it wait.
 
     Attributes:
         form: of the kernels, "cpu" or "gpu". The GPU form runs on the CPU too, slowly.
-        always_waits: whether each launch waits for the device anyway, so that a `capacity` would spare nothing.
+        always_waits: whether each launch waits for the device anyway, so that room in lists would spare nothing.
     """
 
     form: Form
     always_waits: bool = False
 
-    def render(self, splats: Splats, image_size: tuple[int, int], capacity: PairCapacity | None = None) -> Tensor:
+    def render(self, splats: Splats, image_size: tuple[int, int], workspace: Workspace | None = None) -> Tensor:
         """Blend Gaussians into a planar image [3, height, width], differentiably.
 
         Args:
             splats: the Gaussians.
             image_size: (height, width).
-            capacity: of the lists on a GPU, for Gaussians that are drawn again and again while they move.
+            workspace: for Gaussians that are drawn again and again while they move.
         """
-        scene = _Scene(splats.order, image_size, splats.blending, self.form, capacity)
+        scene = _Scene(splats.order, image_size, splats.blending, self.form, self._capacity_of(workspace))
         image: Tensor = _Render.apply(*splats.tensors, scene)  # type: ignore[no-untyped-call]
         return image
 
-    def squared_error(
-        self, splats: Splats, picture: Tensor, weights: Tensor | None = None, capacity: PairCapacity | None = None
-    ) -> Tensor:
-        """Return the sum over pixels of weight |C - picture|^2, a tensor of no dimensions, differentiably.
-
-        The gradients are computed together with the value, whether they are asked for or not.
-
-        Args:
-            splats: the Gaussians.
-            picture: [3, height, width], which gets no gradient.
-            weights: [height, width], of the pixels; 1 everywhere if None.
-            capacity: as for `render`.
-        """
-        found = self.cost(splats, picture, weights, capacity=capacity)
-        return with_gradients(found.cost, splats.tensors, found.gradients)
-
-    @torch.no_grad()
     def cost(
         self,
         splats: Splats,
         picture: Tensor,
         weights: Tensor | None = None,
         importances: tuple[float, float] = NO_BLOCKS,
-        capacity: PairCapacity | None = None,
+        workspace: Workspace | None = None,
     ) -> Cost:
-        """Return the squared error with what blocks of pixels add to it, the squared error, and the gradients.
+        """Compare Gaussians with a picture.
 
-        Each block of 4 x 4 pixels adds the sum of its weights times its squared mean error, which is weighted as well,
-        times the first of `importances`. Each block of 8 x 8 pixels adds the same times the second. Blocks are counted
-        from the picture's left upper corner, and those at its borders may be smaller. The other arguments are those of
-        `squared_error`. On the CPU no image is ever in memory.
+        The squared error is the sum over pixels of weight |C - picture|^2. The cost is that with what blocks of pixels
+        add to it. Each block of 4 x 4 pixels adds the sum of its weights times its squared mean error, which is
+        weighted as well, times the first of `importances`. Each block of 8 x 8 pixels adds the same times the second.
+        Blocks are counted from the picture's left upper corner, and those at its borders may be smaller. On the CPU no
+        image is ever in memory.
+
+        Args:
+            splats: the Gaussians.
+            picture: [3, height, width].
+            weights: [height, width], of the pixels; 1 everywhere if None.
+            importances: of the two kinds of blocks.
+            workspace: as for `render`.
         """
         picture = picture.detach().contiguous()
-        scene = _Scene(splats.order, (picture.shape[1], picture.shape[2]), splats.blending, self.form, capacity)
+        compared = (picture, _weights_of(picture, weights))
+        if self.form == "cpu":
+            return cost_at_once(splats, *compared, importances, workspace or Workspace())
+        size = (picture.shape[1], picture.shape[2])
+        scene = _Scene(splats.order, size, splats.blending, self.form, self._capacity_of(workspace))
         *rows, background = (t.detach() for t in splats.tensors)
         gaussians = _Rows(*rows)
         projected = _project(gaussians, scene)
         conics, extents, lists = projected
-        cost, squared_error, grad_pairs, grad_background = blend_kernels(
-            taichi_dtype(conics), self.form, splats.blending
-        ).cost(
-            gaussians.means, conics, extents, gaussians.colors, background, *lists[:2],
-            picture, _weights_of(picture, weights), importances,
-        )  # fmt: skip
+        cost, squared_error, grad_pairs, grad_background = make_cost(taichi_dtype(conics), splats.blending)(
+            gaussians.means, conics, extents, gaussians.colors, background, *lists[:2], *compared, importances
+        )
         gradients = _gather_gradients(gaussians, projected, grad_pairs, scene)
-        return Cost(cost, squared_error, SplatGradients(*gradients, grad_background))
+        return Cost(cost, squared_error, SplatGradients(gradients, grad_background))
 
     def removal_errors(self, splats: Splats, picture: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Return by how much `squared_error` changes when one Gaussian is removed, [N].
+        """Return by how much the squared error of `cost` changes when one Gaussian is removed, [N].
 
         The arguments are those of `squared_error`. Nothing is differentiated. The result has the dtype and the device
         of the inputs, and is the same in every run. The rounding of a decoder to 8 bits is left out.
@@ -190,7 +126,7 @@ class Renderer:
     def replacement_errors(
         self, splats: Splats, rows: Tensor, candidates: Splats, picture: Tensor, weights: Tensor | None = None
     ) -> Tensor:
-        """Return by how much `squared_error` changes when one Gaussian is replaced by a candidate, [M].
+        """Return by how much the squared error of `cost` changes when one Gaussian is replaced by a candidate, [M].
 
         Only for normalised blending. Otherwise as `removal_errors`.
 
@@ -211,13 +147,22 @@ class Renderer:
         if len(rows):
             own_rows = (gaussians.means, *projected[:2], gaussians.colors, rows.to(torch.int32))
             other_rows = (others.means, *_conics_of(others, scene), others.colors)
-            compared = (image, picture, _weights_of(picture, weights), errors)
+            compared = (image, *(_padded(t, image) for t in (picture, _weights_of(picture, weights))), errors)
             make_replacement(taichi_dtype(image))(*(raw(t) for t in (*own_rows, *other_rows, *compared)))
         return errors
+
+    def _capacity_of(self, workspace: Workspace | None) -> PairCapacity | None:
+        return None if workspace is None or self.always_waits else workspace.capacity
 
 
 def _weights_of(picture: Tensor, weights: Tensor | None) -> Tensor:
     return torch.ones_like(picture[0]) if weights is None else weights.detach().contiguous()
+
+
+def _padded(planes: Tensor, image: Tensor) -> Tensor:
+    """Planes [..., H, W], padded by zeros to the size of an image, contiguous."""
+    padding = (0, image.shape[-1] - planes.shape[-1], 0, image.shape[-2] - planes.shape[-2])
+    return (functional.pad(planes, padding) if any(padding) else planes).contiguous()
 
 
 class _Scene(NamedTuple):
@@ -257,9 +202,7 @@ def _conics_of(gaussians: _Rows, scene: _Scene) -> tuple[Tensor, Tensor]:
     means, log_covariances, _, amplitudes = gaussians
     conics, extents = means.new_empty(len(means), 4), means.new_empty(len(means), 2)
     inputs = (log_covariances, amplitudes, conics, extents)
-    make_project(taichi_dtype(means), scene.blending, serial=is_serial(len(means), scene.form))(
-        *(raw(t) for t in inputs)
-    )
+    make_project(taichi_dtype(means), scene.blending)(*(raw(t) for t in inputs))
     return conics, extents
 
 
@@ -285,16 +228,14 @@ def _list_tiles(means: Tensor, extents: Tensor, scene: _Scene) -> TileTensors:
     return TileTensors(*(torch.from_numpy(array) for array in arrays))
 
 
-def _gather_gradients(
-    gaussians: _Rows, projected: _Projected, grad_pairs: Tensor, scene: _Scene
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The gradients by the four tensors of `gaussians` from those of all pairs [P, 9]."""
+def _gather_gradients(gaussians: _Rows, projected: _Projected, grad_pairs: Tensor, scene: _Scene) -> Tensor:
+    """The gradients [N, 9] by the four tensors of `gaussians` from those of all pairs [P, 9]."""
     means, log_covariances, _, amplitudes = gaussians
     conics, _, lists = projected
     grads = means.new_empty(len(means), NUM_GRADS)
     inputs = (grad_pairs, *lists[2:], log_covariances, amplitudes, conics, grads)
-    make_gather(taichi_dtype(means), serial=is_serial(len(means), scene.form))(*(raw(t) for t in inputs))
-    return grads[:, :2], grads[:, 2:5], grads[:, 5:8], grads[:, 8]
+    make_gather(taichi_dtype(means))(*(raw(t) for t in inputs))
+    return grads
 
 
 class _Render(torch.autograd.Function):
@@ -314,9 +255,9 @@ class _Render(torch.autograd.Function):
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         gaussians = _Rows(*ctx.saved_tensors)
         image, (conics, extents, lists), scene = ctx.image, ctx.projected, ctx.scene
-        padding = (0, image.shape[2] - grad_output.shape[2], 0, image.shape[1] - grad_output.shape[1])
-        grad_image = (functional.pad(grad_output, padding) if any(padding) else grad_output).contiguous()
+        grad_image = _padded(grad_output, image)
         grad_pairs, grad_background = blend_kernels(taichi_dtype(conics), scene.form, scene.blending).backward(
             gaussians.means, conics, extents, gaussians.colors, *lists[:2], image, grad_image
         )
-        return *_gather_gradients(gaussians, ctx.projected, grad_pairs, scene), grad_background, None
+        rows = _gather_gradients(gaussians, ctx.projected, grad_pairs, scene)
+        return *SplatGradients(rows, grad_background).tensors, None

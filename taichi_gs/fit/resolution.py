@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 from taichi_gs.fit.parameters import Parameters
-from taichi_gs.fit.render import NO_BLOCKS, Cost, Renderer, SplatGradients
-from taichi_gs.fit.tile_tensors import PairCapacity
+from taichi_gs.fit.render import Renderer
+from taichi_gs.fit.splats import NO_BLOCKS, Cost
+from taichi_gs.fit.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,7 @@ class Resolution:
             each of its blocks is drawn as the one colour that this picture has right.
         importance: a factor on the loss of a step that looks at it.
         importances_of_blocks: of errors that blocks of 4 and of 8 pixels share, see `Renderer.cost`.
+        workspace: of the steps.
     """
 
     picture: Tensor
@@ -35,11 +35,7 @@ class Resolution:
     hidden_error: float = 0.0
     importance: float = 1.0
     importances_of_blocks: tuple[float, float] = NO_BLOCKS
-
-    @cached_property
-    def capacity(self) -> PairCapacity | None:
-        """Of the lists on a GPU, from step to step; None if nothing would come of it."""
-        return None if self.renderer.always_waits else PairCapacity()
+    workspace: Workspace = field(default_factory=Workspace)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -48,14 +44,9 @@ class Resolution:
 
     def render(self, parameters: Parameters) -> Tensor:
         """Draw [3, h, w], differentiably."""
-        return self.renderer.render(parameters.splats(self.full_size, self.size), self.size, self.capacity)
+        return self.renderer.render(parameters.splats(self.full_size, self.size), self.size, self.workspace)
 
     def cost(self, parameters: Parameters) -> Cost:
         """The sum of weighted squared errors over pixels and channels with what blocks add to it, and without."""
-        with torch.no_grad():
-            splats = parameters.splats(self.full_size, self.size)
-        return self.renderer.cost(splats, self.picture, self.weights, self.importances_of_blocks, self.capacity)
-
-    def backward(self, parameters: Parameters, gradients: SplatGradients, factor: float) -> None:
-        """Add gradients by what is drawn of parameters here, times a factor, to the leaves behind the parameters."""
-        parameters.backward(gradients, self.full_size, self.size, factor)
+        splats = parameters.splats(self.full_size, self.size)
+        return self.renderer.cost(splats, self.picture, self.weights, self.importances_of_blocks, self.workspace)

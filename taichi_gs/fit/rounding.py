@@ -12,7 +12,6 @@ from taichi_gs.fit.parameters import (
     CodebookParameters,
     Parameters,
     background_levels,
-    straight_through,
 )
 from taichi_gs.fit.quantizers import quantize_vectors
 from taichi_gs.format.bitstream import num_bytes_of
@@ -55,20 +54,16 @@ class Rounding:
         return subdivision_of(self.subdivision_code)
 
     def rounded(self, parameters: CodebookParameters, lattice: Lattice | None = None) -> Parameters:
-        """Return each Gaussian as a decoder will see it, with gradients straight through all rounding.
+        """Return each Gaussian as a decoder will see it.
 
         `lattice` is what positions are rounded to, by default that of the codewords as they are. Nothing but finding it
         makes the host wait for a device.
         """
         lattice = lattice or self.lattice(parameters)
         symbols = {name: self._symbols(parameters, name) for name in CODED}
-        codewords = {
-            name: straight_through(own, dequantize_vectors(symbols[name], self.quantizers[name]))
-            for name, own in parameters.codewords.items()
-        }
-        cells, offsets = lattice.nearest(parameters.means.detach())
-        means = straight_through(parameters.means, lattice.positions(cells, offsets))
-        drawn = parameters.expanded(means, codewords)
+        codewords = {name: dequantize_vectors(symbols[name], self.quantizers[name]) for name in CODED}
+        cells, offsets = lattice.nearest(parameters.means)
+        drawn = parameters.expanded(lattice.positions(cells, offsets), codewords)
         if parameters.blending == "normalized":
             return drawn
         # The order of the file, in which codewords that round to the same symbols are one.
@@ -82,7 +77,7 @@ class Rounding:
     def integers(self, parameters: CodebookParameters) -> QuantizedGaussians:
         """Return what a file holds, in its canonical order."""
         covariances, colors = coded = self._coded(parameters)
-        cells, offsets = self._lattice_of(coded, parameters).nearest(parameters.means.detach())
+        cells, offsets = self._lattice_of(coded, parameters).nearest(parameters.means)
         return QuantizedGaussians(
             image_size=self.image_size,
             background=background_levels(parameters.background).to(torch.uint8).cpu().numpy(),
@@ -104,7 +99,7 @@ class Rounding:
         return num_bytes_of(self.integers(parameters))
 
     def _symbols(self, parameters: CodebookParameters, name: str) -> Tensor:
-        symbols: Tensor = quantize_vectors(parameters.codewords[name].detach(), self.quantizers[name])
+        symbols: Tensor = quantize_vectors(parameters.codewords[name], self.quantizers[name])
         return symbols
 
     def _coded(self, parameters: CodebookParameters) -> tuple[CodedVectors, CodedVectors]:

@@ -47,7 +47,6 @@ class Stage:
     generator: torch.Generator
     listener: Listener
 
-    @torch.no_grad()
     def constrain(self, tensors: Mapping[str, Tensor]) -> None:
         """Bring the tensors of parameters, in place, back to what is allowed after a step."""
         self.bounds.clamp(tensors, self.config.blending, self.objective.size)

@@ -1,13 +1,10 @@
-"""PyTorch's tensors as arguments of Taichi's kernels, and gradients that kernels have found as PyTorch's."""
+"""PyTorch's tensors as arguments of Taichi's kernels."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from taichi_gs.kernels.dispatch import DTYPES
 
@@ -28,21 +25,3 @@ def raw(tensor: Tensor) -> Any:
     """
     tensor = tensor.detach()
     return tensor.numpy() if tensor.device.type == "cpu" else tensor
-
-
-def with_gradients(value: Tensor, tensors: Sequence[Tensor], gradients: Sequence[Tensor]) -> Tensor:
-    """Return a tensor of no dimensions with a value whose gradients by some tensors are known."""
-    known: Tensor = _KnownGradients.apply(value, gradients, *tensors)  # type: ignore[no-untyped-call]
-    return known
-
-
-class _KnownGradients(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, value: Tensor, gradients: Sequence[Tensor], *tensors: Tensor) -> Tensor:
-        ctx.save_for_backward(*gradients)
-        return value.clone()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        return None, None, *(grad_output * gradient for gradient in ctx.saved_tensors)

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from taichi_gs.fit.grain import Grain
 from taichi_gs.fit.luma import luma_of
-from taichi_gs.fit.render import NO_BLOCKS
+from taichi_gs.fit.splats import NO_BLOCKS
 
 
 class Weights(Protocol):

@@ -65,11 +65,10 @@ class Unconstrained:
         activity, since = torch.zeros(first, device=picture.device), 0
         for step in range(steps):
             drawn = parameters.ordered()
-            squared_error = objective.backward(drawn, objective.coarse)
-            if growing and parameters.means.grad is not None:
-                activity += parameters.means.grad.norm(dim=1)
+            squared_error, gradients = objective.differentiate(drawn, objective.coarse)
+            activity += gradients["means"].norm(dim=1)
             since += 1
-            adam.step(parameters.tensors, decay(step / steps, start=self.decay_start))
+            adam.step(parameters.tensors, gradients, decay(step / steps, start=self.decay_start))
             stage.constrain(parameters.tensors)
             stage.listener(drawn, squared_error, objective.coarse)
             if step + 1 in events:

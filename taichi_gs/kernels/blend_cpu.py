@@ -6,7 +6,6 @@ The loops are in `tile_forward.py` and `tile_backward.py`.
 import functools
 
 from taichi_gs.kernels.blend import NUM_GRADS, NUM_PIXELS, PLANES
-from taichi_gs.kernels.block_errors import NUM_LARGE, NUM_SMALL, make_share_blocks, make_sum_blocks
 from taichi_gs.kernels.half_tiles import NUM_HALVES, first_pixel, pixel_at
 from taichi_gs.kernels.taichi import ti
 from taichi_gs.kernels.tile_backward import make_differentiate_tile
@@ -17,7 +16,7 @@ from taichi_gs.kernels.weights import FIRST_STATES
 
 @functools.cache
 def make_kernels(dtype, blending):
-    """Return `forward`, `backward` and `cost` for `dtype`; Taichi compiles them when first called."""
+    """Return `forward` and `backward` for `dtype`; Taichi compiles them when first called."""
     forward_tiles, backward_tiles = _make_forward_tiles(dtype, blending), _make_backward_tiles(dtype, blending)
 
     def forward(means, conics, extents, colors, background, tile_offsets, tile_indices, image):
@@ -36,26 +35,7 @@ def make_kernels(dtype, blending):
         backward_tiles(*(t.numpy() for t in (*splats, tile_offsets, tile_indices, *images)))
         return grad_pairs, grad_backgrounds.sum(dim=0)
 
-    def cost(means, conics, extents, colors, background, tile_offsets, tile_indices, picture, weights, importances):
-        """Take detached tensors; return the cost, the squared error, and the cost's gradients.
-
-        The squared error is the sum of weight |C - picture|^2 over the picture's pixels. The cost adds, for every block
-        of both kinds in `block_errors.py`, its weight times the square of its mean error times the `importances` of
-        these blocks; if both are 0, it is the squared error. The gradients are grad_pairs [P, 9] and the background's
-        [3]. No picture is kept: a tile is drawn, compared and differentiated while it lies in the processor's cache.
-        """
-        has_blocks = any(importances)
-        grad_pairs = picture.new_empty(len(tile_indices), NUM_GRADS)
-        grad_backgrounds, errors = picture.new_empty(len(tile_offsets) - 1, 3), picture.new_empty(len(tile_offsets) - 1)
-        costs = errors.new_empty(len(errors)) if has_blocks else errors
-        splats = (means, conics, colors, background)
-        results = (grad_pairs, grad_backgrounds, errors, costs)
-        arrays = (t.numpy() for t in (*splats, tile_offsets, tile_indices, picture, weights, *results))
-        _make_cost_tiles(dtype, blending, has_blocks)(*arrays, *importances)
-        error = errors.sum()
-        return costs.sum() if has_blocks else error, error, grad_pairs, grad_backgrounds.sum(dim=0)
-
-    return forward, backward, cost
+    return forward, backward
 
 
 def _make_forward_tiles(dtype, blending):
@@ -159,91 +139,3 @@ def _make_backward_tiles(dtype, blending):
             )  # fmt: skip
 
     return backward_tiles
-
-
-@functools.cache
-def _make_cost_tiles(dtype, blending, has_blocks):
-    blend_tile, differentiate_tile = make_blend_tile(dtype, blending), make_differentiate_tile(dtype, blending)
-    sum_blocks, share_blocks = make_sum_blocks(dtype), make_share_blocks(dtype)
-    normalized, first_state = blending == "normalized", FIRST_STATES[blending]
-    array1 = ti.types.ndarray(dtype=dtype, ndim=1)
-    array2 = ti.types.ndarray(dtype=dtype, ndim=2)
-    array3 = ti.types.ndarray(dtype=dtype, ndim=3)
-    index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
-    pixels = ti.types.vector(NUM_PIXELS, dtype)
-    lanes = ti.types.vector(2 * HALF_WIDTH, dtype)
-    small_blocks, large_blocks = ti.types.vector(NUM_SMALL, dtype), ti.types.vector(NUM_LARGE, dtype)
-
-    @ti.kernel
-    def cost_tiles(
-        means: array2,
-        conics: array2,
-        colors: array2,
-        background: array1,
-        tile_offsets: index1,
-        tile_indices: index1,
-        picture: array3,
-        weights: array2,
-        grad_pairs: array2,
-        grad_backgrounds: array2,
-        errors: array1,
-        costs: array1,
-        small_importance: dtype,
-        large_importance: dtype,
-    ):
-        tiles_x = (picture.shape[2] + TILE - 1) // TILE
-        for tile in range(tile_offsets.shape[0] - 1):
-            left, top = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
-            first_pair, end = tile_offsets[tile], tile_offsets[tile + 1]
-            state, red, green, blue = pixels(first_state), pixels(0.0), pixels(0.0), pixels(0.0)
-            blend_tile(
-                means, conics, colors, background, tile_indices,
-                left, top, first_pair, end, state, red, green, blue,
-            )  # fmt: skip
-            # `behind` has the weights first: none where pixels only pad the picture to whole tiles.
-            picture_r, picture_g, picture_b, behind = pixels(0.0), pixels(0.0), pixels(0.0), pixels(0.0)
-            for y in range(ti.min(TILE, picture.shape[1] - top)):
-                for x in range(ti.min(TILE, picture.shape[2] - left)):
-                    j = pixel_at(y, x)
-                    picture_r[j] = picture[0, top + y, left + x]
-                    picture_g[j] = picture[1, top + y, left + x]
-                    picture_b[j] = picture[2, top + y, left + x]
-                    behind[j] = weights[top + y, left + x]
-            error, cost = lanes(0.0), lanes(0.0)
-            shared_r, shared_g, shared_b = pixels(0.0), pixels(0.0), pixels(0.0)
-            if ti.static(has_blocks):
-                small_weights, large_weights = small_blocks(0.0), large_blocks(0.0)
-                sum_blocks(behind, small_weights, large_weights)
-                for j in range(NUM_PIXELS):
-                    shared_r[j] = behind[j] * (red[j] - picture_r[j])
-                    shared_g[j] = behind[j] * (green[j] - picture_g[j])
-                    shared_b[j] = behind[j] * (blue[j] - picture_b[j])
-                share_blocks(shared_r, small_weights, large_weights, small_importance, large_importance)
-                share_blocks(shared_g, small_weights, large_weights, small_importance, large_importance)
-                share_blocks(shared_b, small_weights, large_weights, small_importance, large_importance)
-            for y in range(TILE):
-                for x in range(TILE):
-                    j = y * TILE + x
-                    error_r, error_g, error_b = red[j] - picture_r[j], green[j] - picture_g[j], blue[j] - picture_b[j]
-                    error[x] += behind[j] * (error_r * error_r + error_g * error_g + error_b * error_b)
-                    if ti.static(has_blocks):
-                        full_r, full_g, full_b = error_r + shared_r[j], error_g + shared_g[j], error_b + shared_b[j]
-                        cost[x] += behind[j] * (error_r * full_r + error_g * full_g + error_b * full_b)
-                        error_r, error_g, error_b = full_r, full_g, full_b
-                    scale = 2.0 * behind[j]
-                    if ti.static(normalized):
-                        scale *= state[j]
-                    behind[j] = scale * (error_r * red[j] + error_g * green[j] + error_b * blue[j])
-                    red[j] = scale * error_r
-                    green[j] = scale * error_g
-                    blue[j] = scale * error_b
-                    state[j] = first_state
-            errors[tile] = error.sum()
-            if ti.static(has_blocks):
-                costs[tile] = cost.sum()
-            differentiate_tile(
-                means, conics, colors, tile_indices, grad_pairs, grad_backgrounds,
-                tile, left, top, first_pair, end, state, red, green, blue, behind,
-            )  # fmt: skip
-
-    return cost_tiles

@@ -37,7 +37,7 @@ MAX_SCRATCH_BYTES = 1 << 28
 
 @functools.cache
 def make_kernels(dtype, blending):
-    """Return `forward`, `backward` and `cost` for `dtype`, with the signatures of the CPU form."""
+    """Return `forward` and `backward` for `dtype`, with the signatures of the CPU form."""
     normalized, first_state = blending == "normalized", FIRST_STATES[blending]
     forward = _make_forward(dtype, blending)
     store_shares, sum_columns = _make_store_shares(dtype), _make_sum_columns(dtype, blending)
@@ -77,8 +77,19 @@ def make_kernels(dtype, blending):
         rests = first_state if normalized else transmittances
         return grad_pairs, (rests * grads[:3]).sum(dim=(1, 2))
 
+    return forward, backward
+
+
+@functools.cache
+def make_cost(dtype, blending):
+    """The function that draws Gaussians, compares them with a picture, and differentiates.
+
+    It takes the arguments of `Renderer.cost`, detached, and returns the cost, the squared error, grad_pairs [P, 9] and
+    the background's gradient [3].
+    """
+    forward, backward = make_kernels(dtype, blending)
+
     def cost(means, conics, extents, colors, background, tile_offsets, tile_indices, picture, weights, importances):
-        """Take detached tensors; return the cost, the squared error, grad_pairs and the background's gradient."""
         import torch
         from torch.nn import functional
 
@@ -105,7 +116,7 @@ def make_kernels(dtype, blending):
         total = (errors * grad_image).sum()
         return total, squared_error, *backward(*splats, *lists, image, 2.0 * grad_image)
 
-    return forward, backward, cost
+    return cost
 
 
 @ti.func

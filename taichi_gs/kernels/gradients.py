@@ -17,16 +17,65 @@ from taichi_gs.kernels.taichi import ti
 
 
 @functools.cache
-def make_gather(dtype, *, serial):
-    """The kernel that sums the rows of `grad_pairs` [P, 9] for each Gaussian in a fixed order, and differentiates.
+def make_gather_one(dtype):
+    """The Taichi function that sums the rows of `grad_pairs` [P, 9] for one Gaussian, and differentiates.
+
+    The rows are rank_pairs[first:end], summed in this order. It returns the Gaussian's row of `grads`, see
+    `make_gather`. `conics` has four columns or more.
+    """
+    anisotropy_of = make_anisotropy(dtype)
+
+    @ti.func
+    def gather_one(
+        grad_pairs: ti.template(),
+        rank_pairs: ti.template(),
+        first,
+        end,
+        log_covariances: ti.template(),
+        amplitudes: ti.template(),
+        conics: ti.template(),
+        i,
+    ):
+        total = ti.Vector([0.0] * NUM_GRADS, dtype)
+        for k in range(first, end):
+            pair = rank_pairs[k]
+            for column in ti.static(range(NUM_GRADS)):
+                total[column] += grad_pairs[pair, column]
+        u, v, c = log_covariances[i, 1], log_covariances[i, 2], conics[i, 2]
+        part = anisotropy_of(u, v)
+        by_a, by_b, by_c = conics[i, 0] * total[2], conics[i, 1] * total[3], c * total[4]
+        by_yy = 0.5 * (by_a - by_b - by_c) / part.yy
+        by_slope = by_yy * part.less_u - c * v * total[3]
+        by_r = part.slope_slope * by_slope - part.shrink * by_yy
+        return ti.Vector(
+            [
+                total[0],
+                total[1],
+                -0.5 * (by_a + by_b + by_c),
+                (u * by_r - part.less_u * part.slope * by_yy) / part.r,
+                v * (by_r + part.slope * by_yy) / part.r - c * part.slope * total[3],
+                total[6],
+                total[7],
+                total[8],
+                LOG2E * total[5] / amplitudes[i],
+            ],
+            dtype,
+        )
+
+    return gather_one
+
+
+@functools.cache
+def make_gather(dtype):
+    """The kernel that gathers the gradients of all Gaussians from the rows of `grad_pairs` [P, 9].
 
     It writes `grads` [N, 9]: the gradients by the mean x, y, by (m, u, v), by red, green and blue, and by the
-    amplitude. See `tiles.TileLists` for the lists. `serial` keeps it in one thread.
+    amplitude. See `tiles.TileLists` for the lists.
     """
     matrix = ti.types.ndarray(dtype=dtype, ndim=2)
     vector = ti.types.ndarray(dtype=dtype, ndim=1)
     index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
-    anisotropy_of = make_anisotropy(dtype)
+    gather_one = make_gather_one(dtype)
 
     @ti.kernel
     def gather(
@@ -39,27 +88,11 @@ def make_gather(dtype, *, serial):
         conics: matrix,
         grads: matrix,
     ):
-        ti.loop_config(serialize=serial)
         for rank in range(order.shape[0]):
             i = order[rank]
-            total = ti.Vector([0.0] * NUM_GRADS, dtype)
-            for k in range(rank_offsets[rank], rank_offsets[rank + 1]):
-                pair = rank_pairs[k]
-                for column in ti.static(range(NUM_GRADS)):
-                    total[column] += grad_pairs[pair, column]
-            u, v, c = log_covariances[i, 1], log_covariances[i, 2], conics[i, 2]
-            part = anisotropy_of(u, v)
-            by_a, by_b, by_c = conics[i, 0] * total[2], conics[i, 1] * total[3], c * total[4]
-            by_yy = 0.5 * (by_a - by_b - by_c) / part.yy
-            by_slope = by_yy * part.less_u - c * v * total[3]
-            by_r = part.slope_slope * by_slope - part.shrink * by_yy
-            for column in ti.static(range(2)):
-                grads[i, column] = total[column]
-            grads[i, 2] = -0.5 * (by_a + by_b + by_c)
-            grads[i, 3] = (u * by_r - part.less_u * part.slope * by_yy) / part.r
-            grads[i, 4] = v * (by_r + part.slope * by_yy) / part.r - c * part.slope * total[3]
-            for column in ti.static(range(3)):
-                grads[i, 5 + column] = total[6 + column]
-            grads[i, 8] = LOG2E * total[5] / amplitudes[i]
+            first, end = rank_offsets[rank], rank_offsets[rank + 1]
+            found = gather_one(grad_pairs, rank_pairs, first, end, log_covariances, amplitudes, conics, i)
+            for column in ti.static(range(NUM_GRADS)):
+                grads[i, column] = found[column]
 
     return gather

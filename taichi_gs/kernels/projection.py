@@ -54,8 +54,8 @@ def make_anisotropy(dtype):
 
 
 @functools.cache
-def make_project(dtype, blending, *, serial):
-    """The kernel from log_covariances [N, 3] and amplitudes [N] to conics [N, 4] and extents [N, 2], of a Taichi dtype.
+def make_project_one(dtype, blending):
+    """The Taichi function from (m, u, v) and the amplitude to a vector: the conic's four numbers, the two extents.
 
     Conics are described in `blend.py`. For the matrix logarithm (m, u, v) of a covariance and r = hypot(u, v),
 
@@ -63,30 +63,48 @@ def make_project(dtype, blending, *, serial):
         cov^-1 = exp(-m) (cosh r I - sinh r / r [[u, v], [v, -u]]).
 
     Extents are sqrt(2 ln(amplitude / cut-off) cov_xx) and likewise for y, and negative where the Gaussian is nowhere
-    visible; the cut-off is that of the blending. `serial` keeps the kernel in one thread: few Gaussians take less time
-    than waking another.
+    visible; the cut-off is that of the blending.
     """
-    matrix = ti.types.ndarray(dtype=dtype, ndim=2)
-    vector = ti.types.ndarray(dtype=dtype, ndim=1)
     log_cutoff = math.log(CUTOFFS[blending])
     anisotropy_of = make_anisotropy(dtype)
 
+    @ti.func
+    def project_one(m, u, v, amplitude):
+        part = anisotropy_of(u, v)
+        log_amplitude = ti.log(amplitude)
+        scale = SQRT_HALF_LOG2E * ti.exp(-0.5 * m)
+        root = ti.sqrt(part.yy)
+        reach = 2.0 * (log_amplitude - log_cutoff) * ti.exp(m)
+        visible = ti.select(reach > 0.0, 1.0, -1.0)
+        return ti.Vector(
+            [
+                scale * root,
+                -scale * part.slope * v / root,
+                scale / root,
+                LOG2E * log_amplitude,
+                visible * ti.sqrt(ti.abs(reach) * part.xx + TINY),
+                visible * ti.sqrt(ti.abs(reach) * part.yy + TINY),
+            ],
+            dtype,
+        )
+
+    return project_one
+
+
+@functools.cache
+def make_project(dtype, blending):
+    """The kernel from log_covariances [N, 3] and amplitudes [N] to conics [N, 4] and extents [N, 2] of a dtype."""
+    matrix = ti.types.ndarray(dtype=dtype, ndim=2)
+    vector = ti.types.ndarray(dtype=dtype, ndim=1)
+    project_one = make_project_one(dtype, blending)
+
     @ti.kernel
     def project(log_covariances: matrix, amplitudes: vector, conics: matrix, extents: matrix):
-        ti.loop_config(serialize=serial)
         for i in range(amplitudes.shape[0]):
-            m, v = log_covariances[i, 0], log_covariances[i, 2]
-            part = anisotropy_of(log_covariances[i, 1], v)
-            log_amplitude = ti.log(amplitudes[i])
-            scale = SQRT_HALF_LOG2E * ti.exp(-0.5 * m)
-            root = ti.sqrt(part.yy)
-            conics[i, 0] = scale * root
-            conics[i, 1] = -scale * part.slope * v / root
-            conics[i, 2] = scale / root
-            conics[i, 3] = LOG2E * log_amplitude
-            reach = 2.0 * (log_amplitude - log_cutoff) * ti.exp(m)
-            visible = ti.select(reach > 0.0, 1.0, -1.0)
-            extents[i, 0] = visible * ti.sqrt(ti.abs(reach) * part.xx + TINY)
-            extents[i, 1] = visible * ti.sqrt(ti.abs(reach) * part.yy + TINY)
+            found = project_one(log_covariances[i, 0], log_covariances[i, 1], log_covariances[i, 2], amplitudes[i])
+            for column in ti.static(range(4)):
+                conics[i, column] = found[column]
+            for column in ti.static(range(2)):
+                extents[i, column] = found[4 + column]
 
     return project

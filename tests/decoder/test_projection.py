@@ -92,7 +92,7 @@ def test_the_kernel_of_the_fit_computes_the_same(blending: Blending) -> None:
     amplitudes = AMPLITUDES[blending].copy()
     amplitudes[::7] = 0.9 * CUTOFFS[blending]
     expected = np.empty((len(SHAPES), 4), np.float32), np.empty((len(SHAPES), 2), np.float32)
-    make_project(DTYPES["float32"], blending, serial=False)(SHAPES, amplitudes, *expected)
+    make_project(DTYPES["float32"], blending)(SHAPES, amplitudes, *expected)
     conics, extents = project(SHAPES, amplitudes, blending)
     visible = (extents > 0).all(axis=1)
     np.testing.assert_array_equal(visible, (expected[1] > 0).all(axis=1))

@@ -24,8 +24,8 @@ def random_tensors(seed: int, n: int = 6) -> Tensors:
     }
 
 
-def leaves_of(tensors: Tensors) -> Tensors:
-    return {name: t.clone().requires_grad_() for name, t in tensors.items()}
+def copies_of(tensors: Tensors) -> Tensors:
+    return {name: t.clone() for name, t in tensors.items()}
 
 
 def plain_adam(tensors: Tensors) -> torch.optim.Adam:
@@ -40,27 +40,20 @@ def step_plainly(adam: torch.optim.Adam, gradients: Tensors, factor: float) -> N
     adam.step()
 
 
-def step(adam: Adam, tensors: Tensors, gradients: Tensors, factor: float) -> None:
-    for name, gradient in gradients.items():
-        tensors[name].grad = gradient.clone()
-    adam.step(tensors, factor)
-
-
 def assert_equal(one: Tensor, other: Tensor) -> None:
     torch.testing.assert_close(one.detach(), other.detach(), rtol=1e-10, atol=1e-12)
 
 
 def test_it_is_adam() -> None:
-    tensors, expected = leaves_of(random_tensors(0)), random_tensors(0)
+    tensors, expected = copies_of(random_tensors(0)), random_tensors(0)
     adam, reference = Adam(tensors, RATES), plain_adam(expected)
     for number, factor in enumerate(FACTORS, start=1):
         gradients = random_tensors(number)
-        step(adam, tensors, gradients, factor)
+        adam.step(tensors, gradients, factor)
         step_plainly(reference, gradients, factor)
         for name in expected:
             assert_equal(tensors[name], expected[name])
             assert_equal(adam.momentum(name), reference.state[expected[name]]["exp_avg"])
-            assert tensors[name].grad is None
 
 
 def test_momentum_is_zero_before_the_first_step() -> None:
@@ -69,26 +62,26 @@ def test_momentum_is_zero_before_the_first_step() -> None:
 
 
 def test_what_has_no_gradient_stays() -> None:
-    tensors = leaves_of(random_tensors(0))
+    tensors = copies_of(random_tensors(0))
     adam = Adam(tensors, RATES)
-    step(adam, tensors, {"rows": random_tensors(1)["rows"]}, 1.0)
+    adam.step(tensors, {"rows": random_tensors(1)["rows"]}, 1.0)
     assert torch.equal(tensors["background"].detach(), random_tensors(0)["background"])
     assert not adam.momentum("background").any()
     # And its next step is its first one: the learning rate in every coordinate.
-    step(adam, tensors, {"background": random_tensors(1)["background"]}, 1.0)
+    adam.step(tensors, {"background": random_tensors(1)["background"]}, 1.0)
     moved = tensors["background"] - random_tensors(0)["background"]
     assert_equal(moved.abs(), torch.full((3,), 0.002, dtype=torch.float64))
 
 
 def test_values_that_are_changed_in_place_keep_their_moments() -> None:
-    tensors, expected = leaves_of(random_tensors(0)), random_tensors(0)
+    tensors, expected = copies_of(random_tensors(0)), random_tensors(0)
     adam, reference = Adam(tensors, RATES), plain_adam(expected)
     for number, factor in enumerate(FACTORS, start=1):
         if number == 4:
             for values in (tensors, expected):
                 values["rows"].detach().copy_(random_tensors(99)["rows"])
         gradients = random_tensors(number)
-        step(adam, tensors, gradients, factor)
+        adam.step(tensors, gradients, factor)
         step_plainly(reference, gradients, factor)
     for name in expected:
         assert_equal(tensors[name], expected[name])
@@ -97,7 +90,7 @@ def test_values_that_are_changed_in_place_keep_their_moments() -> None:
 def keep(adam: Adam, tensors: Tensors, kept: Sequence[int], added: Tensor) -> Tensors:
     """The tensors with the rows `kept`, and after them `added`."""
     adam.keep_rows(["rows"], torch.tensor(kept), len(added))
-    return leaves_of({**tensors, "rows": torch.cat([tensors["rows"][kept], added])})
+    return copies_of({**tensors, "rows": torch.cat([tensors["rows"][kept], added])})
 
 
 def test_kept_rows_continue_as_if_the_dropped_ones_had_never_been() -> None:
@@ -106,12 +99,12 @@ def test_kept_rows_continue_as_if_the_dropped_ones_had_never_been() -> None:
     At the usual decay rates that makes their first steps up to sqrt(10) times as long as Adam's first steps are.
     """
     kept, before = [4, 1, 5], 3
-    tensors, expected = leaves_of(random_tensors(0)), random_tensors(0)
+    tensors, expected = copies_of(random_tensors(0)), random_tensors(0)
     expected["rows"] = expected["rows"][kept]
     adam, reference = Adam(tensors, RATES), plain_adam(expected)
     for number in range(1, before + 1):
         gradients = random_tensors(number)
-        step(adam, tensors, gradients, 1.0)
+        adam.step(tensors, gradients, 1.0)
         step_plainly(reference, {**gradients, "rows": gradients["rows"][kept]}, 1.0)
 
     added = random_tensors(50, n=2)["rows"]
@@ -122,7 +115,7 @@ def test_kept_rows_continue_as_if_the_dropped_ones_had_never_been() -> None:
     values, mean, square = added.clone(), torch.zeros_like(added), torch.zeros_like(added)
     for number in range(before + 1, before + 5):
         gradients = random_tensors(number, n=5)
-        step(adam, tensors, gradients, 0.5)
+        adam.step(tensors, gradients, 0.5)
         step_plainly(reference, {**gradients, "rows": gradients["rows"][:3]}, 0.5)
         fresh = gradients["rows"][3:]
         mean, square = 0.9 * mean + 0.1 * fresh, 0.999 * square + 0.001 * fresh**2
@@ -137,7 +130,7 @@ def test_rows_can_be_dropped_before_the_first_step() -> None:
     start = random_tensors(0)
     adam = Adam(start, RATES)
     tensors = keep(adam, start, [2], start["rows"][:0])
-    step(adam, tensors, random_tensors(1, n=1), 1.0)
+    adam.step(tensors, random_tensors(1, n=1), 1.0)
     # Adam's first step is the learning rate in every coordinate.
     assert_equal((tensors["rows"] - start["rows"][2:3]).abs(), torch.full((1, 2), 0.03, dtype=torch.float64))
 
@@ -146,21 +139,21 @@ def test_rows_are_dropped_of_the_tensors_that_are_named() -> None:
     start = {name: random_tensors(seed)["rows"] for seed, name in enumerate("abc")}
     kept = torch.tensor([3, 0, 4])
     for names in (["a", "b", "c"], ["b"], []):
-        tensors = leaves_of(start)
-        alone = leaves_of({**start, **{name: start[name][kept] for name in names}})
+        tensors = copies_of(start)
+        alone = copies_of({**start, **{name: start[name][kept] for name in names}})
         adams = [Adam(one, dict.fromkeys(start, 0.1)) for one in (tensors, alone)]
         gradients = {name: random_tensors(seed)["rows"] for seed, name in enumerate("abc", start=20)}
         own = {**gradients, **{name: gradients[name][kept] for name in names}}
-        step(adams[0], tensors, gradients, 1.0)
-        step(adams[1], alone, own, 1.0)
+        adams[0].step(tensors, gradients, 1.0)
+        adams[1].step(alone, own, 1.0)
         adams[0].keep_rows(names, kept)
-        tensors = leaves_of({name: t.detach()[kept] if name in names else t.detach() for name, t in tensors.items()})
+        tensors = copies_of({name: t.detach()[kept] if name in names else t.detach() for name, t in tensors.items()})
         for _ in range(2):
             for name in start:
                 assert_equal(tensors[name], alone[name])
                 assert_equal(adams[0].momentum(name), adams[1].momentum(name))
-            step(adams[0], tensors, own, 0.5)
-            step(adams[1], alone, own, 0.5)
+            adams[0].step(tensors, own, 0.5)
+            adams[1].step(alone, own, 0.5)
 
 
 def test_positions_move_by_parts_of_the_spacing() -> None:

@@ -41,7 +41,7 @@ def gaussians(n: int, num_groups: int = 1, blending: Blending = "normalized", se
     shapes = 0.05 * torch.randn(n, 3, generator=generator) + groups[0] * torch.tensor([1.5, 0.0, 0.0])
     codes = 0.2 * torch.rand(n, 4, generator=generator) + groups[1] * torch.tensor([1.0, 0.0, 0.0, 0.0])
     tensors = (twin.means, 1.0 + shapes, codes, torch.zeros(3))
-    return Parameters(*(t.float().to(runtime.start()) for t in tensors), blending).leaves()
+    return Parameters(*(t.float().to(runtime.start()) for t in tensors), blending)
 
 
 def run(
@@ -112,9 +112,6 @@ def test_the_budget_is_reached_exactly_and_in_time(steps: int, n: int, budget: i
         indices = coded.indices[name]
         assert len(indices) == left
         assert 0 <= int(indices.min()) <= int(indices.max()) < len(coded.codewords[name]) <= 4
-    for tensor in coded.tensors.values():
-        assert tensor.is_leaf
-        assert tensor.requires_grad
 
 
 def test_the_number_falls_by_equal_factors() -> None:

@@ -20,9 +20,8 @@ from taichi_gs.fit.parameters import (
     Parameters,
     background_levels,
     principal_axes,
-    straight_through,
 )
-from taichi_gs.fit.render import SplatGradients
+from taichi_gs.fit.splats import SplatGradients
 from taichi_gs.model.blending import Blending
 
 # Gaussians with values of their own
@@ -34,7 +33,7 @@ def test_rendering_at_another_size_is_rendering_scaled_gaussians(
     image_size: tuple[int, int], blending: Blending
 ) -> None:
     full_size, order = (40, 48), np.random.default_rng(2).permutation(25)
-    parameters = in_order(random_parameters(25, full_size, blending), order)
+    parameters = in_order(random_parameters(25, full_size, blending), order).leaves()
     leaves = doubles_of(parameters)
     twin = twin_of(leaves, blending)
     generator = torch.Generator().manual_seed(4)
@@ -67,14 +66,14 @@ def test_rendering_at_another_size_is_rendering_scaled_gaussians(
 def test_gradients_go_back_as_autograd_takes_them(image_size: tuple[int, int], blending: Blending) -> None:
     full_size = (40, 48)
     parameters = random_parameters(25, full_size, blending)
-    gradients = SplatGradients(*(torch.randn_like(t) for t in parameters.splats(full_size, image_size).tensors))
-    drawn = parameters.splats(full_size, image_size).tensors
-    expected = torch.autograd.grad(drawn, list(parameters.tensors.values()), gradients)
-    for times in (1, 2):  # they are added to what is there
-        parameters.backward(gradients, full_size, image_size, 0.5)
-        for tensor, gradient in zip(parameters.tensors.values(), expected, strict=True):
-            assert tensor.grad is not None
-            torch.testing.assert_close(tensor.grad, 0.5 * times * gradient)
+    gradients = SplatGradients(torch.randn(25, 9).to(parameters.means), torch.randn(3).to(parameters.means))
+    leaves = parameters.leaves()
+    drawn = leaves.splats(full_size, image_size).tensors
+    expected = torch.autograd.grad(drawn, list(leaves.tensors.values()), gradients.tensors)
+    found = parameters.gradients(gradients.times(0.5), full_size, image_size)
+    assert list(found) == list(parameters.tensors)
+    for one, other in zip(found.values(), expected, strict=True):
+        torch.testing.assert_close(one, 0.5 * other)
 
 
 def covariances_of(log_covariances: Tensor) -> Tensor:
@@ -157,7 +156,7 @@ def test_leaves_collect_gradients_of_their_own() -> None:
     assert start.means.all(), "what they are copied from stays as it is"
 
 
-def test_rows_are_kept_and_added_as_leaves() -> None:
+def test_rows_are_kept_and_added() -> None:
     start = random_parameters(5, (20, 24))
     kept = torch.tensor([3, 0], device=start.means.device)
     added = {name: torch.full_like(t[:1], 7.0) for name, t in start.rows.items()}
@@ -166,8 +165,6 @@ def test_rows_are_kept_and_added_as_leaves() -> None:
         for name in ROWS:
             assert torch.equal(rows.rows[name][:2], start.rows[name][kept])
             assert bool((rows.rows[name][2:] == 7.0).all())
-            assert rows.rows[name].is_leaf
-            assert rows.rows[name].requires_grad
         assert rows.background is start.background
 
 
@@ -184,7 +181,7 @@ def coded_parameters(n: int = 7, background: float = 0.301) -> CodebookParameter
         indices,
         torch.full((3,), background),
         "normalized",
-    ).leaves()
+    )
 
 
 def test_each_gaussian_has_its_codeword_and_the_codeword_its_gradients() -> None:
@@ -195,14 +192,15 @@ def test_each_gaussian_has_its_codeword_and_the_codeword_its_gradients() -> None
     for name in CODED:
         for i, k in enumerate(coded.indices[name].tolist()):
             assert torch.equal(drawn.rows[name][i], coded.codewords[name][k])
-    torch.autograd.backward([t.sum() for t in drawn.tensors.values()])
+    by_drawn = {name: torch.randn_like(tensor) for name, tensor in drawn.tensors.items()}
+    gradients = coded.gradients(by_drawn)
+    assert set(gradients) == set(coded.tensors)
     for name in CODED:
-        counts = torch.bincount(coded.indices[name], minlength=len(coded.codewords[name]))
-        grad = coded.codewords[name].grad
-        assert grad is not None
-        assert torch.equal(grad, counts[:, None].expand_as(grad).float())
-    assert coded.means.grad is not None
-    assert bool((coded.means.grad == 1).all())
+        for k, found in enumerate(gradients[name]):
+            torch.testing.assert_close(found, by_drawn[name][coded.indices[name] == k].sum(dim=0))
+    # Straight through all rounding, that of the background among it.
+    for name in ("means", "background"):
+        assert torch.equal(gradients[name], by_drawn[name])
 
 
 def test_codewords_and_means_can_be_stood_in_for() -> None:
@@ -215,14 +213,11 @@ def test_codewords_and_means_can_be_stood_in_for() -> None:
 
 
 @pytest.mark.parametrize(("value", "level"), [(0.301, 85), (-0.2, 0), (1.7, 255), (0.5 / 15 + 1e-4, 17)])
-def test_a_background_is_drawn_as_a_file_rounds_it_and_trained_as_it_is(value: float, level: int) -> None:
+def test_a_background_is_drawn_as_a_file_rounds_it(value: float, level: int) -> None:
     coded = coded_parameters(background=value)
     assert background_levels(coded.background).tolist() == [level] * 3
     drawn = coded.expanded().background
-    torch.testing.assert_close(drawn.detach(), torch.full((3,), level / 255))
-    (drawn * torch.tensor([1.0, 2, 3])).sum().backward()
-    assert coded.background.grad is not None
-    assert coded.background.grad.tolist() == [1, 2, 3]
+    torch.testing.assert_close(drawn, torch.full((3,), level / 255))
 
 
 def test_coded_rows_are_kept_with_their_indices() -> None:
@@ -230,20 +225,9 @@ def test_coded_rows_are_kept_with_their_indices() -> None:
     kept = torch.tensor([5, 2, 6])
     part = coded.with_rows(kept)
     assert len(part) == 3
-    assert part.means.is_leaf
-    assert part.means.requires_grad
     for name, values in part.expanded().rows.items():
         assert torch.equal(values, coded.expanded().rows[name][kept])
     assert part.codewords is coded.codewords
-
-
-def test_straight_through() -> None:
-    values = torch.tensor([0.2, 1.7, -3.4], requires_grad=True)
-    rounded = straight_through(values, values.round())
-    assert rounded.tolist() == [0, 2, -3]
-    (rounded * torch.tensor([1.0, -2.0, 5.0])).sum().backward()
-    assert values.grad is not None
-    assert values.grad.tolist() == [1, -2, 5]
 
 
 # Bounds
@@ -254,10 +238,10 @@ def test_what_a_file_cannot_hold_is_clamped(blending: Blending) -> None:
     shapes = torch.tensor([[-9.0, 7, -7], [99, 0, 0], [1, 2, -3]])
     codes = torch.tensor([[-99.0, 99, -9, 99], [9, 9, 99, -99], [1, 1, 1, 1]])
     means = torch.tensor([[1e5, -3], [-1e5, 1e5], [23.5, 19.5]])
-    parameters = Parameters(means, shapes, codes, torch.full((3,), 9.0), blending).leaves()
+    parameters = Parameters(means, shapes, codes, torch.full((3,), 9.0), blending)
     Bounds().clamp(parameters.tensors, blending, (20, 24))
-    assert torch.equal(parameters.means.detach(), torch.tensor([[24.0, 0], [0, 20], [23.5, 19.5]]))
-    assert torch.equal(parameters.background.detach(), torch.full((3,), 9.0))
+    assert torch.equal(parameters.means, torch.tensor([[24.0, 0], [0, 20], [23.5, 19.5]]))
+    assert torch.equal(parameters.background, torch.full((3,), 9.0))
     # Within the ranges of the channels.
     amplitudes = [8.0, -8, 1] if blending == "alpha" else [2.0, -1, 1]
     expected = torch.tensor([[-1.0, 1, -1], [2, 1, 1], [1, 1, 1]])

@@ -15,8 +15,8 @@ from twins import Splats
 
 from taichi_gs.fit.device import renderer_on
 from taichi_gs.fit.render import Renderer
-from taichi_gs.fit.resolution import Resolution
-from taichi_gs.fit.tile_tensors import COUNT_EVERY, PairCapacity
+from taichi_gs.fit.tile_tensors import COUNT_EVERY
+from taichi_gs.fit.workspace import Workspace
 from taichi_gs.kernels import runtime
 from taichi_gs.kernels.runtime import Form
 from taichi_gs.model.blending import Blending
@@ -44,30 +44,29 @@ def test_the_gpu_form_reads_one_number_back(blending: Blending) -> None:
 
 
 @pytest.mark.parametrize("blending", BLENDINGS)
-def test_with_a_capacity_the_gpu_form_reads_it_once_in_a_while(blending: Blending) -> None:
+def test_with_a_workspace_the_gpu_form_reads_it_once_in_a_while(blending: Blending) -> None:
     """And has the same picture, error and gradients, bit by bit."""
     size, splats = SCENES[blending]["sizes that tiles do not divide"]
     device = runtime.start()
     order, target = torch.from_numpy(order_of(splats)).to(device), torch.full((3, *size), 0.3, device=device)
     weights = pixel_weights(size).float().to(device)
 
-    def results(leaves: Splats, capacity: PairCapacity | None, *, drawing: bool) -> list[torch.Tensor]:
+    def results(leaves: Splats, workspace: Workspace | None, *, drawing: bool) -> list[torch.Tensor]:
         if drawing:
-            image = Renderer("gpu").render(drawable(leaves, order, blending), size, capacity)
+            image = Renderer("gpu").render(drawable(leaves, order, blending), size, workspace)
             image.backward(image.detach() - target)
-        else:
-            image = Renderer("gpu").squared_error(drawable(leaves, order, blending), target, weights, capacity)
-            image.backward()
-        return [image.detach(), *(leaf.grad for leaf in leaves if leaf.grad is not None)]
+            return [image.detach(), *(leaf.grad for leaf in leaves if leaf.grad is not None)]
+        found = Renderer("gpu").cost(drawable(leaves, order, blending), target, weights, workspace=workspace)
+        return [found.cost, *found.gradients.tensors]
 
     for drawing in (False, True):
-        capacity, counted = PairCapacity(), []
+        workspace, counted = Workspace(), []
         expected = results(splats.leaves(torch.float32, device), None, drawing=drawing)
         assert len(expected) == 6
         for _ in range(2 * COUNT_EVERY):
             leaves = splats.leaves(torch.float32, device)
             with Operations() as operations:
-                found = results(leaves, capacity, drawing=drawing)
+                found = results(leaves, workspace, drawing=drawing)
             counted.append(operations.waiting)
             for one, other in zip(found, expected, strict=True):
                 assert one.isfinite().all()
@@ -75,14 +74,16 @@ def test_with_a_capacity_the_gpu_form_reads_it_once_in_a_while(blending: Blendin
         assert counted == 2 * [["_local_scalar_dense"], *([[]] * (COUNT_EVERY - 1))]
 
 
-def test_where_every_launch_waits_lists_have_no_room_to_spare() -> None:
-    forms = {arch: renderer_on(arch) for arch in get_args(runtime.Arch)}
+def test_where_every_launch_waits_pairs_are_counted_always() -> None:
     copied = Renderer("gpu", always_waits=True)
-    assert forms == {"cpu": Renderer("cpu"), "cuda": Renderer("gpu"), "vulkan": copied, "metal": copied}
-    picture = torch.zeros(3, 8, 8)
-    for renderer in forms.values():
-        capacity = Resolution(picture, picture[0], (8, 8), renderer).capacity
-        assert (capacity is None) == renderer.always_waits
+    expected = {"cpu": Renderer("cpu"), "cuda": Renderer("gpu"), "vulkan": copied, "metal": copied}
+    assert {arch: renderer_on(arch) for arch in get_args(runtime.Arch)} == expected
+    size, splats = SCENES["normalized"]["whole tiles"]
+    leaves, workspace = splats.leaves(torch.float32, runtime.start()), Workspace()
+    for _ in range(3):
+        with Operations() as operations:
+            copied.render(drawable(leaves, None, "normalized"), size, workspace)
+        assert operations.waiting == ["_local_scalar_dense"]
 
 
 @pytest.mark.parametrize("blending", BLENDINGS)
@@ -123,9 +124,8 @@ def all_hashes():
         picture = renderer.render(scene, size)
         picture.square().sum().backward()
         arrays = [picture.detach(), *(t.grad.clone() for t in leaves)]
-        error = renderer.squared_error(scene, target, weights)
-        error.backward()
-        arrays += [error.detach(), *(t.grad for t in leaves), renderer.removal_errors(scene, target, weights)]
+        found = renderer.cost(scene, target, weights)
+        arrays += [found.cost, *found.gradients, renderer.removal_errors(scene, target, weights)]
         hashes[f"{blending} {form}"] = [hashlib.sha256(t.contiguous().numpy().tobytes()).hexdigest() for t in arrays]
     return hashes
 print(json.dumps({"threads": taichi.cfg.cpu_max_num_threads, "hashes": runtime.call(all_hashes)}))
@@ -143,4 +143,4 @@ def test_any_number_of_threads_computes_the_same_bits(
         results.append(json.loads(result.stdout))
     assert [result["threads"] for result in results] == [1, 2]
     assert results[0]["hashes"] == results[1]["hashes"]
-    assert {len(set(hashes)) for hashes in results[0]["hashes"].values()} == {13}
+    assert {len(set(hashes)) for hashes in results[0]["hashes"].values()} == {10}

@@ -57,22 +57,6 @@ def test_what_training_sees_is_what_a_decoder_sees(
     assert bool(quantized.offsets.any()) == (quantized.subdivision > 0)
 
 
-def test_gradients_pass_straight_through_all_rounding() -> None:
-    stage, coded, _ = clustered(config_of(30, 6), 2)
-    rounding = Precision().choose(stage, coded, None)
-    results = []
-    for drawn in (coded.expanded(), rounding.rounded(coded)):
-        generator = torch.Generator().manual_seed(0)
-        for tensor in coded.tensors.values():
-            tensor.grad = None
-        weighted = [(t * torch.randn(t.shape, generator=generator).to(t)).sum() for t in drawn.tensors.values()]
-        torch.autograd.backward(weighted)
-        results.append({name: tensor.grad for name, tensor in coded.tensors.items()})
-    assert not torch.equal(drawn.means, coded.means)
-    for name, gradient in results[0].items():
-        torch.testing.assert_close(gradient, results[1][name])
-
-
 def test_a_lattice_can_be_used_again() -> None:
     """That of the same codewords: positions are found anew, and are the same."""
     stage, coded, _ = clustered(config_of(30, 6, blending="alpha"), 2)

@@ -23,10 +23,7 @@ def exact_projection(log_covariances: torch.Tensor, amplitudes: torch.Tensor) ->
 
 @pytest.mark.parametrize("blending", BLENDINGS)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.float64, 1e-5)])
-@pytest.mark.parametrize("serial", [False, True])
-def test_gradients_of_the_projection(
-    dtype: torch.dtype, tolerance: float, serial: bool, blending: Blending, device: str
-) -> None:
+def test_gradients_of_the_projection(dtype: torch.dtype, tolerance: float, blending: Blending, device: str) -> None:
     inputs = (SHAPES, AMPLITUDES[blending])
     grad = torch.randn(len(SHAPES), 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     exact = [torch.from_numpy(a).requires_grad_() for a in inputs]
@@ -40,7 +37,7 @@ def test_gradients_of_the_projection(
     conics = torch.from_numpy(projected(*(a.astype(str(dtype).removeprefix("torch.")) for a in inputs), blending)[0])
     ranks = torch.arange(count + 1, dtype=torch.int32, device=device)
     lists = (ranks[:-1], ranks, ranks[:-1])
-    gather = make_gather(DTYPES[str(dtype).removeprefix("torch.")], serial=serial)
+    gather = make_gather(DTYPES[str(dtype).removeprefix("torch.")])
     gather(pairs, *lists, log_covariances, amplitudes, conics.to(device), grads)
     for found, other in zip((grads[:, 2:5], grads[:, 8]), exact, strict=True):
         assert other.grad is not None
@@ -49,15 +46,14 @@ def test_gradients_of_the_projection(
         assert float((error / scale).max()) < tolerance
 
 
-@pytest.mark.parametrize("serial", [False, True])
-def test_sums_of_pairs(serial: bool, device: str) -> None:
+def test_sums_of_pairs(device: str) -> None:
     """Gaussian 2 is first and has two pairs, 0 has none, 1 has one. Conics show by their products with gradients."""
     pairs = torch.arange(27.0, device=device).reshape(3, 9)
     lists = ([2, 0, 1], [0, 2, 2, 3], [2, 0, 1])
     order, rank_offsets, rank_pairs = (torch.tensor(a, dtype=torch.int32, device=device) for a in lists)
     log_covariances, amplitudes = torch.zeros(3, 3, device=device), torch.ones(3, device=device)
     conics, grads = torch.ones(3, 4, device=device), torch.full((3, 9), np.nan, device=device)
-    gather = make_gather(ti.f32, serial=serial)
+    gather = make_gather(ti.f32)
     gather(pairs, order, rank_offsets, rank_pairs, log_covariances, amplitudes, conics, grads)
     sums = torch.stack([torch.zeros(9), torch.arange(9.0, 18), 2 * torch.arange(9.0) + 18])
     torch.testing.assert_close(grads[:, :2].cpu(), sums[:, :2])

@@ -1,0 +1,83 @@
+"""Gaussians as they are drawn, and what is found out about them beside a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from taichi_gs.model.blending import Blending
+
+NO_BLOCKS = (0.0, 0.0)
+"""Importances of blocks with which only the errors of single pixels count."""
+
+
+@dataclass(frozen=True)
+class Splats:
+    """N Gaussians as they are drawn; see `model/gaussians.py` for the conventions.
+
+    All tensors share one dtype, float32 or float64, and one device.
+
+    Attributes:
+        means: [N, 2], in pixels of the picture that is drawn.
+        log_covariances: [N, 3].
+        colors: [N, 3].
+        amplitudes: [N]; in (0, 0.99] if the blending is "alpha", in (0, 65536] if it is "normalized".
+        background: [3].
+        blending: "alpha" or "normalized".
+        order: [N] integers, the permutation that puts the Gaussians front to back, for "alpha" blending, best on their
+            device; None, if they are in that order, or for "normalized" blending, which knows no front.
+    """
+
+    means: Tensor
+    log_covariances: Tensor
+    colors: Tensor
+    amplitudes: Tensor
+    background: Tensor
+    blending: Blending
+    order: np.ndarray | Tensor | None = None
+
+    @property
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """The five differentiable inputs, contiguous."""
+        inputs = (self.means, self.log_covariances, self.colors, self.amplitudes, self.background)
+        means, log_covariances, colors, amplitudes, background = (t.contiguous() for t in inputs)
+        return means, log_covariances, colors, amplitudes, background
+
+
+class SplatGradients(NamedTuple):
+    """Gradients by the tensors of `Splats`.
+
+    Attributes:
+        rows: [N, 9], those by means, log_covariances, colors and amplitudes side by side.
+        background: [3].
+    """
+
+    rows: Tensor
+    background: Tensor
+
+    @property
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Those by each of `Splats.tensors`, in its shape."""
+        rows = self.rows
+        return rows[:, :2], rows[:, 2:5], rows[:, 5:8], rows[:, 8], self.background
+
+    def times(self, factor: float) -> SplatGradients:
+        """Return them times a factor."""
+        return SplatGradients(factor * self.rows, factor * self.background)
+
+
+class Cost(NamedTuple):
+    """What `Renderer.cost` finds.
+
+    Attributes:
+        cost: the squared error with what blocks of pixels add to it, a tensor of no dimensions.
+        squared_error: likewise.
+        gradients: of the cost.
+    """
+
+    cost: Tensor
+    squared_error: Tensor
+    gradients: SplatGradients

@@ -1,0 +1,36 @@
+"""What a step keeps for the next one, so that no memory is asked for anew."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from taichi_gs.fit.tile_tensors import PairCapacity
+
+
+class Workspace:
+    """Memory of the kernels that draw moving Gaussians again and again, at one resolution.
+
+    Fresh memory costs a fault of the processor for each of its pages, which together take longer than small kernels.
+
+    Attributes:
+        capacity: of the lists on a GPU.
+    """
+
+    def __init__(self) -> None:
+        self.capacity = PairCapacity()
+        self._memory: dict[str, NDArray[Any]] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """Return an array that nobody else has under this name; what it holds means nothing."""
+        size, memory = math.prod(shape), self._memory.get(name)
+        if memory is None or len(memory) < size or memory.dtype != np.dtype(dtype):
+            memory = self._memory[name] = np.empty(size, dtype)
+        return memory[:size].reshape(shape)
+
+    def rows(self, name: str) -> int:
+        """The numbers that the array of this name has room for; 0 if there is none yet."""
+        return len(self._memory.get(name, ()))

@@ -1,0 +1,165 @@
+"""The cost of what Gaussians look like, and its gradients, on the CPU: all of a step's kernels in one launch.
+
+Passing arrays to a kernel takes longer than small kernels do, and so does waking threads. So whatever a step needs is
+in one kernel: it projects the Gaussians, lists the tiles that they reach, draws, compares and differentiates each tile
+while it lies in the processor's cache, and sums the gradients. No picture is kept.
+"""
+
+import functools
+
+from taichi_gs.kernels.blend import NUM_GRADS, NUM_PIXELS
+from taichi_gs.kernels.block_errors import NUM_LARGE, NUM_SMALL, make_share_blocks, make_sum_blocks
+from taichi_gs.kernels.gradients import make_gather_one
+from taichi_gs.kernels.half_tiles import pixel_at
+from taichi_gs.kernels.projection import make_project_one
+from taichi_gs.kernels.taichi import ti
+from taichi_gs.kernels.tile_backward import make_differentiate_tile
+from taichi_gs.kernels.tile_forward import make_blend_tile
+from taichi_gs.kernels.tile_lists import make_count_tiles, make_enter_tiles
+from taichi_gs.kernels.tiles import HALF_WIDTH, TILE
+from taichi_gs.kernels.weights import FIRST_STATES
+
+NUM_PROJECTED = 6
+"""Numbers of a projected Gaussian: its conic and its extents."""
+
+NUM_SUMS = 5
+"""Numbers of a tile: the background's gradient, the squared error, and the cost if there are blocks."""
+
+
+@functools.cache
+def make_cost(dtype, blending, *, has_blocks):
+    """The kernel from N Gaussians, front to back, and a picture of T tiles to sums over tiles and to gradients.
+
+    The arguments are those of `Splats` and of `Renderer.cost`, and then
+
+        projected [N, NUM_PROJECTED]    is overwritten, by conics and extents
+        offsets [T + 2 + N + 1] int32   is overwritten, by `tile_offsets` in the first T + 1, and from T + 2 on by
+                                        `rank_offsets`, see `tiles.TileLists`
+        tile_indices, rank_pairs [C] int32, grad_pairs [C, 9]
+                                        are overwritten in the first P rows, as many as there are pairs
+        tile_sums [T, NUM_SUMS]         the background's gradient, the squared error, the cost
+        grads [N, 9]                    see `gradients.py`
+
+    P is offsets[-1] afterwards. If it is more than C, nothing else is right, and the kernel has to be called again with
+    more room.
+    """
+    blend_tile, differentiate_tile = make_blend_tile(dtype, blending), make_differentiate_tile(dtype, blending)
+    sum_blocks, share_blocks = make_sum_blocks(dtype), make_share_blocks(dtype)
+    project_one, gather_one = make_project_one(dtype, blending), make_gather_one(dtype)
+    count_tiles, enter_tiles = make_count_tiles(dtype), make_enter_tiles(dtype)
+    normalized, first_state = blending == "normalized", FIRST_STATES[blending]
+    array1 = ti.types.ndarray(dtype=dtype, ndim=1)
+    array2 = ti.types.ndarray(dtype=dtype, ndim=2)
+    array3 = ti.types.ndarray(dtype=dtype, ndim=3)
+    index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
+    pixels = ti.types.vector(NUM_PIXELS, dtype)
+    lanes = ti.types.vector(2 * HALF_WIDTH, dtype)
+    small_blocks, large_blocks = ti.types.vector(NUM_SMALL, dtype), ti.types.vector(NUM_LARGE, dtype)
+
+    @ti.kernel
+    def cost(
+        means: array2,
+        log_covariances: array2,
+        colors: array2,
+        amplitudes: array1,
+        background: array1,
+        picture: array3,
+        weights: array2,
+        projected: array2,
+        offsets: index1,
+        tile_indices: index1,
+        rank_pairs: index1,
+        grad_pairs: array2,
+        tile_sums: array2,
+        grads: array2,
+        small_importance: dtype,
+        large_importance: dtype,
+    ):
+        for i in range(amplitudes.shape[0]):
+            found = project_one(log_covariances[i, 0], log_covariances[i, 1], log_covariances[i, 2], amplitudes[i])
+            for column in ti.static(range(NUM_PROJECTED)):
+                projected[i, column] = found[column]
+
+        ti.loop_config(serialize=True)
+        for _ in range(1):
+            tiles_y, tiles_x = (picture.shape[1] + TILE - 1) // TILE, (picture.shape[2] + TILE - 1) // TILE
+            first_rank = tiles_y * tiles_x + 2
+            for k in range(first_rank + 1):
+                offsets[k] = 0
+            for i in range(amplitudes.shape[0]):
+                count = count_tiles(means, projected, i, tiles_x, tiles_y, offsets)
+                offsets[first_rank + i + 1] = offsets[first_rank + i] + count
+            for tile in range(tiles_y * tiles_x):
+                offsets[tile + 2] += offsets[tile + 1]
+            if offsets[first_rank + amplitudes.shape[0]] <= tile_indices.shape[0]:
+                for i in range(amplitudes.shape[0]):
+                    first = offsets[first_rank + i]
+                    enter_tiles(means, projected, i, tiles_x, tiles_y, offsets, tile_indices, rank_pairs, first)
+
+        for tile in range(tile_sums.shape[0]):
+            tiles_x = (picture.shape[2] + TILE - 1) // TILE
+            left, top = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
+            first_pair, end = offsets[tile], offsets[tile + 1]
+            if offsets[offsets.shape[0] - 1] > tile_indices.shape[0]:
+                end = first_pair
+            state, red, green, blue = pixels(first_state), pixels(0.0), pixels(0.0), pixels(0.0)
+            blend_tile(
+                means, projected, colors, background, tile_indices,
+                left, top, first_pair, end, state, red, green, blue,
+            )  # fmt: skip
+            # `behind` has the weights first: none where pixels only pad the picture to whole tiles.
+            picture_r, picture_g, picture_b, behind = pixels(0.0), pixels(0.0), pixels(0.0), pixels(0.0)
+            for y in range(ti.min(TILE, picture.shape[1] - top)):
+                for x in range(ti.min(TILE, picture.shape[2] - left)):
+                    j = pixel_at(y, x)
+                    picture_r[j] = picture[0, top + y, left + x]
+                    picture_g[j] = picture[1, top + y, left + x]
+                    picture_b[j] = picture[2, top + y, left + x]
+                    behind[j] = weights[top + y, left + x]
+            error, cost = lanes(0.0), lanes(0.0)
+            shared_r, shared_g, shared_b = pixels(0.0), pixels(0.0), pixels(0.0)
+            if ti.static(has_blocks):
+                small_weights, large_weights = small_blocks(0.0), large_blocks(0.0)
+                sum_blocks(behind, small_weights, large_weights)
+                for j in range(NUM_PIXELS):
+                    shared_r[j] = behind[j] * (red[j] - picture_r[j])
+                    shared_g[j] = behind[j] * (green[j] - picture_g[j])
+                    shared_b[j] = behind[j] * (blue[j] - picture_b[j])
+                share_blocks(shared_r, small_weights, large_weights, small_importance, large_importance)
+                share_blocks(shared_g, small_weights, large_weights, small_importance, large_importance)
+                share_blocks(shared_b, small_weights, large_weights, small_importance, large_importance)
+            for y in range(TILE):
+                for x in range(TILE):
+                    j = y * TILE + x
+                    error_r, error_g, error_b = red[j] - picture_r[j], green[j] - picture_g[j], blue[j] - picture_b[j]
+                    error[x] += behind[j] * (error_r * error_r + error_g * error_g + error_b * error_b)
+                    if ti.static(has_blocks):
+                        full_r, full_g, full_b = error_r + shared_r[j], error_g + shared_g[j], error_b + shared_b[j]
+                        cost[x] += behind[j] * (error_r * full_r + error_g * full_g + error_b * full_b)
+                        error_r, error_g, error_b = full_r, full_g, full_b
+                    scale = 2.0 * behind[j]
+                    if ti.static(normalized):
+                        scale *= state[j]
+                    behind[j] = scale * (error_r * red[j] + error_g * green[j] + error_b * blue[j])
+                    red[j] = scale * error_r
+                    green[j] = scale * error_g
+                    blue[j] = scale * error_b
+                    state[j] = first_state
+            tile_sums[tile, 3] = error.sum()
+            if ti.static(has_blocks):
+                tile_sums[tile, 4] = cost.sum()
+            differentiate_tile(
+                means, projected, colors, tile_indices, grad_pairs, tile_sums,
+                tile, left, top, first_pair, end, state, red, green, blue, behind,
+            )  # fmt: skip
+
+        for i in range(amplitudes.shape[0]):
+            first_rank = tile_sums.shape[0] + 2
+            first, end = offsets[first_rank + i], offsets[first_rank + i + 1]
+            if offsets[offsets.shape[0] - 1] > tile_indices.shape[0]:
+                end = first
+            found = gather_one(grad_pairs, rank_pairs, first, end, log_covariances, amplitudes, projected, i)
+            for column in ti.static(range(NUM_GRADS)):
+                grads[i, column] = found[column]
+
+    return cost
