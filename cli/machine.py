@@ -29,9 +29,11 @@ def worker_environments(num_jobs: int | None, device: str, *, most: int) -> list
     """Environment variables for each of `num_jobs` processes, which share cores and GPUs evenly.
 
     None chooses the number: one a GPU, or where there is none one a core. There are at most `most`, for so many files.
+    Of the GPUs that Vulkan or Metal find, Taichi takes the same one in every process.
     """
-    gpus = [] if device == "cpu" else list_gpus()
-    num_jobs = min(num_jobs or len(gpus) or count_cores(), most)
+    gpus = list_gpus() if device in ("auto", "cuda") else []
+    default = 1 if device in ("vulkan", "metal") else len(gpus) or count_cores()
+    num_jobs = min(num_jobs or default, most)
     threads = str(max(1, count_cores() // num_jobs))
     environments = [{"TI_CPU_MAX_NUM_THREADS": threads, "OMP_NUM_THREADS": threads} for _ in range(num_jobs)]
     for index, environment in enumerate(environments if gpus else []):

@@ -64,7 +64,7 @@ def encode(
             or floating point from 0 to 1. Or a `Picture`, or a picture of Pillow's; or the path, the bytes, or an open
             file, of a picture file.
         preset: a name in PRESETS.
-        device: "auto", "cpu" or "cuda".
+        device: "auto", "cpu", "cuda", "vulkan" or "metal".
         progress: called after every optimisation step, in another thread; what it raises ends the encoding.
         first_frame: whether to take the first of several frames of a picture file.
         keep_metadata: whether to keep EXIF and XMP of a picture file or of Pillow's; those of a `Picture` are kept.
@@ -117,7 +117,7 @@ def decode(
 
     Args:
         source: the path of the file, its bytes, or an open file.
-        device: "auto", "cpu" or "cuda".
+        device: "auto", "cpu", "cuda", "vulkan" or "metal".
         limits: of what the file may ask for, and of the pixels that are drawn.
         scale: draw the Gaussians at this multiple of the picture's resolution.
         size: or at the resolution (width, height), of any aspect.

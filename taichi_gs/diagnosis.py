@@ -32,6 +32,8 @@ def diagnose() -> dict[str, str]:
         "system": f"{platform.platform()}, {os.cpu_count()} cores",
         **{name: _version(name) for name in PACKAGES},
         "CUDA": _cuda(),
+        "Vulkan": _finding("Taichi", has=_taichi_finds("vulkan")),
+        "Metal": _finding("Taichi", has=_taichi_finds("metal")),
     }
     try:
         facts["device"] = runtime.start()
@@ -51,13 +53,21 @@ def _version(package: str) -> str:
 
 def _cuda() -> str:
     """Whether both that compute on a GPU find one."""
-    found = {"Taichi": runtime.call(runtime.finds_cuda)}
+    found = {"Taichi": _taichi_finds("cuda")}
     try:
         from taichi_gs.fit.device import finds_cuda
     except ImportError:
         return "PyTorch cannot be imported"
     found["PyTorch"] = finds_cuda()
-    return ", ".join(f"{name} {'finds' if has else 'does not find'} it" for name, has in found.items())
+    return ", ".join(_finding(name, has=has) for name, has in found.items())
+
+
+def _taichi_finds(arch: runtime.Arch) -> bool:
+    return runtime.call(runtime.finds, arch)
+
+
+def _finding(name: str, *, has: bool) -> str:
+    return f"{name} {'finds' if has else 'does not find'} it"
 
 
 def _cache() -> str:

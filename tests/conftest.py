@@ -45,6 +45,22 @@ def device() -> str:
     return runtime.start()
 
 
+@pytest.fixture(scope="session")
+def vulkan() -> None:
+    """Skip the tests that need a Vulkan device. Another process looks for it, because drivers start threads."""
+    program = "from taichi_gs.kernels import runtime; print(runtime.call(runtime.finds, 'vulkan'))"
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        env=checkout_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    if result.stdout != "True\n":
+        pytest.skip("there is no Vulkan device")
+
+
 @pytest.fixture
 def python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run Python in a fresh process, in an empty folder, on the package of this checkout."""

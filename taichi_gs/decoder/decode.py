@@ -127,7 +127,7 @@ class TgsFile:
         """Return the pixels, uint8: [H, W, 3], or [H, W] if they are gray; with alpha, which comes last, 4 or 2.
 
         Args:
-            device: "auto", "cpu" or "cuda".
+            device: "auto", "cpu", "cuda", "vulkan" or "metal".
             scale, size, region: see `viewport.choose_viewport`.
             grain: whether to draw grain, if the file says how strong it is.
 

@@ -74,7 +74,7 @@ def draw_layers(
         layers: the picture, and its alpha plane if it has one.
         num_channels: of each layer's red, green and blue, the first so many are drawn.
         viewport: what to draw of it.
-        device: "auto", "cpu" or "cuda".
+        device: "auto", "cpu", "cuda", "vulkan" or "metal".
         max_pairs: that all layers together may have.
 
     Returns:

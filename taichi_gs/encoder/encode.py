@@ -29,7 +29,7 @@ def encode_picture(picture: Picture, config: EncoderConfig, device: str, listene
     Args:
         picture: what to encode, of any number of pixels; alpha that is opaque everywhere is dropped.
         config: what is asked for.
-        device: "auto", "cpu" or "cuda".
+        device: "auto", "cpu", "cuda", "vulkan" or "metal".
         listener: is told of every step.
 
     Raises:

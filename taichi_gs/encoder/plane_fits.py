@@ -13,12 +13,11 @@ from taichi_gs.encoder.goal import goal_of
 from taichi_gs.encoder.presets import EncoderConfig
 from taichi_gs.encoder.rate_model import CodebookSizes
 from taichi_gs.fit.config import FitConfig
-from taichi_gs.fit.device import picture_tensor
+from taichi_gs.fit.device import picture_tensor, renderer_on
 from taichi_gs.fit.fit import fit, make_objective
 from taichi_gs.fit.objective import Objective
-from taichi_gs.fit.render import Renderer
 from taichi_gs.format.bitstream import num_bytes_of
-from taichi_gs.kernels.runtime import Arch, call, kernel_form
+from taichi_gs.kernels.runtime import Arch, call
 from taichi_gs.model.quantized import AMPLITUDE_CHANNEL, COLOR_CHANNELS, COVARIANCE_CHANNELS, QuantizedGaussians
 from taichi_gs.pictures.convert import as_byte_image
 from taichi_gs.pictures.metrics import psnr
@@ -133,5 +132,5 @@ class PlaneFits:
 
     def _fit(self, config: FitConfig, listener: StepListener) -> tuple[QuantizedGaussians, Objective]:
         chosen = self._config.hyperparameters
-        objective = make_objective(self._picture, config, Renderer(kernel_form(self._arch)), chosen)
+        objective = make_objective(self._picture, config, renderer_on(self._arch), chosen)
         return call(fit, objective, config, listener, chosen), objective

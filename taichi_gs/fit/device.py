@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from taichi_gs.errors import DeviceError
+from taichi_gs.fit.render import Renderer
 from taichi_gs.kernels import runtime
 
 
@@ -24,7 +25,8 @@ def start(device: str) -> runtime.Arch:
         DeviceError: if kernels would run on CUDA, and the installed PyTorch has none.
     """
     torch_has_cuda = finds_cuda()
-    arch = runtime.start("cpu" if device == "auto" and not torch_has_cuda else device)
+    is_open = device == "auto" and not runtime.is_running()
+    arch = runtime.start("cpu" if is_open and not torch_has_cuda else device)
     if arch == "cuda" and not torch_has_cuda:
         raise DeviceError("the installed PyTorch has no CUDA: install one that has, or choose the device cpu")
     return arch
@@ -35,6 +37,12 @@ def picture_tensor(planes: NDArray[np.float32], arch: runtime.Arch) -> Tensor:
     return torch.from_numpy(np.array(planes.transpose(2, 0, 1), order="C")).to(tensor_device(arch))
 
 
+def renderer_on(arch: runtime.Arch) -> Renderer:
+    """Return what draws such tensors by the kernels of an architecture."""
+    is_apart = arch != "cpu" and tensor_device(arch).type == "cpu"
+    return Renderer(runtime.kernel_form(arch), always_waits=is_apart)
+
+
 def tensor_device(arch: runtime.Arch) -> torch.device:
-    """Return PyTorch's device for the kernels of an architecture."""
+    """Return PyTorch's device for the kernels of an architecture: the CPU if PyTorch does not know it."""
     return torch.device("cuda:0" if arch == "cuda" else "cpu")

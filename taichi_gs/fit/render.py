@@ -34,15 +34,17 @@ from taichi_gs.model.blending import Blending
 class Renderer:
     """Draws Gaussians and compares them with a picture, by one form of the kernels.
 
-    The tensors lie where that form finds them: on the CPU, or for the GPU form on "cuda:0" and PyTorch's default
-    stream. On a GPU each method waits for the device once, to read the number of (tile, Gaussian) pairs, where a
-    `workspace` does not spare it that. Nothing else makes it wait.
+    The tensors lie where that form finds them: on the CPU, or for the GPU form by CUDA on "cuda:0" and PyTorch's
+    default stream. On a GPU each method waits for the device once, to read the number of (tile, Gaussian) pairs, where
+    a `workspace` does not spare it that. Nothing else makes it wait.
 
     Attributes:
         form: of the kernels, "cpu" or "gpu". The GPU form runs on the CPU too, slowly.
+        always_waits: whether each launch waits for the device anyway, so that room in lists would spare nothing.
     """
 
     form: Form
+    always_waits: bool = False
 
     def render(self, splats: Splats, image_size: tuple[int, int], workspace: Workspace | None = None) -> Tensor:
         """Blend Gaussians into a planar image [3, height, width], differentiably.
@@ -52,7 +54,7 @@ class Renderer:
             image_size: (height, width).
             workspace: for Gaussians that are drawn again and again while they move.
         """
-        scene = _Scene(splats.order, image_size, splats.blending, self.form, _capacity_of(workspace))
+        scene = _Scene(splats.order, image_size, splats.blending, self.form, self._capacity_of(workspace))
         image: Tensor = _Render.apply(*splats.tensors, scene)  # type: ignore[no-untyped-call]
         return image
 
@@ -84,8 +86,8 @@ class Renderer:
         if self.form == "cpu":
             return cost_at_once(splats, *compared, importances, workspace or Workspace())
         size = (picture.shape[1], picture.shape[2])
-        scene = _Scene(splats.order, size, splats.blending, self.form, _capacity_of(workspace))
-        *rows, background = splats.tensors
+        scene = _Scene(splats.order, size, splats.blending, self.form, self._capacity_of(workspace))
+        *rows, background = (t.detach() for t in splats.tensors)
         gaussians = _Rows(*rows)
         projected = _project(gaussians, scene)
         conics, extents, lists = projected
@@ -149,9 +151,8 @@ class Renderer:
             make_replacement(taichi_dtype(image))(*(raw(t) for t in (*own_rows, *other_rows, *compared)))
         return errors
 
-
-def _capacity_of(workspace: Workspace | None) -> PairCapacity | None:
-    return None if workspace is None else workspace.capacity
+    def _capacity_of(self, workspace: Workspace | None) -> PairCapacity | None:
+        return None if workspace is None or self.always_waits else workspace.capacity
 
 
 def _weights_of(picture: Tensor, weights: Tensor | None) -> Tensor:

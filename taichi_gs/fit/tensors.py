@@ -15,7 +15,9 @@ def taichi_dtype(tensor: Tensor) -> Any:
 
 
 def raw(tensor: Tensor) -> Any:
-    """What Taichi takes without a copy and out of autograd's sight: where it can be a NumPy view, cheaper to pass.
+    """What Taichi takes out of autograd's sight: where it can be a NumPy view, cheaper to pass.
+
+    There is no copy on the CPU and on CUDA. Other devices get copies for each launch, and give back what it wrote.
 
     A launch with CUDA tensors does not wait for the device, and is in line with PyTorch's operations before and after
     it: Taichi launches on the null stream of device 0's primary context, which is PyTorch's default stream

@@ -74,7 +74,7 @@ class _Worker(ABC):
     Called with a batch that has the columns `path` and `output`, it returns the columns of `Row`.
 
     Args:
-        device: "auto", "cpu" or "cuda".
+        device: "auto", "cpu", "cuda", "vulkan" or "metal".
         threads: of the processor in this process, which has not used Taichi yet; None takes all.
         skip_existing: whether outputs that are there already are left alone.
         storage: how files are read and written.

@@ -5,5 +5,5 @@ No `from __future__ import annotations` in modules with kernels: Taichi reads th
 
 from typing import Literal
 
-Device = Literal["auto", "cpu", "cuda"]
+Device = Literal["auto", "cpu", "cuda", "vulkan", "metal"]
 """Where kernels are asked to run."""

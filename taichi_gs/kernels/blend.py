@@ -1,4 +1,4 @@
-"""Blending of tiles of 16 x 16 pixels (paper eq. 4-6): what its CPU and its CUDA form have in common.
+"""Blending of tiles of 16 x 16 pixels (paper eq. 4-6): what its CPU and its GPU form have in common.
 
 A conic is the exponent of one Gaussian in base two: `conics [N, 4] = (a, b, c, l)` with
 

@@ -35,8 +35,9 @@ def make_removal(dtype, blending, form):
 
     The image is as `forward` left it, and the weights are those of the picture's pixels.
 
-    A row of `errors` takes the change of the squared error by one pair, in up to TILE parts; it must be zero before.
-    Only the pixels of the picture count, and not those that pad the image to whole tiles. `form` is "cpu" or "gpu".
+    A row of `errors` takes the change of the squared error by one pair, in up to TILE parts; on the CPU it must be zero
+    before. Only the pixels of the picture count, and not those that pad the image to whole tiles. `form` is "cpu" or
+    "gpu".
     """
     return (_make_rows_form if form == "gpu" else _make_tiles_form)(dtype, blending)
 
@@ -165,10 +166,10 @@ def _make_rows_form(dtype, blending):
         errors: array2,
     ):
         tiles_x = image.shape[2] // TILE
-        for task in range(picture.shape[1] * tiles_x):
+        for task in range(image.shape[1] * tiles_x):
             y, left = task // tiles_x, (task % tiles_x) * TILE
             tile = (y // TILE) * tiles_x + task % tiles_x
-            num_columns = ti.min(TILE, picture.shape[2] - left)
+            num_columns = ti.select(y < picture.shape[1], ti.min(TILE, picture.shape[2] - left), 0)
             # Of alpha blending only: the transmittance, and the colour that is still to come.
             transmittance, behind = lanes(1.0), color_lanes(0.0)
             for x in range(num_columns):
@@ -177,10 +178,10 @@ def _make_rows_form(dtype, blending):
             for pair in range(tile_offsets[tile], tile_offsets[tile + 1]):
                 i = tile_indices[pair]
                 dy = y + 0.5 - means[i, 1]
+                total = lanes(0.0)
                 if ti.abs(dy) <= extents[i, 1]:
                     across = conics[i, 2] * dy
                     linear, constant = conics[i, 1] * dy, conics[i, 3] - across * across
-                    total = lanes(0.0)
                     for x in range(num_columns):
                         dx = left + x + 0.5 - means[i, 0]
                         along = conics[i, 0] * dx + linear
@@ -203,6 +204,7 @@ def _make_rows_form(dtype, blending):
                             total[x] += (
                                 weights[y, left + x] * change * (change + 2.0 * (color - picture[channel, y, left + x]))
                             )
-                    errors[pair, y % TILE] = total.sum()
+                # Everywhere: where Taichi copies arrays, what a kernel only writes to comes without what was in it.
+                errors[pair, y % TILE] = total.sum()
 
     return removal

@@ -15,7 +15,7 @@ from taichi_gs.kernels import Device
 from taichi_gs.kernels.cache import open_cache, seal_cache
 from taichi_gs.kernels.thread import taichi_thread, was_forked_while_busy
 
-Arch = Literal["cpu", "cuda"]
+Arch = Literal["cpu", "cuda", "vulkan", "metal"]
 """Where kernels run."""
 
 Form = Literal["cpu", "gpu"]
@@ -23,9 +23,13 @@ Form = Literal["cpu", "gpu"]
 
 _Result = TypeVar("_Result")
 
+_NAMES = {"cuda": "CUDA", "vulkan": "Vulkan", "metal": "Metal"}
+"""Of the interfaces to GPUs, as people write them."""
+
 _FOLDER = os.path.dirname(__file__) + os.sep
 
 _arch: Arch | None = None
+_parents_arch: Arch | None = None
 
 
 def call(function: Callable[..., _Result], /, *arguments: Any, **options: Any) -> _Result:
@@ -34,7 +38,7 @@ def call(function: Callable[..., _Result], /, *arguments: Any, **options: Any) -
 
 
 def start(device: str = "auto") -> Arch:
-    """Start Taichi if it is not running yet and return its architecture, "cpu" or "cuda".
+    """Start Taichi if it is not running yet and return its architecture, the device if that is not "auto".
 
     "auto" takes CUDA where Taichi finds a device and the CPU elsewhere; once Taichi runs, "auto" means what is running.
     In a process that was forked from one in which Taichi ran, it starts anew.
@@ -42,10 +46,11 @@ def start(device: str = "auto") -> Arch:
     Raises:
         OptionError: if the name is not a device.
         DeviceError: if the device is not available or Taichi cannot start on it, or if it is not the one that this
-            process already uses, or if this process was forked while kernels were running.
+            process already uses, or if this process was forked while kernels were running, or from one that runs on
+            Vulkan or Metal.
     """
     if device not in get_args(Device):
-        raise OptionError(f"unknown device {device!r}: choose auto, cpu or cuda")
+        raise OptionError(f"unknown device {device!r}: choose auto, cpu, cuda, vulkan or metal")
     arch = call(_initialize, device) if _arch is None else _arch
     if device not in ("auto", arch):
         raise DeviceError(f"this process already runs on {arch}: use another process for {device}")
@@ -68,16 +73,17 @@ def _initialize(device: str) -> Arch:
         return _arch
     if was_forked_while_busy():
         raise DeviceError("this process was forked while kernels were running: start processes with the method spawn")
+    if _parents_arch in ("vulkan", "metal"):  # Taichi ends the program before, whose driver has lost its threads
+        raise DeviceError(f"this process was forked from one on {_parents_arch}: start processes with the method spawn")
     from taichi_gs.kernels.taichi import QUIET, ti, without_variables
 
-    has_cuda = device != "cpu" and finds_cuda()
-    if device == "cuda" and not has_cuda:
-        raise DeviceError("no CUDA device was found")
+    arch = _choose_arch(device)
     cache = open_cache()
     options: dict[str, Any] = {
         "log_level": ti.ERROR,
-        # Compiles 3-5 times faster at equal speed, and keeps the per-tile vectors of 256 as arrays.
-        "real_matrix_scalarize": False,
+        # Without it LLVM compiles 3-5 times faster at equal speed, and keeps the per-tile vectors of 256 as arrays. But
+        # Taichi cannot write SPIR-V without it.
+        "real_matrix_scalarize": arch in ("vulkan", "metal"),
         # No reassociation and no contraction, so that every x86-64 machine computes the same pixels.
         "fast_math": False,
         "offline_cache": cache is not None,
@@ -90,7 +96,7 @@ def _initialize(device: str) -> Arch:
     try:
         # ti.init prints the architecture whatever the log level.
         with contextlib.redirect_stdout(io.StringIO()), without_variables(others):
-            ti.init(arch=ti.cuda if has_cuda else ti.cpu, **options)
+            ti.init(arch=getattr(ti, arch), enable_fallback=False, **options)
     except RuntimeError as error:  # for want of address space, say
         raise DeviceError(f"Taichi cannot start: {' '.join(str(error).split()) or 'it does not say why'}") from error
     _keep_program(ti)
@@ -98,8 +104,17 @@ def _initialize(device: str) -> Arch:
     _remember_sources()
     if cache is not None:
         atexit.register(_finish, ti, cache, os.getpid())
-    arch: Arch = "cuda" if has_cuda else "cpu"
     _arch = arch
+    return arch
+
+
+def _choose_arch(device: str) -> Arch:
+    """The architecture for a device that Taichi finds."""
+    if device == "auto":
+        return "cuda" if finds("cuda") else "cpu"
+    arch: Arch = device  # type: ignore[assignment]
+    if not finds(arch):
+        raise DeviceError(f"no {_NAMES[arch]} device was found")
     return arch
 
 
@@ -139,11 +154,11 @@ def _remember_sources() -> None:
     kernel_impl.getsourcelines = functools.cache(kernel_impl.getsourcelines)
 
 
-def finds_cuda() -> bool:
-    """Tell whether Taichi finds CUDA, which it does in the thread that all kernels run in."""
+def finds(arch: Arch) -> bool:
+    """Tell whether Taichi finds a device of an architecture, which it does in the thread that all kernels run in."""
     from taichi_gs.kernels.taichi import ti
 
-    return bool(ti.lang.misc.is_arch_supported(ti.cuda))
+    return bool(ti.lang.misc.is_arch_supported(getattr(ti, arch)))
 
 
 def _finish(ti: Any, cache: Path, process: int) -> None:
@@ -156,9 +171,9 @@ def _finish(ti: Any, cache: Path, process: int) -> None:
 
 def _forget_in_child() -> None:
     """Let a process that was forked start Taichi anew: the threads of the program that it inherited are gone."""
-    global _arch
+    global _arch, _parents_arch
     if _arch is not None:
-        _arch = None
+        _arch, _parents_arch = None, _arch
         from taichi_gs.kernels.taichi import ti
 
         ti.lang.impl.get_runtime()._prog = None

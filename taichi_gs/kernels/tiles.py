@@ -44,7 +44,7 @@ def list_tiles(
 
     `order [N]` is the permutation that puts them front to back; without one they are in that order already. NumPy and
     not Taichi: a sort in NumPy is as fast as a serial kernel at the usual sizes, and a decoder saves that kernel's
-    compile time at every start. `fit/tile_tensors.py` is for CUDA.
+    compile time at every start. `fit/tile_tensors.py` is for GPUs.
     """
     columns = num_tiles(image_size)[1]
     ranked: NDArray[np.int32] = np.arange(len(means), dtype=np.int32)

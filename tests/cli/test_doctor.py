@@ -24,6 +24,8 @@ def test_what_it_says() -> None:
     assert facts["taichi_gs"] == taichi_gs.__version__
     assert facts["numpy"] == np.__version__
     assert facts["device"] in ("cpu", "cuda")
+    for name in ("Vulkan", "Metal"):
+        assert facts[name] in ("Taichi finds it", "Taichi does not find it")
     assert facts["self-test"].startswith("passed")
     assert ".png" in facts["reads"].split()
     lines = CliRunner().invoke(tgs, ["doctor"]).stdout.splitlines()

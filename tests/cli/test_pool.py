@@ -171,6 +171,8 @@ def is_running(process_id: int) -> bool:
         (8, ["x", "y"], None, "auto", 9, [("4", "x"), ("4", "y")]),
         (8, ["x", "y"], 4, "cuda", 9, [("2", "x"), ("2", "y"), ("2", "x"), ("2", "y")]),
         (2, ["x"], None, "cpu", 9, [("1", None)] * 2),
+        (4, ["x", "y"], None, "vulkan", 9, [("4", None)]),
+        (4, [], 2, "metal", 9, [("2", None)] * 2),
     ],
 )
 def test_cores_and_gpus_are_shared(

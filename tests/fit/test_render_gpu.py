@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -13,6 +13,7 @@ from operations import Operations
 from render_scenes import BLENDINGS, SCENES, drawable, gradients, order_of, pixel_weights
 from twins import Splats
 
+from taichi_gs.fit.device import renderer_on
 from taichi_gs.fit.render import Renderer
 from taichi_gs.fit.tile_tensors import COUNT_EVERY
 from taichi_gs.fit.workspace import Workspace
@@ -73,6 +74,18 @@ def test_with_a_workspace_the_gpu_form_reads_it_once_in_a_while(blending: Blendi
         assert counted == 2 * [["_local_scalar_dense"], *([[]] * (COUNT_EVERY - 1))]
 
 
+def test_where_every_launch_waits_pairs_are_counted_always() -> None:
+    copied = Renderer("gpu", always_waits=True)
+    expected = {"cpu": Renderer("cpu"), "cuda": Renderer("gpu"), "vulkan": copied, "metal": copied}
+    assert {arch: renderer_on(arch) for arch in get_args(runtime.Arch)} == expected
+    size, splats = SCENES["normalized"]["whole tiles"]
+    leaves, workspace = splats.leaves(torch.float32, runtime.start()), Workspace()
+    for _ in range(3):
+        with Operations() as operations:
+            copied.render(drawable(leaves, None, "normalized"), size, workspace)
+        assert operations.waiting == ["_local_scalar_dense"]
+
+
 @pytest.mark.parametrize("blending", BLENDINGS)
 def test_pixels_and_gradients_are_the_same_in_every_run(form: Form, blending: Blending) -> None:
     size, splats = SCENES[blending]["600 in one tile"]
@@ -96,7 +109,9 @@ runtime.start("cpu")
 import taichi, torch
 from render_scenes import drawable, pixel_weights
 from twins import random_splats
+from taichi_gs.fit.device import renderer_on
 from taichi_gs.fit.render import Renderer
+from taichi_gs.fit.resolution import Resolution
 size = (83, 121)
 splats = random_splats(300, size)
 order = torch.arange(300).numpy()

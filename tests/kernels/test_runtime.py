@@ -19,23 +19,24 @@ PACKAGE = Path(runtime.__file__).parents[1]
 def test_starting_again_returns_the_same(device: str) -> None:
     assert device in ("cpu", "cuda")
     assert runtime.start() == runtime.start("auto") == runtime.start(device) == device
-    other = "cpu" if device == "cuda" else "cuda"
-    with pytest.raises(DeviceError, match=f"already runs on {device}: use another process for {other}"):
-        runtime.start(other)
+    for other in {"cpu", "cuda", "vulkan", "metal"} - {device}:
+        with pytest.raises(DeviceError, match=f"already runs on {device}: use another process for {other}"):
+            runtime.start(other)
 
 
-@pytest.mark.parametrize("name", ["gpu", "", "CPU", "cuda:1"])
+@pytest.mark.parametrize("name", ["gpu", "", "CPU", "cuda:1", "opengl"])
 def test_unknown_devices(name: str) -> None:
-    with pytest.raises(OptionError, match=r"unknown device .*: choose auto, cpu or cuda"):
+    with pytest.raises(OptionError, match=r"unknown device .*: choose auto, cpu, cuda, vulkan or metal"):
         runtime.start(name)
     assert issubclass(OptionError, TgsError)
 
 
-def test_cuda_that_is_missing(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+@pytest.mark.parametrize(("other", "name"), [("cuda", "CUDA"), ("vulkan", "Vulkan"), ("metal", "Metal")])
+def test_devices_that_are_missing(monkeypatch: pytest.MonkeyPatch, device: str, other: str, name: str) -> None:
     monkeypatch.setattr(runtime, "_arch", None)
-    monkeypatch.setattr(runtime, "finds_cuda", lambda: False)
-    with pytest.raises(DeviceError, match="no CUDA device was found"):
-        runtime.start("cuda")
+    monkeypatch.setattr(runtime, "finds", lambda arch: False)
+    with pytest.raises(DeviceError, match=f"^no {name} device was found$"):
+        runtime.start(other)
     # The failure left nothing behind.
     assert runtime._arch is None
     monkeypatch.undo()
