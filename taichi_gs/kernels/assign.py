@@ -2,6 +2,7 @@
 
 import functools
 
+from taichi_gs.kernels.sharing import NUM_SLOTS, first_of_slot
 from taichi_gs.kernels.taichi import ti
 
 LANES = 16
@@ -26,28 +27,32 @@ def make_assign(dtype, num_channels, form):
     @ti.kernel
     def assign(vectors: array2, weights: array2, codewords: array2, prices: array1, indices: index1, costs: array1):
         num_samples = vectors.shape[0]
-        for task in range((num_samples + num_lanes - 1) // num_lanes):
-            first = task * num_lanes
-            count = ti.min(num_lanes, num_samples - first)
-            x, w = channel_lanes(0.0), channel_lanes(0.0)
-            for lane in range(count):
-                for channel in ti.static(range(num_channels)):
-                    x[channel * num_lanes + lane] = vectors[first + lane, channel]
-                    w[channel * num_lanes + lane] = weights[first + lane, channel]
-            best, lowest = index_lanes(0), lanes(ti.math.inf)
-            for k in range(codewords.shape[0]):
-                price = prices[k]
-                codeword = ti.Vector([codewords[k, channel] for channel in ti.static(range(num_channels))], dtype)
-                for lane in range(num_lanes):
-                    cost = price
+        for slot in range(NUM_SLOTS):
+            for task in range(
+                first_of_slot(slot, (num_samples + num_lanes - 1) // num_lanes),
+                first_of_slot(slot + 1, (num_samples + num_lanes - 1) // num_lanes),
+            ):
+                first = task * num_lanes
+                count = ti.min(num_lanes, num_samples - first)
+                x, w = channel_lanes(0.0), channel_lanes(0.0)
+                for lane in range(count):
                     for channel in ti.static(range(num_channels)):
-                        difference = x[channel * num_lanes + lane] - codeword[channel]
-                        cost += w[channel * num_lanes + lane] * difference * difference
-                    is_lower = cost < lowest[lane]
-                    lowest[lane] = ti.select(is_lower, cost, lowest[lane])
-                    best[lane] = ti.select(is_lower, k, best[lane])
-            for lane in range(count):
-                indices[first + lane] = best[lane]
-                costs[first + lane] = lowest[lane]
+                        x[channel * num_lanes + lane] = vectors[first + lane, channel]
+                        w[channel * num_lanes + lane] = weights[first + lane, channel]
+                best, lowest = index_lanes(0), lanes(ti.math.inf)
+                for k in range(codewords.shape[0]):
+                    price = prices[k]
+                    codeword = ti.Vector([codewords[k, channel] for channel in ti.static(range(num_channels))], dtype)
+                    for lane in range(num_lanes):
+                        cost = price
+                        for channel in ti.static(range(num_channels)):
+                            difference = x[channel * num_lanes + lane] - codeword[channel]
+                            cost += w[channel * num_lanes + lane] * difference * difference
+                        is_lower = cost < lowest[lane]
+                        lowest[lane] = ti.select(is_lower, cost, lowest[lane])
+                        best[lane] = ti.select(is_lower, k, best[lane])
+                for lane in range(count):
+                    indices[first + lane] = best[lane]
+                    costs[first + lane] = lowest[lane]
 
     return assign

@@ -7,6 +7,7 @@ import functools
 
 from taichi_gs.kernels.blend import NUM_GRADS, NUM_PIXELS, PLANES
 from taichi_gs.kernels.half_tiles import NUM_HALVES, first_pixel, pixel_at
+from taichi_gs.kernels.sharing import NUM_SLOTS, first_of_slot
 from taichi_gs.kernels.taichi import ti
 from taichi_gs.kernels.tile_backward import make_differentiate_tile
 from taichi_gs.kernels.tile_forward import make_blend_tile
@@ -60,23 +61,26 @@ def _make_forward_tiles(dtype, blending):
     ):
         tiles_x = width // TILE
         plane = image.shape[0] // num_planes
-        for tile in range(tile_offsets.shape[0] - 1):
-            left, top = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
-            first_pair, end = tile_offsets[tile], tile_offsets[tile + 1]
-            state, red, green, blue = pixels(first_state), pixels(0.0), pixels(0.0), pixels(0.0)
-            blend_tile(
-                means, conics, colors, background, tile_indices,
-                left, top, first_pair, end, state, red, green, blue,
-            )  # fmt: skip
-            for y in range(TILE):
-                first = (top + y) * width + left
-                for x in range(TILE):
-                    j = pixel_at(y, x)
-                    image[first + x] = red[j]
-                    image[first + plane + x] = green[j]
-                    image[first + 2 * plane + x] = blue[j]
-                    if ti.static(normalized):
-                        image[first + 3 * plane + x] = state[j]
+        for slot in range(NUM_SLOTS):
+            for tile in range(
+                first_of_slot(slot, tile_offsets.shape[0] - 1), first_of_slot(slot + 1, tile_offsets.shape[0] - 1)
+            ):
+                left, top = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
+                first_pair, end = tile_offsets[tile], tile_offsets[tile + 1]
+                state, red, green, blue = pixels(first_state), pixels(0.0), pixels(0.0), pixels(0.0)
+                blend_tile(
+                    means, conics, colors, background, tile_indices,
+                    left, top, first_pair, end, state, red, green, blue,
+                )  # fmt: skip
+                for y in range(TILE):
+                    first = (top + y) * width + left
+                    for x in range(TILE):
+                        j = pixel_at(y, x)
+                        image[first + x] = red[j]
+                        image[first + plane + x] = green[j]
+                        image[first + 2 * plane + x] = blue[j]
+                        if ti.static(normalized):
+                            image[first + 3 * plane + x] = state[j]
 
     return forward_tiles
 
@@ -103,39 +107,42 @@ def _make_backward_tiles(dtype, blending):
         grad_backgrounds: array2,
     ):
         tiles_x = image.shape[2] // TILE
-        for tile in range(tile_offsets.shape[0] - 1):
-            left, top = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
-            first_pair, end = tile_offsets[tile], tile_offsets[tile + 1]
-            rest = pixels(first_state)
-            # Row by row first, and then to their halves: in one loop, and one loop for all, they would be scalars.
-            red, green, blue, behind = pixels(0.0), pixels(0.0), pixels(0.0), pixels(0.0)
-            row_r, row_g, row_b, row_behind = lanes(0.0), lanes(0.0), lanes(0.0), lanes(0.0)
-            for y in range(TILE):
-                for x in range(TILE):
-                    scale = ti.cast(1.0, dtype)
-                    if ti.static(normalized):
-                        scale = image[3, top + y, left + x]
-                    row_r[x] = grad_image[0, top + y, left + x] * scale
-                    row_g[x] = grad_image[1, top + y, left + x] * scale
-                    row_b[x] = grad_image[2, top + y, left + x] * scale
-                    row_behind[x] = (
-                        row_r[x] * image[0, top + y, left + x]
-                        + row_g[x] * image[1, top + y, left + x]
-                        + row_b[x] * image[2, top + y, left + x]
-                    )
-                for half in range(NUM_HALVES):
-                    first = first_pixel(half, y)
-                    for k in range(HALF_WIDTH):
-                        red[first + k] = row_r[half * HALF_WIDTH + k]
-                    for k in range(HALF_WIDTH):
-                        green[first + k] = row_g[half * HALF_WIDTH + k]
-                    for k in range(HALF_WIDTH):
-                        blue[first + k] = row_b[half * HALF_WIDTH + k]
-                    for k in range(HALF_WIDTH):
-                        behind[first + k] = row_behind[half * HALF_WIDTH + k]
-            differentiate_tile(
-                means, conics, colors, tile_indices, grad_pairs, grad_backgrounds,
-                tile, left, top, first_pair, end, rest, red, green, blue, behind,
-            )  # fmt: skip
+        for slot in range(NUM_SLOTS):
+            for tile in range(
+                first_of_slot(slot, tile_offsets.shape[0] - 1), first_of_slot(slot + 1, tile_offsets.shape[0] - 1)
+            ):
+                left, top = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
+                first_pair, end = tile_offsets[tile], tile_offsets[tile + 1]
+                rest = pixels(first_state)
+                # Row by row first, and then to their halves: in one loop, and one loop for all, they would be scalars.
+                red, green, blue, behind = pixels(0.0), pixels(0.0), pixels(0.0), pixels(0.0)
+                row_r, row_g, row_b, row_behind = lanes(0.0), lanes(0.0), lanes(0.0), lanes(0.0)
+                for y in range(TILE):
+                    for x in range(TILE):
+                        scale = ti.cast(1.0, dtype)
+                        if ti.static(normalized):
+                            scale = image[3, top + y, left + x]
+                        row_r[x] = grad_image[0, top + y, left + x] * scale
+                        row_g[x] = grad_image[1, top + y, left + x] * scale
+                        row_b[x] = grad_image[2, top + y, left + x] * scale
+                        row_behind[x] = (
+                            row_r[x] * image[0, top + y, left + x]
+                            + row_g[x] * image[1, top + y, left + x]
+                            + row_b[x] * image[2, top + y, left + x]
+                        )
+                    for half in range(NUM_HALVES):
+                        first = first_pixel(half, y)
+                        for k in range(HALF_WIDTH):
+                            red[first + k] = row_r[half * HALF_WIDTH + k]
+                        for k in range(HALF_WIDTH):
+                            green[first + k] = row_g[half * HALF_WIDTH + k]
+                        for k in range(HALF_WIDTH):
+                            blue[first + k] = row_b[half * HALF_WIDTH + k]
+                        for k in range(HALF_WIDTH):
+                            behind[first + k] = row_behind[half * HALF_WIDTH + k]
+                differentiate_tile(
+                    means, conics, colors, tile_indices, grad_pairs, grad_backgrounds,
+                    tile, left, top, first_pair, end, rest, red, green, blue, behind,
+                )  # fmt: skip
 
     return backward_tiles

@@ -12,6 +12,7 @@ from taichi_gs.kernels.block_errors import NUM_LARGE, NUM_SMALL, make_share_bloc
 from taichi_gs.kernels.gradients import make_gather_one
 from taichi_gs.kernels.half_tiles import pixel_at
 from taichi_gs.kernels.projection import make_project_one
+from taichi_gs.kernels.sharing import NUM_SLOTS, first_of_slot
 from taichi_gs.kernels.taichi import ti
 from taichi_gs.kernels.tile_backward import make_differentiate_tile
 from taichi_gs.kernels.tile_drawing import make_draw_tile
@@ -98,63 +99,68 @@ def make_cost(dtype, blending, *, has_blocks):
                     first = offsets[first_rank + i]
                     enter_tiles(means, projected, i, tiles_x, tiles_y, offsets, tile_indices, rank_pairs, first)
 
-        for tile in range(tile_sums.shape[0]):
-            tiles_x = (picture.shape[2] + TILE - 1) // TILE
-            left, top = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
-            first_pair, end = offsets[tile], offsets[tile + 1]
-            if offsets[offsets.shape[0] - 1] > tile_indices.shape[0]:
-                end = first_pair
-            state, red, green, blue = pixels(first_state), pixels(0.0), pixels(0.0), pixels(0.0)
-            draw_tile(
-                means, projected, colors, tile_indices,
-                left, top, first_pair, end, state, red, green, blue,
-            )  # fmt: skip
-            add_background(background, state, red, green, blue)
-            # `behind` has the weights first: none where pixels only pad the picture to whole tiles.
-            picture_r, picture_g, picture_b, behind = pixels(0.0), pixels(0.0), pixels(0.0), pixels(0.0)
-            for y in range(ti.min(TILE, picture.shape[1] - top)):
-                for x in range(ti.min(TILE, picture.shape[2] - left)):
-                    j = pixel_at(y, x)
-                    picture_r[j] = picture[0, top + y, left + x]
-                    picture_g[j] = picture[1, top + y, left + x]
-                    picture_b[j] = picture[2, top + y, left + x]
-                    behind[j] = weights[top + y, left + x]
-            error, cost = lanes(0.0), lanes(0.0)
-            shared_r, shared_g, shared_b = pixels(0.0), pixels(0.0), pixels(0.0)
-            if ti.static(has_blocks):
-                small_weights, large_weights = small_blocks(0.0), large_blocks(0.0)
-                sum_blocks(behind, small_weights, large_weights)
-                for j in range(NUM_PIXELS):
-                    shared_r[j] = behind[j] * (red[j] - picture_r[j])
-                    shared_g[j] = behind[j] * (green[j] - picture_g[j])
-                    shared_b[j] = behind[j] * (blue[j] - picture_b[j])
-                share_blocks(shared_r, small_weights, large_weights, small_importance, large_importance)
-                share_blocks(shared_g, small_weights, large_weights, small_importance, large_importance)
-                share_blocks(shared_b, small_weights, large_weights, small_importance, large_importance)
-            for y in range(TILE):
-                for x in range(TILE):
-                    j = y * TILE + x
-                    error_r, error_g, error_b = red[j] - picture_r[j], green[j] - picture_g[j], blue[j] - picture_b[j]
-                    error[x] += behind[j] * (error_r * error_r + error_g * error_g + error_b * error_b)
-                    if ti.static(has_blocks):
-                        full_r, full_g, full_b = error_r + shared_r[j], error_g + shared_g[j], error_b + shared_b[j]
-                        cost[x] += behind[j] * (error_r * full_r + error_g * full_g + error_b * full_b)
-                        error_r, error_g, error_b = full_r, full_g, full_b
-                    scale = 2.0 * behind[j]
-                    if ti.static(normalized):
-                        scale *= state[j]
-                    behind[j] = scale * (error_r * red[j] + error_g * green[j] + error_b * blue[j])
-                    red[j] = scale * error_r
-                    green[j] = scale * error_g
-                    blue[j] = scale * error_b
-                    state[j] = first_state
-            tile_sums[tile, 3] = error.sum()
-            if ti.static(has_blocks):
-                tile_sums[tile, 4] = cost.sum()
-            differentiate_tile(
-                means, projected, colors, tile_indices, grad_pairs, tile_sums,
-                tile, left, top, first_pair, end, state, red, green, blue, behind,
-            )  # fmt: skip
+        for slot in range(NUM_SLOTS):
+            for tile in range(first_of_slot(slot, tile_sums.shape[0]), first_of_slot(slot + 1, tile_sums.shape[0])):
+                tiles_x = (picture.shape[2] + TILE - 1) // TILE
+                left, top = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
+                first_pair, end = offsets[tile], offsets[tile + 1]
+                if offsets[offsets.shape[0] - 1] > tile_indices.shape[0]:
+                    end = first_pair
+                state, red, green, blue = pixels(first_state), pixels(0.0), pixels(0.0), pixels(0.0)
+                draw_tile(
+                    means, projected, colors, tile_indices,
+                    left, top, first_pair, end, state, red, green, blue,
+                )  # fmt: skip
+                add_background(background, state, red, green, blue)
+                # `behind` has the weights first: none where pixels only pad the picture to whole tiles.
+                picture_r, picture_g, picture_b, behind = pixels(0.0), pixels(0.0), pixels(0.0), pixels(0.0)
+                for y in range(ti.min(TILE, picture.shape[1] - top)):
+                    for x in range(ti.min(TILE, picture.shape[2] - left)):
+                        j = pixel_at(y, x)
+                        picture_r[j] = picture[0, top + y, left + x]
+                        picture_g[j] = picture[1, top + y, left + x]
+                        picture_b[j] = picture[2, top + y, left + x]
+                        behind[j] = weights[top + y, left + x]
+                error, cost = lanes(0.0), lanes(0.0)
+                shared_r, shared_g, shared_b = pixels(0.0), pixels(0.0), pixels(0.0)
+                if ti.static(has_blocks):
+                    small_weights, large_weights = small_blocks(0.0), large_blocks(0.0)
+                    sum_blocks(behind, small_weights, large_weights)
+                    for j in range(NUM_PIXELS):
+                        shared_r[j] = behind[j] * (red[j] - picture_r[j])
+                        shared_g[j] = behind[j] * (green[j] - picture_g[j])
+                        shared_b[j] = behind[j] * (blue[j] - picture_b[j])
+                    share_blocks(shared_r, small_weights, large_weights, small_importance, large_importance)
+                    share_blocks(shared_g, small_weights, large_weights, small_importance, large_importance)
+                    share_blocks(shared_b, small_weights, large_weights, small_importance, large_importance)
+                for y in range(TILE):
+                    for x in range(TILE):
+                        j = y * TILE + x
+                        error_r, error_g, error_b = (
+                            red[j] - picture_r[j],
+                            green[j] - picture_g[j],
+                            blue[j] - picture_b[j],
+                        )
+                        error[x] += behind[j] * (error_r * error_r + error_g * error_g + error_b * error_b)
+                        if ti.static(has_blocks):
+                            full_r, full_g, full_b = error_r + shared_r[j], error_g + shared_g[j], error_b + shared_b[j]
+                            cost[x] += behind[j] * (error_r * full_r + error_g * full_g + error_b * full_b)
+                            error_r, error_g, error_b = full_r, full_g, full_b
+                        scale = 2.0 * behind[j]
+                        if ti.static(normalized):
+                            scale *= state[j]
+                        behind[j] = scale * (error_r * red[j] + error_g * green[j] + error_b * blue[j])
+                        red[j] = scale * error_r
+                        green[j] = scale * error_g
+                        blue[j] = scale * error_b
+                        state[j] = first_state
+                tile_sums[tile, 3] = error.sum()
+                if ti.static(has_blocks):
+                    tile_sums[tile, 4] = cost.sum()
+                differentiate_tile(
+                    means, projected, colors, tile_indices, grad_pairs, tile_sums,
+                    tile, left, top, first_pair, end, state, red, green, blue, behind,
+                )  # fmt: skip
 
         for i in range(amplitudes.shape[0]):
             first_rank = tile_sums.shape[0] + 2

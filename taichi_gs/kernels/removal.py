@@ -22,6 +22,7 @@ from taichi_gs.kernels.half_tiles import (
     pixel_at,
     row_terms,
 )
+from taichi_gs.kernels.sharing import NUM_SLOTS, first_of_slot
 from taichi_gs.kernels.taichi import ti
 from taichi_gs.kernels.tiles import HALF_WIDTH, TILE
 from taichi_gs.kernels.weights import FIRST_STATES
@@ -67,77 +68,80 @@ def _make_tiles_form(dtype, blending):
         errors: array2,
     ):
         tiles_x = image.shape[2] // TILE
-        for tile in range(tile_offsets.shape[0] - 1):
-            left, top = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
-            num_columns, num_rows = ti.min(TILE, picture.shape[2] - left), ti.min(TILE, picture.shape[1] - top)
-            # W or, in alpha blending, the transmittance, and what is still to come of the colour there.
-            state = pixels(OUTSIDE if normalized else 0.0)
-            behind_r, behind_g, behind_b = pixels(0.0), pixels(0.0), pixels(0.0)
-            red, green, blue = pixels(0.0), pixels(0.0), pixels(0.0)
-            # Twice the error that there is.
-            error_r, error_g, error_b = pixels(0.0), pixels(0.0), pixels(0.0)
-            pixel_weight = pixels(0.0)
-            for y in range(num_rows):
-                for x in range(num_columns):
-                    j = pixel_at(y, x)
-                    red[j] = image[0, top + y, left + x]
-                    green[j] = image[1, top + y, left + x]
-                    blue[j] = image[2, top + y, left + x]
-                    error_r[j] = 2.0 * (red[j] - picture[0, top + y, left + x])
-                    error_g[j] = 2.0 * (green[j] - picture[1, top + y, left + x])
-                    error_b[j] = 2.0 * (blue[j] - picture[2, top + y, left + x])
-                    pixel_weight[j] = weights[top + y, left + x]
-                    if ti.static(normalized):
-                        state[j] = 1.0 / image[3, top + y, left + x]
-                    else:
-                        state[j] = 1.0
-                        behind_r[j], behind_g[j], behind_b[j] = red[j], green[j], blue[j]
-            starts, nums = items(0), items(0)
-            pair, end = tile_offsets[tile], tile_offsets[tile + 1]
-            while pair < end:
-                count = ti.min(end - pair, BATCH)
-                list_halves(means, conics, tile_indices, left, top, pair, count, starts, nums)
-                for k in range(count):
-                    i = tile_indices[pair + k]
-                    a, b, c, l = conics[i, 0], conics[i, 1], conics[i, 2], conics[i, 3]
-                    r, g, bl = colors[i, 0], colors[i, 1], colors[i, 2]
-                    y0 = top + 0.5 - means[i, 1]
-                    total = lanes(0.0)
-                    for half in range(NUM_HALVES):
-                        start, num = starts[NUM_HALVES * k + half], nums[NUM_HALVES * k + half]
-                        x0 = left + half * HALF_WIDTH + 0.5 - means[i, 0]
-                        for double_row in range(num):
-                            y = start + 2 * double_row
-                            first, dy, below = first_pixel(half, y), y0 + y, y0 + (y + 1)
-                            linear, constant = row_terms(b, c, l, dy)
-                            linear_below, constant_below = row_terms(b, c, l, below)
-                            for x in range(2 * HALF_WIDTH):
-                                j = first + x
-                                weight = lane_weight(a, x0, linear, linear_below, constant, constant_below, x)
-                                change_r, change_g, change_b = red[j] - r, green[j] - g, blue[j] - bl
-                                if ti.static(normalized):
-                                    # Of the other weights' sum, the background's is what rounding must not cancel.
-                                    others = state[j] - weight
-                                    factor = weight / ti.select(others > first_state, others, first_state)
-                                    change_r *= factor
-                                    change_g *= factor
-                                    change_b *= factor
-                                else:
-                                    share, factor = weight * state[j], weight / (1.0 - weight)
-                                    state[j] -= share
-                                    behind_r[j] -= share * r
-                                    behind_g[j] -= share * g
-                                    behind_b[j] -= share * bl
-                                    change_r = factor * behind_r[j] - share * r
-                                    change_g = factor * behind_g[j] - share * g
-                                    change_b = factor * behind_b[j] - share * bl
-                                total[x] += pixel_weight[j] * (
-                                    change_r * (change_r + error_r[j])
-                                    + change_g * (change_g + error_g[j])
-                                    + change_b * (change_b + error_b[j])
-                                )
-                    errors[pair + k, 0] = total.sum()
-                pair += BATCH
+        for slot in range(NUM_SLOTS):
+            for tile in range(
+                first_of_slot(slot, tile_offsets.shape[0] - 1), first_of_slot(slot + 1, tile_offsets.shape[0] - 1)
+            ):
+                left, top = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
+                num_columns, num_rows = ti.min(TILE, picture.shape[2] - left), ti.min(TILE, picture.shape[1] - top)
+                # W or, in alpha blending, the transmittance, and what is still to come of the colour there.
+                state = pixels(OUTSIDE if normalized else 0.0)
+                behind_r, behind_g, behind_b = pixels(0.0), pixels(0.0), pixels(0.0)
+                red, green, blue = pixels(0.0), pixels(0.0), pixels(0.0)
+                # Twice the error that there is.
+                error_r, error_g, error_b = pixels(0.0), pixels(0.0), pixels(0.0)
+                pixel_weight = pixels(0.0)
+                for y in range(num_rows):
+                    for x in range(num_columns):
+                        j = pixel_at(y, x)
+                        red[j] = image[0, top + y, left + x]
+                        green[j] = image[1, top + y, left + x]
+                        blue[j] = image[2, top + y, left + x]
+                        error_r[j] = 2.0 * (red[j] - picture[0, top + y, left + x])
+                        error_g[j] = 2.0 * (green[j] - picture[1, top + y, left + x])
+                        error_b[j] = 2.0 * (blue[j] - picture[2, top + y, left + x])
+                        pixel_weight[j] = weights[top + y, left + x]
+                        if ti.static(normalized):
+                            state[j] = 1.0 / image[3, top + y, left + x]
+                        else:
+                            state[j] = 1.0
+                            behind_r[j], behind_g[j], behind_b[j] = red[j], green[j], blue[j]
+                starts, nums = items(0), items(0)
+                pair, end = tile_offsets[tile], tile_offsets[tile + 1]
+                while pair < end:
+                    count = ti.min(end - pair, BATCH)
+                    list_halves(means, conics, tile_indices, left, top, pair, count, starts, nums)
+                    for k in range(count):
+                        i = tile_indices[pair + k]
+                        a, b, c, l = conics[i, 0], conics[i, 1], conics[i, 2], conics[i, 3]
+                        r, g, bl = colors[i, 0], colors[i, 1], colors[i, 2]
+                        y0 = top + 0.5 - means[i, 1]
+                        total = lanes(0.0)
+                        for half in range(NUM_HALVES):
+                            start, num = starts[NUM_HALVES * k + half], nums[NUM_HALVES * k + half]
+                            x0 = left + half * HALF_WIDTH + 0.5 - means[i, 0]
+                            for double_row in range(num):
+                                y = start + 2 * double_row
+                                first, dy, below = first_pixel(half, y), y0 + y, y0 + (y + 1)
+                                linear, constant = row_terms(b, c, l, dy)
+                                linear_below, constant_below = row_terms(b, c, l, below)
+                                for x in range(2 * HALF_WIDTH):
+                                    j = first + x
+                                    weight = lane_weight(a, x0, linear, linear_below, constant, constant_below, x)
+                                    change_r, change_g, change_b = red[j] - r, green[j] - g, blue[j] - bl
+                                    if ti.static(normalized):
+                                        # Of the other weights' sum, the background's is what rounding must not cancel.
+                                        others = state[j] - weight
+                                        factor = weight / ti.select(others > first_state, others, first_state)
+                                        change_r *= factor
+                                        change_g *= factor
+                                        change_b *= factor
+                                    else:
+                                        share, factor = weight * state[j], weight / (1.0 - weight)
+                                        state[j] -= share
+                                        behind_r[j] -= share * r
+                                        behind_g[j] -= share * g
+                                        behind_b[j] -= share * bl
+                                        change_r = factor * behind_r[j] - share * r
+                                        change_g = factor * behind_g[j] - share * g
+                                        change_b = factor * behind_b[j] - share * bl
+                                    total[x] += pixel_weight[j] * (
+                                        change_r * (change_r + error_r[j])
+                                        + change_g * (change_g + error_g[j])
+                                        + change_b * (change_b + error_b[j])
+                                    )
+                        errors[pair + k, 0] = total.sum()
+                    pair += BATCH
 
     return removal
 
