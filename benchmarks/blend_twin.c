@@ -104,7 +104,7 @@ void forward(const float *restrict means, const float *restrict conics, const fl
     }
 }
 
-// The gradients of an image that `forward` drew: grad_pairs [P, 9] and grad_backgrounds [tiles, 3].
+// The gradients of an image that `forward` drew: grad_pairs [P, 9] and grad_backgrounds [3, tiles].
 void backward(const float *restrict means, const float *restrict conics, const float *restrict extents,
               const float *restrict colors, const int32_t *restrict tile_offsets, const int32_t *restrict tile_indices,
               const float *restrict image, const float *restrict grad_image, float *restrict grad_pairs,
@@ -193,6 +193,6 @@ void backward(const float *restrict means, const float *restrict conics, const f
             total[1] += rest[j] * green[j];
             total[2] += rest[j] * blue[j];
         }
-        for (int channel = 0; channel < 3; channel++) grad_backgrounds[3 * tile + channel] = total[channel];
+        for (int channel = 0; channel < 3; channel++) grad_backgrounds[channel * num_tiles + tile] = total[channel];
     }
 }

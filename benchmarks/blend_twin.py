@@ -74,7 +74,7 @@ class Twin:
         grad_pairs: NDArray[np.float32],
         grad_backgrounds: NDArray[np.float32],
     ) -> None:
-        """Write grad_pairs [P, 9] and grad_backgrounds [tiles, 3] for the gradient [3, H, W] of `image`."""
+        """Write grad_pairs [P, 9] and grad_backgrounds [3, tiles] for the gradient [3, H, W] of `image`."""
         arrays = (*splats, *lists, image, grad_image, grad_pairs, grad_backgrounds)
         self._library.backward(*_pointers(*arrays), *image.shape[1:])
 

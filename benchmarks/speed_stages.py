@@ -127,7 +127,7 @@ def blend_actions(
     if twin:
         twin_image = np.empty_like(image)
         grad_pairs = np.empty((len(lists.tile_indices), 9), np.float32)
-        grad_backgrounds = np.empty((len(lists.tile_offsets) - 1, 3), np.float32)
+        grad_backgrounds = np.empty((3, len(lists.tile_offsets) - 1), np.float32)
         gradients = (grad_pairs, grad_backgrounds)
 
         def twin_at_once() -> None:
@@ -145,11 +145,11 @@ def blend_actions(
         backward["twin"]()
         found_pairs, found_background = backward["kernel"]()
         _check_equal(grad_pairs, found_pairs.numpy())
-        _check_equal(grad_backgrounds.sum(axis=0), found_background.numpy())
+        _check_equal(grad_backgrounds.sum(axis=1), found_background.numpy())
         at_once["twin"]()
         found = at_once["kernel"]().gradients
         _check_equal(_gather(scene, lists, conics, grad_pairs)(), found.rows.numpy())
-        _check_equal(grad_backgrounds.sum(axis=0), found.background.numpy())
+        _check_equal(grad_backgrounds.sum(axis=1), found.background.numpy())
     return {"forward": forward, "backward": backward, "forward and backward": at_once}
 
 

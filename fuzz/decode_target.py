@@ -19,7 +19,7 @@ MAX_PIXELS = 1 << 20
 
 KERNELS = """
     assign blend blend_cpu blend_gpu block_errors cost_cpu gradients half_tiles projection removal replacement
-    row_steps tile_backward tile_drawing tile_forward tile_lists
+    row_steps sharing tile_backward tile_drawing tile_forward tile_lists
 """.split()
 """Modules whose functions Taichi compiles from their source."""
 

@@ -21,7 +21,7 @@ def cost_at_once(
     splats: Splats, picture: Tensor, weights: Tensor, importances: tuple[float, float], workspace: Workspace
 ) -> Cost:
     """Return what `Renderer.cost` does; all tensors are contiguous, on the CPU, and followed by no gradient."""
-    *rows, background = (tensor.detach() for tensor in splats.tensors)
+    *rows, background = splats.tensors
     order = None if splats.order is None else torch.as_tensor(splats.order, dtype=torch.int64)
     if order is not None:
         rows = [tensor[order] for tensor in rows]
@@ -31,7 +31,7 @@ def cost_at_once(
     dtype = inputs[0].dtype
     projected = workspace.array("projected", (count, NUM_PROJECTED), dtype)
     offsets = workspace.array("offsets", (num_offsets,), np.int32)
-    sums = np.empty((tiles_y * tiles_x, NUM_SUMS), dtype)
+    sums = np.empty((NUM_SUMS, tiles_y * tiles_x), dtype)
     grads = np.empty((count, NUM_GRADS), dtype)
     has_blocks = any(importances)
     kernel = make_cost(taichi_dtype(picture), splats.blending, has_blocks=has_blocks)
@@ -47,5 +47,5 @@ def cost_at_once(
     found = torch.from_numpy(grads)
     if order is not None:
         found = torch.empty_like(found).index_copy_(0, order, found)
-    total = torch.from_numpy(sums[:, : NUM_SUMS if has_blocks else NUM_SUMS - 1].sum(axis=0))
+    total = torch.from_numpy(sums[: NUM_SUMS if has_blocks else NUM_SUMS - 1].sum(axis=1))
     return Cost(total[-1], total[3], SplatGradients(found, total[:3]))

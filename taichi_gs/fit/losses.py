@@ -40,7 +40,7 @@ class Loss(Protocol):
 def l2(parameters: Parameters, resolution: Resolution, step: int) -> tuple[Tensor, dict[str, Tensor]]:
     """The mean of the weighted squared errors over pixels and channels, with what blocks of pixels add to it."""
     found, factor = resolution.cost(parameters), resolution.importance / resolution.picture.numel()
-    gradients = parameters.gradients(found.gradients.times(factor), resolution.full_size, resolution.size)
+    gradients = parameters.gradients(found.gradients, resolution.full_size, resolution.size, factor)
     return found.squared_error, gradients
 
 

@@ -249,7 +249,7 @@ class Objective:
         between = image + 0.5 * root
         totals = {name: torch.zeros_like(tensor) for name, tensor in parameters.rows.items()}
         for _ in range(num_probes):
-            ones = torch.randint(0, 2, image.shape, generator=generator, dtype=torch.int8).to(image)
+            ones = _coin_tosses(image.shape, generator).to(image)
             # Against C - W^-1/2 z / 2 the squared error has this gradient, and its kernel is the one that fits anyway.
             probe = self._renderer.cost(splats, between - root * ones, full.weights, workspace=full.workspace)
             gradients = parameters.gradients(probe.gradients, self.size, full.size)
@@ -259,6 +259,13 @@ class Objective:
                 total += gradients[name].square() / num_probes
         tiny, floor = torch.finfo(torch.float32).tiny, self._settings.curvature_floor
         return {name: total + floor * total.mean(dim=0) + tiny for name, total in totals.items()}
+
+
+def _coin_tosses(shape: torch.Size, generator: torch.Generator) -> Tensor:
+    """Random zeros and ones: 64 of each random number, because numbers take longer than what is done with them."""
+    count = shape.numel()
+    numbers = torch.randint(-(2**63), 2**63 - 1, (count // 64 + 1,), generator=generator)
+    return torch.from_numpy(np.unpackbits(numbers.numpy().view(np.uint8), count=count).reshape(shape))
 
 
 def _averaged(planes: Tensor, factor: int) -> Tensor:

@@ -5,6 +5,7 @@ Both are plain containers. What an optimiser remembers of them is in `adam.py`.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -70,8 +71,8 @@ class Parameters:
     @property
     def colors(self) -> Tensor:
         """[N, 3], RGB."""
-        colors: Tensor = rgb_from_ycocg(self.color_codes[:, :AMPLITUDE_CHANNEL])
-        return colors
+        codes = self.color_codes
+        return codes[:, :AMPLITUDE_CHANNEL] @ _rgb_matrix(codes.device, codes.dtype)
 
     def leaves(self) -> Parameters:
         """Return copies that collect gradients."""
@@ -100,29 +101,59 @@ class Parameters:
         """Return what is drawn, differentiably: these Gaussians of a picture of `full_size` at `image_size`."""
         means, log_covariances = self.means, self.log_covariances
         if image_size != full_size:
-            # Number by number: a small tensor of them would have to be copied to a GPU at each step.
-            scale_y, scale_x = image_size[0] / full_size[0], image_size[1] / full_size[1]
-            (x, y), (m, u, v) = means.unbind(dim=1), log_covariances.unbind(dim=1)
-            means = torch.stack([x * scale_x, y * scale_y], dim=1)
-            log_covariances = torch.stack([m + math.log(scale_x * scale_y), u, v], dim=1)
+            scales, shift = _change_of_size(full_size, image_size, means.device, means.dtype)
+            means, log_covariances = means * scales, log_covariances + shift
         return Splats(means, log_covariances, self.colors, self.amplitudes, self.background, self.blending, self.order)
 
     def gradients(
-        self, by_splats: SplatGradients, full_size: tuple[int, int], image_size: tuple[int, int]
+        self, by_splats: SplatGradients, full_size: tuple[int, int], image_size: tuple[int, int], factor: float = 1.0
     ) -> dict[str, Tensor]:
-        """Return gradients by these tensors, by name, from those by `splats(full_size, image_size)`.
+        """Return gradients by these tensors, by name, from those by `splats(full_size, image_size)`, times a factor.
 
-        Autograd would do the same in several times the time, which is most of a step with few Gaussians.
+        All but the amplitudes are linear in the codes. Autograd would do the same in several times the time, which is
+        most of a step with few Gaussians.
         """
-        grad_means, log_covariances, colors, amplitudes, background = by_splats.tensors
-        red, green, blue = colors.unbind(dim=1)
-        if image_size != full_size:
-            scale_y, scale_x = image_size[0] / full_size[0], image_size[1] / full_size[1]
-            grad_means = torch.stack([grad_means[:, 0] * scale_x, grad_means[:, 1] * scale_y], dim=1)
-        by_code = amplitudes * amplitude_slopes(self.amplitudes, self.blending)
-        grad_codes = torch.stack([red + green + blue, red - blue, green - red - blue, by_code], dim=1)
-        own = (grad_means, log_covariances, grad_codes, background)
-        return dict(zip(self.tensors, own, strict=True))
+        rows = by_splats.rows
+        own = rows @ _transposed_derivative(full_size, image_size, factor, rows.device, rows.dtype)
+        own[:, -1] *= amplitude_slopes(self.amplitudes, self.blending)
+        means, log_covariances, codes = own.split_with_sizes([2, 3, 4], dim=1)
+        background = factor * by_splats.background
+        return {"means": means, "log_covariances": log_covariances, COLORS: codes, "background": background}
+
+
+@functools.lru_cache
+def _change_of_size(
+    full_size: tuple[int, int], image_size: tuple[int, int], device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """What means [N, 2] are multiplied by, and what is added to log_covariances [N, 3], for another size.
+
+    Kept, because small tensors take time to make, and would have to be copied to a GPU at each step.
+    """
+    scales = [image_size[1] / full_size[1], image_size[0] / full_size[0]]
+    shift = [math.log(math.prod(scales)), 0.0, 0.0]
+    return torch.tensor(scales, dtype=dtype, device=device), torch.tensor(shift, dtype=dtype, device=device)
+
+
+@functools.lru_cache
+def _rgb_matrix(device: torch.device, dtype: torch.dtype) -> Tensor:
+    """[3, 3], which Y, Co, Cg [N, 3] are multiplied by to be RGB."""
+    matrix: Tensor = rgb_from_ycocg(torch.eye(3, dtype=dtype, device=device))
+    return matrix
+
+
+@functools.lru_cache
+def _transposed_derivative(
+    full_size: tuple[int, int],
+    image_size: tuple[int, int],
+    factor: float,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Tensor:
+    """[9, 9], which rows of `SplatGradients` are multiplied by to be gradients by parameters, times a factor."""
+    matrix = torch.eye(9, dtype=dtype, device=device)
+    matrix[[0, 1], [0, 1]] = _change_of_size(full_size, image_size, device, dtype)[0]
+    matrix[5:8, 5:8] = _rgb_matrix(device, dtype).mT
+    return factor * matrix
 
 
 @dataclass(frozen=True)

@@ -64,10 +64,6 @@ class SplatGradients(NamedTuple):
         rows = self.rows
         return rows[:, :2], rows[:, 2:5], rows[:, 5:8], rows[:, 8], self.background
 
-    def times(self, factor: float) -> SplatGradients:
-        """Return them times a factor."""
-        return SplatGradients(factor * self.rows, factor * self.background)
-
 
 class Cost(NamedTuple):
     """What `Renderer.cost` finds.

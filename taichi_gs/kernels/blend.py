@@ -25,8 +25,8 @@ where W is the sum of all weights, the background's included, and
     v = slope / W (g . color - g . C),   slope = dweight/d(ln e) = e, or 0 where the weight is 0.
 
 The gradients of a Gaussian are sums of v, v dx, v dy, v dx dx, v dx dy, v dy dy and s g over pixels. `grad_pairs
-[P, 9]` holds them for every (tile, Gaussian) pair: mean x, y; conic a, b, c, l; colour r, g, b. `grad_backgrounds [T,
-3]` holds the background's, a tile a row.
+[P, 9]` holds them for every (tile, Gaussian) pair: mean x, y; conic a, b, c, l; colour r, g, b. `grad_backgrounds [3,
+T]` holds the background's, a tile a column.
 """
 
 import functools

@@ -29,12 +29,12 @@ def make_kernels(dtype, blending):
     def backward(means, conics, extents, colors, tile_offsets, tile_indices, image, grad_image):
         """Take detached tensors; return grad_pairs [P, 9] and the background's gradient [3], tensors as well."""
         grad_pairs = image.new_empty(len(tile_indices), NUM_GRADS)
-        grad_backgrounds = image.new_empty(len(tile_offsets) - 1, 3)
+        grad_backgrounds = image.new_empty(3, len(tile_offsets) - 1)
         splats = (means, conics, colors)
         images = (image, grad_image, grad_pairs, grad_backgrounds)
         # NumPy views are cheaper to pass to a kernel than tensors.
         backward_tiles(*(t.numpy() for t in (*splats, tile_offsets, tile_indices, *images)))
-        return grad_pairs, grad_backgrounds.sum(dim=0)
+        return grad_pairs, grad_backgrounds.sum(dim=1)
 
     return forward, backward
 

@@ -39,7 +39,7 @@ def make_cost(dtype, blending, *, has_blocks):
                                         `rank_offsets`, see `tiles.TileLists`
         tile_indices, rank_pairs [C] int32, grad_pairs [C, 9]
                                         are overwritten in the first P rows, as many as there are pairs
-        tile_sums [T, NUM_SUMS]         the background's gradient, the squared error, the cost
+        tile_sums [NUM_SUMS, T]         the background's gradient, the squared error, the cost
         grads [N, 9]                    see `gradients.py`
 
     P is offsets[-1] afterwards. If it is more than C, nothing else is right, and the kernel has to be called again with
@@ -100,7 +100,7 @@ def make_cost(dtype, blending, *, has_blocks):
                     enter_tiles(means, projected, i, tiles_x, tiles_y, offsets, tile_indices, rank_pairs, first)
 
         for slot in range(NUM_SLOTS):
-            for tile in range(first_of_slot(slot, tile_sums.shape[0]), first_of_slot(slot + 1, tile_sums.shape[0])):
+            for tile in range(first_of_slot(slot, tile_sums.shape[1]), first_of_slot(slot + 1, tile_sums.shape[1])):
                 tiles_x = (picture.shape[2] + TILE - 1) // TILE
                 left, top = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
                 first_pair, end = offsets[tile], offsets[tile + 1]
@@ -154,16 +154,16 @@ def make_cost(dtype, blending, *, has_blocks):
                         green[j] = scale * error_g
                         blue[j] = scale * error_b
                         state[j] = first_state
-                tile_sums[tile, 3] = error.sum()
+                tile_sums[3, tile] = error.sum()
                 if ti.static(has_blocks):
-                    tile_sums[tile, 4] = cost.sum()
+                    tile_sums[4, tile] = cost.sum()
                 differentiate_tile(
                     means, projected, colors, tile_indices, grad_pairs, tile_sums,
                     tile, left, top, first_pair, end, state, red, green, blue, behind,
                 )  # fmt: skip
 
         for i in range(amplitudes.shape[0]):
-            first_rank = tile_sums.shape[0] + 2
+            first_rank = tile_sums.shape[1] + 2
             first, end = offsets[first_rank + i], offsets[first_rank + i + 1]
             if offsets[offsets.shape[0] - 1] > tile_indices.shape[0]:
                 end = first

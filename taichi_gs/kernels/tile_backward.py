@@ -136,8 +136,8 @@ def make_differentiate_tile(dtype, blending):
                 total_r[x] += rest[j] * red[j]
                 total_g[x] += rest[j] * green[j]
                 total_b[x] += rest[j] * blue[j]
-        grad_backgrounds[tile, 0] = total_r.sum()
-        grad_backgrounds[tile, 1] = total_g.sum()
-        grad_backgrounds[tile, 2] = total_b.sum()
+        grad_backgrounds[0, tile] = total_r.sum()
+        grad_backgrounds[1, tile] = total_g.sum()
+        grad_backgrounds[2, tile] = total_b.sum()
 
     return differentiate_tile

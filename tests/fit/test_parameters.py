@@ -70,7 +70,7 @@ def test_gradients_go_back_as_autograd_takes_them(image_size: tuple[int, int], b
     leaves = parameters.leaves()
     drawn = leaves.splats(full_size, image_size).tensors
     expected = torch.autograd.grad(drawn, list(leaves.tensors.values()), gradients.tensors)
-    found = parameters.gradients(gradients.times(0.5), full_size, image_size)
+    found = parameters.gradients(gradients, full_size, image_size, 0.5)
     assert list(found) == list(parameters.tensors)
     for one, other in zip(found.values(), expected, strict=True):
         torch.testing.assert_close(one, 0.5 * other)
