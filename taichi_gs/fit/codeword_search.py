@@ -25,7 +25,7 @@ class CodewordSearch:
     """How codewords are tried.
 
     Attributes:
-        num_candidates: the codewords that are tried, those nearest to a Gaussian's own.
+        num_candidates: the codewords that are tried, those nearest to a Gaussian's own; MAX_CANDIDATES at most.
         rounds: in each, Gaussians that are far apart change; the others are tried again, as their neighbours are now.
         reach: half the side of the box that a Gaussian keeps from changing others, in standard deviations.
         block: the side, in pixels, of the squares in which boxes are counted.
@@ -69,18 +69,17 @@ class CodewordSearch:
         tried = _nearest(words, count)[own]
         rows = torch.arange(len(own), device=own.device)
         for _ in range(self.rounds):
+            if not len(rows):
+                break
             bits = index_bits(own, len(words))
             rest: dict[str, Any] = {
                 key: t[rows].repeat_interleave(tried.shape[1], dim=0) for key, t in drawn.rows.items()
             }
             candidates = replace(drawn, **rest | {name: words[tried.flatten()]})
-            in_place_of = rows.repeat_interleave(tried.shape[1])
-            changes = stage.objective.replacement_errors(drawn, in_place_of, candidates).view(tried.shape)
+            changes = stage.objective.replacement_errors(drawn, rows, candidates)
             changes = changes + bit_weight * (bits[tried] - bits[own[rows]][:, None])
             least = changes.min(dim=1)
             gaining = (least.values < 0.0).nonzero().squeeze(1)
-            if not len(gaining):
-                break
             rows, best = rows[gaining], tried[gaining, least.indices[gaining]]
             order = least.values[gaining].argsort(stable=True)
             apart = self._far_apart(drawn, rows, order, stage.objective.size)

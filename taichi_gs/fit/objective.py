@@ -176,7 +176,7 @@ class Objective:
         return self._renderer.removal_errors(splats, self.full.picture, self.full.weights)
 
     def replacement_errors(self, parameters: Parameters, rows: Tensor, candidates: Parameters) -> Tensor:
-        """How much each of M candidates, in the place of the Gaussian of `rows` [M], adds [M] to that same error."""
+        """How much each of K candidates for each Gaussian of `rows` [M] adds [M, K] to that same error in its place."""
         splats, others = (p.splats(self.size, self.full.size) for p in (parameters, candidates))
         return self._renderer.replacement_errors(splats, rows, others, self.full.picture, self.full.weights)
 

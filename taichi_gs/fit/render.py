@@ -100,7 +100,7 @@ class Renderer:
     def removal_errors(self, splats: Splats, picture: Tensor, weights: Tensor | None = None) -> Tensor:
         """Return by how much the squared error of `cost` changes when one Gaussian is removed, [N].
 
-        The arguments are those of `squared_error`. Nothing is differentiated. The result has the dtype and the device
+        The arguments are those of `cost`. Nothing is differentiated. The result has the dtype and the device
         of the inputs, and is the same in every run. The rounding of a decoder to 8 bits is left out.
         """
         *rows, background = (t.detach() for t in splats.tensors)
@@ -111,7 +111,7 @@ class Renderer:
         conics, extents, lists = projected
         image = _draw(gaussians, projected, background, scene)
         means, colors = gaussians.means, gaussians.colors
-        parts = means.new_zeros(len(lists.tile_indices), TILE)
+        parts = means.new_empty(len(lists.tile_indices), TILE if self.form == "gpu" else 1)
         if len(parts):
             compared = (image, picture, _weights_of(picture, weights))
             inputs = (means, conics, extents, colors, *lists[:2], *compared, parts)
@@ -126,16 +126,20 @@ class Renderer:
     def replacement_errors(
         self, splats: Splats, rows: Tensor, candidates: Splats, picture: Tensor, weights: Tensor | None = None
     ) -> Tensor:
-        """Return by how much the squared error of `cost` changes when one Gaussian is replaced by a candidate, [M].
+        """Return by how much the squared error of `cost` changes when one Gaussian is replaced by a candidate.
 
         Only for normalised blending. Otherwise as `removal_errors`.
 
         Args:
             splats: the Gaussians.
-            rows: [M] integers, the Gaussian in whose place each candidate is.
-            candidates: M Gaussians, of which each alone is drawn with all the others of `splats`.
-            picture: as for `squared_error`.
+            rows: [M] integers, Gaussians that are replaced.
+            candidates: M K Gaussians, K for each of `rows` in turn, and K at most MAX_CANDIDATES. Each one alone is
+                drawn with all of `splats` but that one.
+            picture: as for `cost`.
             weights: likewise.
+
+        Returns:
+            The changes [M, K].
         """
         *tensors, background = (t.detach() for t in splats.tensors)
         gaussians, others = _Rows(*tensors), _Rows(*(t.detach() for t in candidates.tensors[:4]))
@@ -143,12 +147,13 @@ class Renderer:
         scene = _Scene(splats.order, (picture.shape[1], picture.shape[2]), splats.blending, self.form)
         projected = _project(gaussians, scene)
         image = _draw(gaussians, projected, background, scene)
-        errors = image.new_empty(len(rows))
+        errors = image.new_empty(len(rows), len(others.means) // max(len(rows), 1))
         if len(rows):
             own_rows = (gaussians.means, *projected[:2], gaussians.colors, rows.to(torch.int32))
             other_rows = (others.means, *_conics_of(others, scene), others.colors)
-            compared = (image, *(_padded(t, image) for t in (picture, _weights_of(picture, weights))), errors)
-            make_replacement(taichi_dtype(image))(*(raw(t) for t in (*own_rows, *other_rows, *compared)))
+            padded = (_padded(planes, image) for planes in (picture, _weights_of(picture, weights)))
+            inputs = (*own_rows, *other_rows, image, image[3].reciprocal(), *padded, errors)
+            make_replacement(taichi_dtype(image))(*(raw(t) for t in inputs))
         return errors
 
     def _capacity_of(self, workspace: Workspace | None) -> PairCapacity | None:

@@ -10,7 +10,7 @@ batch of Gaussians at once: a processor works on several of them at a time, and 
 import functools
 import math
 
-from taichi_gs.kernels.blend import NUM_PIXELS, make_weight
+from taichi_gs.kernels.blend import NUM_PIXELS
 from taichi_gs.kernels.taichi import ti
 from taichi_gs.kernels.tiles import HALF_WIDTH, TILE
 from taichi_gs.model.blending import CUTOFFS
@@ -44,33 +44,6 @@ def _least(x, y):
 @ti.func
 def _most(x, y):
     return ti.select(x > y, x, y)
-
-
-@ti.func
-def row_terms(b, c, l, dy):
-    """What is the same for all pixels of a row, `dy` below the mean, in the exponent l - (a dx + b dy)^2 - (c dy)^2."""
-    return b * dy, l - (c * dy) * (c * dy)
-
-
-@functools.cache
-def make_lane_weight(dtype, blending):
-    """The Taichi function from a lane of a double row to a Gaussian's weight there.
-
-    Kernels that fit share it. `tile_forward.py` has the same arithmetic written out: Taichi goes through the source of
-    each function at each start of a process, and a decoder would start 30 ms later.
-
-    The first HALF_WIDTH lanes are the upper row, the others the lower one. `x0` is the centre of the half's first
-    column seen from the mean; `linear` and `constant` are the `row_terms` of the upper row.
-    """
-    weight_of = make_weight(dtype, blending)
-
-    @ti.func
-    def lane_weight(a, x0, linear, linear_below, constant, constant_below, lane):
-        dx = x0 + (lane & (HALF_WIDTH - 1))
-        along = a * dx + ti.select(lane < HALF_WIDTH, linear, linear_below)
-        return weight_of(ti.select(lane < HALF_WIDTH, constant, constant_below) - along * along)
-
-    return lane_weight
 
 
 @functools.cache

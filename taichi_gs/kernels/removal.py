@@ -13,15 +13,8 @@ number for each of the tile's pairs. No atomics: the sums, taken elsewhere, are 
 import functools
 
 from taichi_gs.kernels.blend import NUM_PIXELS, make_weight
-from taichi_gs.kernels.half_tiles import (
-    BATCH,
-    NUM_HALVES,
-    first_pixel,
-    make_lane_weight,
-    make_list_halves,
-    pixel_at,
-    row_terms,
-)
+from taichi_gs.kernels.half_tiles import BATCH, NUM_HALVES, first_pixel, make_list_halves, pixel_at
+from taichi_gs.kernels.row_steps import make_begin_rows, make_cut_off, num_steps
 from taichi_gs.kernels.sharing import NUM_SLOTS, first_of_slot
 from taichi_gs.kernels.taichi import ti
 from taichi_gs.kernels.tiles import HALF_WIDTH, TILE
@@ -32,20 +25,21 @@ OUTSIDE = 1e30
 
 
 def make_removal(dtype, blending, form):
-    """The kernel from an image of the blending, a picture [3, H, W] and weights [H, W] to errors [P, TILE].
+    """The kernel from an image of the blending, a picture [3, H, W] and weights [H, W] to errors.
+
+    These are [P, TILE], or [P, 1] on the CPU: a row takes the change of the squared error by one pair, in parts.
 
     The image is as `forward` left it, and the weights are those of the picture's pixels.
 
-    A row of `errors` takes the change of the squared error by one pair, in up to TILE parts; on the CPU it must be zero
-    before. Only the pixels of the picture count, and not those that pad the image to whole tiles. `form` is "cpu" or
-    "gpu".
+    Only the pixels of the picture count, and not those that pad the image to whole tiles. `form` is "cpu" or "gpu".
     """
     return (_make_rows_form if form == "gpu" else _make_tiles_form)(dtype, blending)
 
 
 @functools.cache
 def _make_tiles_form(dtype, blending):
-    list_halves, lane_weight = make_list_halves(dtype, blending), make_lane_weight(dtype, blending)
+    list_halves = make_list_halves(dtype, blending)
+    begin_rows, cut_off = make_begin_rows(dtype, blending), make_cut_off(blending)
     normalized, first_state = blending == "normalized", FIRST_STATES[blending]
     array2 = ti.types.ndarray(dtype=dtype, ndim=2)
     array3 = ti.types.ndarray(dtype=dtype, ndim=3)
@@ -105,41 +99,45 @@ def _make_tiles_form(dtype, blending):
                         i = tile_indices[pair + k]
                         a, b, c, l = conics[i, 0], conics[i, 1], conics[i, 2], conics[i, 3]
                         r, g, bl = colors[i, 0], colors[i, 1], colors[i, 2]
-                        y0 = top + 0.5 - means[i, 1]
-                        total = lanes(0.0)
+                        y0, steps = top + 0.5 - means[i, 1], num_steps(b, c)
+                        total, uncut, factors = lanes(0.0), lanes(0.0), lanes(0.0)
                         for half in range(NUM_HALVES):
                             start, num = starts[NUM_HALVES * k + half], nums[NUM_HALVES * k + half]
-                            x0 = left + half * HALF_WIDTH + 0.5 - means[i, 0]
-                            for double_row in range(num):
-                                y = start + 2 * double_row
-                                first, dy, below = first_pixel(half, y), y0 + y, y0 + (y + 1)
-                                linear, constant = row_terms(b, c, l, dy)
-                                linear_below, constant_below = row_terms(b, c, l, below)
-                                for x in range(2 * HALF_WIDTH):
-                                    j = first + x
-                                    weight = lane_weight(a, x0, linear, linear_below, constant, constant_below, x)
-                                    change_r, change_g, change_b = red[j] - r, green[j] - g, blue[j] - bl
-                                    if ti.static(normalized):
-                                        # Of the other weights' sum, the background's is what rounding must not cancel.
-                                        others = state[j] - weight
-                                        factor = weight / ti.select(others > first_state, others, first_state)
-                                        change_r *= factor
-                                        change_g *= factor
-                                        change_b *= factor
-                                    else:
-                                        share, factor = weight * state[j], weight / (1.0 - weight)
-                                        state[j] -= share
-                                        behind_r[j] -= share * r
-                                        behind_g[j] -= share * g
-                                        behind_b[j] -= share * bl
-                                        change_r = factor * behind_r[j] - share * r
-                                        change_g = factor * behind_g[j] - share * g
-                                        change_b = factor * behind_b[j] - share * bl
-                                    total[x] += pixel_weight[j] * (
-                                        change_r * (change_r + error_r[j])
-                                        + change_g * (change_g + error_g[j])
-                                        + change_b * (change_b + error_b[j])
-                                    )
+                            x0, done = left + half * HALF_WIDTH + 0.5 - means[i, 0], 0
+                            while done < num:
+                                y = start + 2 * done
+                                decay = begin_rows(a, b, c, l, x0, y0 + y, steps, uncut, factors)
+                                for _ in range(ti.min(steps, num - done)):
+                                    first = first_pixel(half, y)
+                                    for x in range(2 * HALF_WIDTH):
+                                        j = first + x
+                                        weight = cut_off(uncut[x])
+                                        change_r, change_g, change_b = red[j] - r, green[j] - g, blue[j] - bl
+                                        if ti.static(normalized):
+                                            # Rounding must not cancel the background's part of the others' sum.
+                                            others = state[j] - weight
+                                            factor = weight / ti.select(others > first_state, others, first_state)
+                                            change_r *= factor
+                                            change_g *= factor
+                                            change_b *= factor
+                                        else:
+                                            share, factor = weight * state[j], weight / (1.0 - weight)
+                                            state[j] -= share
+                                            behind_r[j] -= share * r
+                                            behind_g[j] -= share * g
+                                            behind_b[j] -= share * bl
+                                            change_r = factor * behind_r[j] - share * r
+                                            change_g = factor * behind_g[j] - share * g
+                                            change_b = factor * behind_b[j] - share * bl
+                                        total[x] += pixel_weight[j] * (
+                                            change_r * (change_r + error_r[j])
+                                            + change_g * (change_g + error_g[j])
+                                            + change_b * (change_b + error_b[j])
+                                        )
+                                        uncut[x] *= factors[x]
+                                        factors[x] *= decay
+                                    y += 2
+                                done += steps
                         errors[pair + k, 0] = total.sum()
                     pair += BATCH
 

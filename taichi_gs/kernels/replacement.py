@@ -11,6 +11,7 @@ and the squared error by d . (d + 2 E), times the pixel's weight. See `blend.py`
 import functools
 
 from taichi_gs.kernels.blend import make_weight
+from taichi_gs.kernels.sharing import NUM_SLOTS, first_of_slot
 from taichi_gs.kernels.taichi import ti
 from taichi_gs.kernels.weights import FIRST_STATES, LOG2_CUTOFFS
 
@@ -19,25 +20,37 @@ LANES = 16
 
 They divide a tile's width, so that no pixel is looked at outside the padded picture."""
 
+MAX_CANDIDATES = 16
+"""Of one Gaussian. They are looked at together: what the pixels are without it is found once for all of them."""
+
 
 @functools.cache
 def make_replacement(dtype):
-    """The kernel from Gaussians, M candidates [M, ...] and a drawn picture to the changes `errors` [M].
+    """The kernel from M Gaussians, K candidates for each and a drawn picture to the changes `errors` [M, K].
 
-    `rows [M]` names the Gaussian that a candidate is in the place of. The first four arrays are of the Gaussians, and
-    the four after `rows` of the candidates. `image` is as `forward` left it, both its sides whole tiles; the picture
-    [3, H', W'] and the weights of its pixels [H', W'] are padded to the same size, the weights by zeros.
+    `rows [M]` names the Gaussians among those of the first four arrays. The four arrays after it are of the candidates,
+    the K of the first row before those of the second; K is MAX_CANDIDATES at most. `image` is as `forward` left it,
+    both its sides whole tiles, and `sums` [H', W'] is W. The picture [3, H', W'] and the weights of its pixels [H', W']
+    are padded to the same size, the weights by zeros.
     """
     weight_of = make_weight(dtype, "normalized")
     background_weight, log2_cutoff = FIRST_STATES["normalized"], LOG2_CUTOFFS["normalized"]
-    array1 = ti.types.ndarray(dtype=dtype, ndim=1)
     array2 = ti.types.ndarray(dtype=dtype, ndim=2)
     array3 = ti.types.ndarray(dtype=dtype, ndim=3)
-    lanes = ti.types.vector(LANES, dtype)
+    lanes, pixels = ti.types.vector(LANES, dtype), ti.types.vector(3 * LANES, dtype)
+    totals = ti.types.vector(MAX_CANDIDATES * LANES, dtype)
 
     @ti.func
-    def reach_of(constant):
-        return ti.sqrt(ti.max(constant - log2_cutoff, 0.0))
+    def rows_of(y, extent_y, height):
+        # Negative extents are those of a Gaussian that is nowhere visible.
+        first = ti.math.clamp(y - extent_y - 0.5, 0.0, ti.cast(height, dtype))
+        return ti.Vector([first, ti.math.clamp(y + extent_y + 0.5, first, ti.cast(height, dtype))])
+
+    @ti.func
+    def columns_of(a, linear, constant, x):
+        # The weight is above 0 where (a dx + linear)^2 < constant - cut-off; the middle of it if it is nowhere.
+        half, middle = ti.sqrt(ti.max(constant - log2_cutoff, 0.0)) / a, x - linear / a
+        return ti.Vector([middle - half, middle + half])
 
     @ti.kernel
     def replacement(
@@ -51,50 +64,75 @@ def make_replacement(dtype):
         new_extents: array2,
         new_colors: array2,
         image: array3,
+        sums: array2,
         picture: array3,
         weights: array2,
-        errors: array1,
+        errors: array2,
     ):
-        for k in range(rows.shape[0]):
-            i = rows[k]
-            a, b, c, l = conics[i, 0], conics[i, 1], conics[i, 2], conics[i, 3]
-            new_a, new_b, new_c, new_l = new_conics[k, 0], new_conics[k, 1], new_conics[k, 2], new_conics[k, 3]
-            width, height = image.shape[2], image.shape[1]
-            # Negative extents are those of a Gaussian that is nowhere visible.
-            low_y = ti.min(means[i, 1] - extents[i, 1], new_means[k, 1] - new_extents[k, 1])
-            high_y = ti.max(means[i, 1] + extents[i, 1], new_means[k, 1] + new_extents[k, 1])
-            top = ti.cast(ti.math.clamp(low_y - 0.5, 0.0, ti.cast(height, dtype)), ti.i32)
-            bottom = ti.cast(ti.math.clamp(high_y + 0.5, 0.0, ti.cast(height, dtype)), ti.i32)
-            total = lanes(0.0)
-            for y in range(top, bottom):
-                dy, new_dy = y + 0.5 - means[i, 1], y + 0.5 - new_means[k, 1]
-                linear, constant = b * dy, l - (c * dy) * (c * dy)
-                new_linear, new_constant = new_b * new_dy, new_l - (new_c * new_dy) * (new_c * new_dy)
-                # The weight is above 0 where (a dx + linear)^2 < constant - cut-off.
-                half, new_half = reach_of(constant), reach_of(new_constant)
-                low_x = ti.min(means[i, 0] - (linear + half) / a, new_means[k, 0] - (new_linear + new_half) / new_a)
-                high_x = ti.max(means[i, 0] - (linear - half) / a, new_means[k, 0] - (new_linear - new_half) / new_a)
-                left = ti.cast(ti.math.clamp(low_x - 1.0, 0.0, ti.cast(width, dtype)), ti.i32) // LANES
-                right = ti.cast(ti.math.clamp(high_x + 1.0, 0.0, ti.cast(width, dtype)) + (LANES - 1), ti.i32) // LANES
-                for block in range(left, right):
-                    first = block * LANES
+        for slot in range(NUM_SLOTS):
+            for m in range(first_of_slot(slot, rows.shape[0]), first_of_slot(slot + 1, rows.shape[0])):
+                i, num_candidates = rows[m], errors.shape[1]
+                width, height = image.shape[2], image.shape[1]
+                a, b, c, l = conics[i, 0], conics[i, 1], conics[i, 2], conics[i, 3]
+                span = rows_of(means[i, 1], extents[i, 1], height)
+                for candidate in range(num_candidates):
+                    k = m * num_candidates + candidate
+                    other = rows_of(new_means[k, 1], new_extents[k, 1], height)
+                    span = ti.Vector([ti.min(span[0], other[0]), ti.max(span[1], other[1])])
+                total = totals(0.0)
+                for y in range(ti.cast(span[0], ti.i32), ti.cast(span[1], ti.i32)):
+                    dy = y + 0.5 - means[i, 1]
+                    linear, constant = b * dy, l - (c * dy) * (c * dy)
+                    reach = columns_of(a, linear, constant, means[i, 0])
+                    for candidate in range(num_candidates):
+                        k = m * num_candidates + candidate
+                        new_dy = y + 0.5 - new_means[k, 1]
+                        across = new_conics[k, 2] * new_dy
+                        other = columns_of(
+                            new_conics[k, 0],
+                            new_conics[k, 1] * new_dy,
+                            new_conics[k, 3] - across * across,
+                            new_means[k, 0],
+                        )
+                        reach = ti.Vector([ti.min(reach[0], other[0]), ti.max(reach[1], other[1])])
+                    left = ti.cast(ti.math.clamp(reach[0] - 1.0, 0.0, ti.cast(width, dtype)), ti.i32) // LANES
+                    right = ti.cast(ti.math.clamp(reach[1] + 1.0, 0.0, ti.cast(width, dtype)) + (LANES - 1), ti.i32)
+                    for block in range(left, right // LANES):
+                        first = block * LANES
+                        color, moved, error, others = pixels(0.0), pixels(0.0), pixels(0.0), lanes(0.0)
+                        pixel_weights = lanes(0.0)
+                        for x in range(LANES):
+                            along = a * (first + x + 0.5 - means[i, 0]) + linear
+                            weight = weight_of(constant - along * along)
+                            # Of the other weights' sum, the background's is the part that rounding must not cancel.
+                            others[x] = ti.max(sums[y, first + x] - weight, background_weight)
+                            pixel_weights[x] = weights[y, first + x]
+                            for channel in ti.static(range(3)):
+                                own = image[channel, y, first + x]
+                                color[channel * LANES + x] = own
+                                moved[channel * LANES + x] = weight * (colors[i, channel] - own)
+                                error[channel * LANES + x] = 2.0 * (own - picture[channel, y, first + x])
+                        for candidate in range(num_candidates):
+                            k = m * num_candidates + candidate
+                            new_dy = y + 0.5 - new_means[k, 1]
+                            new_a, new_linear = new_conics[k, 0], new_conics[k, 1] * new_dy
+                            across = new_conics[k, 2] * new_dy
+                            new_constant, new_x = new_conics[k, 3] - across * across, first + 0.5 - new_means[k, 0]
+                            new_r, new_g, new_b = new_colors[k, 0], new_colors[k, 1], new_colors[k, 2]
+                            for x in range(LANES):
+                                new_along = new_a * (new_x + x) + new_linear
+                                new_weight = weight_of(new_constant - new_along * new_along)
+                                scale = 1.0 / (others[x] + new_weight)
+                                d_r = (new_weight * (new_r - color[x]) - moved[x]) * scale
+                                d_g = (new_weight * (new_g - color[x + LANES]) - moved[x + LANES]) * scale
+                                d_b = (new_weight * (new_b - color[x + 2 * LANES]) - moved[x + 2 * LANES]) * scale
+                                change = d_r * (d_r + error[x]) + d_g * (d_g + error[x + LANES])
+                                change += d_b * (d_b + error[x + 2 * LANES])
+                                total[candidate * LANES + x] += pixel_weights[x] * change
+                for candidate in range(num_candidates):
+                    own = lanes(0.0)
                     for x in range(LANES):
-                        along = a * (first + x + 0.5 - means[i, 0]) + linear
-                        new_along = new_a * (first + x + 0.5 - new_means[k, 0]) + new_linear
-                        weight = weight_of(constant - along * along)
-                        new_weight = weight_of(new_constant - new_along * new_along)
-                        # Of the other weights' sum, the background's is the part that rounding must not cancel.
-                        others = ti.max(1.0 / image[3, y, first + x] - weight, background_weight)
-                        scale = 1.0 / (others + new_weight)
-                        change = ti.cast(0.0, dtype)
-                        for channel in ti.static(range(3)):
-                            color = image[channel, y, first + x]
-                            moved = new_weight * (new_colors[k, channel] - color) - weight * (
-                                colors[i, channel] - color
-                            )
-                            moved *= scale
-                            change += moved * (moved + 2.0 * (color - picture[channel, y, first + x]))
-                        total[x] += weights[y, first + x] * change
-            errors[k] = total.sum()
+                        own[x] = total[candidate * LANES + x]
+                    errors[m, candidate] = own.sum()
 
     return replacement

@@ -30,26 +30,26 @@ def test_replacement_errors_are_those_of_replacing(
     target = torch.rand(3, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
     weights = pixel_weights(size)
     count, generator = len(splats.means), torch.Generator().manual_seed(6)
-    rows = torch.arange(2 * count) % max(count, 1)
-    others = torch.randperm(2 * count, generator=generator) % max(count, 1)
+    rows = torch.randperm(count, generator=generator)
+    others = torch.randperm(3 * count, generator=generator) % max(count, 1)  # three for each
     candidates = Splats(*(t[others] for t in splats[:4]), splats.background)
 
     def squared_error(drawn: Splats) -> float:
         return float((weights * (render_densely(drawn, np.arange(count), size, "normalized") - target).square()).sum())
 
     def replaced(k: int) -> Splats:
-        own = [t.index_put((rows[k],), other[k]) for t, other in zip(splats[:4], candidates[:4], strict=True)]
+        own = [t.index_put((rows[k // 3],), other[k]) for t, other in zip(splats[:4], candidates[:4], strict=True)]
         return Splats(*own, splats.background)
 
     whole = squared_error(splats)
-    expected = np.array([squared_error(replaced(k)) - whole for k in range(2 * count)])
+    expected = np.array([squared_error(replaced(k)) - whole for k in range(3 * count)]).reshape(-1, 3)
     inputs, tried = (s.leaves(dtype, runtime.start()) for s in (splats, candidates))
     compared = (target.to(inputs.means), weights.to(inputs.means))
     drawn, other = (drawable(s, None, "normalized") for s in (inputs, tried))
     found = Renderer(form).replacement_errors(drawn, rows.to(inputs.means.device), other, *compared)
-    assert (found.shape, found.dtype, found.requires_grad) == ((2 * count,), dtype, False)
+    assert (found.shape, found.dtype, found.requires_grad) == ((count, 3 if count else 0), dtype, False)
     scale = np.abs(expected).max(initial=1e-3)
-    np.testing.assert_allclose(found.cpu().numpy(), expected, rtol=0, atol=tolerance * scale)
+    np.testing.assert_allclose(found.cpu().numpy().reshape(-1, 3), expected, rtol=0, atol=tolerance * scale)
 
 
 def lagrangian(stage: Stage, parameters: CodebookParameters, bit_weight: float) -> float:
