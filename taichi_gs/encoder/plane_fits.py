@@ -70,11 +70,11 @@ class PlaneFits:
     def __init__(self, planes: Planes, config: EncoderConfig, arch: Arch) -> None:
         """Prepare fits of planes [H, W, 1] or [H, W, 3], 0 to 1, by `config`."""
         height, width, num_channels = planes.shape
-        rgb = np.broadcast_to(planes, (height, width, 3))
+        rgb = planes if num_channels == 3 else np.broadcast_to(planes, (height, width, 3))
         self.num_pixels = height * width
         self._is_gray = num_channels == 1
         self._config, self._arch = config, arch
-        self._levels = as_byte_image(rgb)
+        self._rgb = rgb
         self._picture = picture_tensor(rgb, arch)
 
     def configure(self, max_bytes: int | None, restart: int, min_psnr: float | None = None) -> FitConfig:
@@ -127,7 +127,7 @@ class PlaneFits:
         quantized, objective = self._fit(config, listener)
         pixels = comparable_rgb(draw_integers(quantized, device=self._arch))
         goal = goal_of(self._config)
-        reached = (goal.measure if goal else psnr)(self._levels, pixels)
+        reached = (goal.measure if goal else psnr)(as_byte_image(self._rgb), pixels)
         return FitResult(quantized, num_bytes_of(quantized), reached, objective.weighted_psnr(pixels))
 
     def _fit(self, config: FitConfig, listener: StepListener) -> tuple[QuantizedGaussians, Objective]:

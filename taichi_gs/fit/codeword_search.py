@@ -19,6 +19,9 @@ from taichi_gs.fit.kmeans import index_bits
 from taichi_gs.fit.parameters import CODED, CodebookParameters, Parameters
 from taichi_gs.fit.stage import Stage
 
+WORDS_AT_A_TIME = 1024
+"""Codewords whose distances to all others are in memory together."""
+
 
 @dataclass(frozen=True)
 class CodewordSearch:
@@ -116,5 +119,9 @@ def _words_as_drawn(drawn: Parameters, parameters: CodebookParameters, name: str
 def _nearest(words: Tensor, count: int) -> Tensor:
     """The `count` nearest other words [K, count] of each of words [K, D], in units of their channels' deviations."""
     scaled = words / words.std(dim=0).clamp_min(1e-6) if len(words) > 1 else words
-    distances = torch.cdist(scaled, scaled).fill_diagonal_(torch.inf)
-    return distances.topk(count, dim=1, largest=False).indices
+    found = []
+    for first in range(0, len(words), WORDS_AT_A_TIME):
+        distances = torch.cdist(scaled[first : first + WORDS_AT_A_TIME], scaled)
+        distances.diagonal(first).fill_(torch.inf)
+        found.append(distances.topk(count, dim=1, largest=False).indices)
+    return torch.cat(found)

@@ -33,8 +33,8 @@ def start(device: str) -> runtime.Arch:
 
 
 def picture_tensor(planes: NDArray[np.float32], arch: runtime.Arch) -> Tensor:
-    """Return planes [H, W, C] as a tensor [C, H, W] where the tensors of a fit live."""
-    return torch.from_numpy(np.array(planes.transpose(2, 0, 1), order="C")).to(tensor_device(arch))
+    """Return planes [H, W, C] as a tensor [C, H, W] where the tensors of a fit live; it may share their memory."""
+    return torch.from_numpy(np.require(planes.transpose(2, 0, 1), requirements=["C", "W"])).to(tensor_device(arch))
 
 
 def renderer_on(arch: runtime.Arch) -> Renderer:

@@ -32,7 +32,7 @@ class Grain:
 
         Of roots, the few large errors that lost lines and edges leave behind count little.
         """
-        luma = luma_of(255.0 * error)[None]
+        luma = luma_of(error).mul_(255.0)[None]
         mean = functional.avg_pool2d(luma, self.window, 1, self.window // 2, count_include_pad=False)
         return (luma - mean)[0].abs().sqrt()
 

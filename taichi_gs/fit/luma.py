@@ -11,5 +11,5 @@ LUMA = (0.299, 0.587, 0.114)
 def luma_of(picture: Tensor) -> Tensor:
     """The luma [H, W] of a picture [3, H, W], RGB."""
     red, green, blue = picture
-    luma: Tensor = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
-    return luma
+    luma: Tensor = LUMA[0] * red
+    return luma.add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])

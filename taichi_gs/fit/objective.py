@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -122,8 +122,11 @@ class Objective:
             return self.full
         full = self.full
         picture, weights = (_averaged(planes, factor) for planes in (full.picture, full.weights[None]))
-        blocks = functional.interpolate(picture[None], size=full.size, mode="nearest")[0]
-        hidden = float((full.weights * (full.picture - blocks).square()).sum(dtype=torch.float64))
+        hidden = 0.0
+        for fine, reduced in zip(full.picture, picture, strict=True):  # one plane at a time, for the sake of memory
+            blocks = functional.interpolate(reduced[None, None], size=full.size, mode="nearest")[0, 0]
+            errors = blocks.sub_(fine).square_().mul_(full.weights)
+            hidden += float(errors.sum(dtype=torch.float64))
         return Resolution(picture, weights[0], self.size, self._renderer, hidden, importance, importances_of_blocks)
 
     def _factor(self, spacing: float, min_spacing: float, size: tuple[int, int]) -> int:
@@ -190,14 +193,16 @@ class Objective:
         """
         if self._grain is None:
             return None
-        splats = parameters.splats(self.size, self.full.size)
-        colors = splats.colors.clone().requires_grad_()
-        image = self._renderer.render(replace(splats, colors=colors), self.full.size)
-        roughness = self._grain.roughness(self.full.picture - image.detach())
-        # By a Gaussian's colour, a pixel has as its derivative the part that the Gaussian has in it.
-        ones = torch.ones_like(roughness)
-        fields = torch.stack([roughness, ones, torch.zeros_like(ones)])
-        (sums,) = torch.autograd.grad((image * fields).sum(), colors)
+        full, splats = self.full, parameters.splats(self.size, self.full.size)
+        image = self._renderer.render(splats, full.size)
+        roughness = self._grain.roughness(full.picture - image)
+        # By a Gaussian's colour, a pixel has as its derivative the part that the Gaussian has in it. With half of the
+        # usual weight, the squared error has that derivative times what the pixel differs by: in red its roughness, in
+        # green 1.
+        image[0].sub_(roughness)
+        image[1].sub_(1.0)
+        halves = torch.full_like(roughness, 0.5)
+        sums = self._renderer.cost(splats, image, halves, workspace=full.workspace).gradients.tensors[2]
         sums = torch.zeros_like(sums[:1]).repeat(num_codewords, 1).index_add_(0, codewords, sums)
         return self._grain.codes(sums[:, 0], sums[:, 1])
 
@@ -209,7 +214,7 @@ class Objective:
         if squared_error is not None and not self._is_weighted:
             error = squared_error / resolution.picture.numel()
         else:
-            error = (resolution.render(parameters) - resolution.picture).square().mean()
+            error = resolution.render(parameters).sub_(resolution.picture).square_().mean()
         return -10.0 * math.log10(max(float(error), 1e-10))
 
     def weighted_psnr(self, pixels: NDArray[np.uint8]) -> float:
@@ -245,13 +250,18 @@ class Objective:
         """
         full, num_probes = self.full, self._settings.num_probes
         splats = parameters.splats(self.size, full.size)
-        image, root = self._renderer.render(splats, full.size), full.weights.rsqrt()
-        between = image + 0.5 * root
+        root = full.weights.rsqrt()
+        between = self._renderer.render(splats, full.size).add_(root, alpha=0.5)
         totals = {name: torch.zeros_like(tensor) for name, tensor in parameters.rows.items()}
         for _ in range(num_probes):
-            ones = _coin_tosses(image.shape, generator).to(image)
             # Against C - W^-1/2 z / 2 the squared error has this gradient, and its kernel is the one that fits anyway.
-            probe = self._renderer.cost(splats, between - root * ones, full.weights, workspace=full.workspace)
+            # In place, and kept by nobody, because planes of large pictures take a lot of memory.
+            probe = self._renderer.cost(
+                splats,
+                _coin_tosses(between.shape, generator).to(between).mul_(root).neg_().add_(between),
+                full.weights,
+                workspace=full.workspace,
+            )
             gradients = parameters.gradients(probe.gradients, self.size, full.size)
             if steps is not None:
                 gradients["means"] = (steps * gradients["means"][:, None]).sum(dim=2)

@@ -37,7 +37,7 @@ class QuantizationAware:
     rate_factor: float = 0.6
     final_rate: float = 0.05
     lattices_every: int = 10
-    searches: tuple[float, ...] = (0.5,)
+    searches: tuple[float, ...] = (0.3, 0.7)
     search: CodewordSearch = field(default_factory=CodewordSearch)
     precision: Precision = field(default_factory=Precision)
     pruning: Pruning = field(default_factory=Pruning)

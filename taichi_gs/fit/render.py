@@ -24,7 +24,7 @@ from taichi_gs.kernels.dispatch import blend_kernels
 from taichi_gs.kernels.gradients import make_gather
 from taichi_gs.kernels.projection import make_project
 from taichi_gs.kernels.removal import make_removal
-from taichi_gs.kernels.replacement import make_replacement
+from taichi_gs.kernels.replacement import LANES, make_replacement
 from taichi_gs.kernels.runtime import Form
 from taichi_gs.kernels.tiles import TILE
 from taichi_gs.model.blending import Blending
@@ -151,8 +151,10 @@ class Renderer:
         if len(rows):
             own_rows = (gaussians.means, *projected[:2], gaussians.colors, rows.to(torch.int32))
             other_rows = (others.means, *_conics_of(others, scene), others.colors)
-            padded = (_padded(planes, image) for planes in (picture, _weights_of(picture, weights)))
-            inputs = (*own_rows, *other_rows, image, image[3].reciprocal(), *padded, errors)
+            compared = [picture, _weights_of(picture, weights)]
+            if picture.shape[2] < LANES:
+                compared = [functional.pad(planes, (0, LANES - planes.shape[-1])) for planes in compared]
+            inputs = (*own_rows, *other_rows, image, *compared, errors)
             make_replacement(taichi_dtype(image))(*(raw(t) for t in inputs))
         return errors
 
@@ -162,12 +164,6 @@ class Renderer:
 
 def _weights_of(picture: Tensor, weights: Tensor | None) -> Tensor:
     return torch.ones_like(picture[0]) if weights is None else weights.detach().contiguous()
-
-
-def _padded(planes: Tensor, image: Tensor) -> Tensor:
-    """Planes [..., H, W], padded by zeros to the size of an image, contiguous."""
-    padding = (0, image.shape[-1] - planes.shape[-1], 0, image.shape[-2] - planes.shape[-2])
-    return (functional.pad(planes, padding) if any(padding) else planes).contiguous()
 
 
 class _Scene(NamedTuple):
@@ -260,7 +256,8 @@ class _Render(torch.autograd.Function):
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         gaussians = _Rows(*ctx.saved_tensors)
         image, (conics, extents, lists), scene = ctx.image, ctx.projected, ctx.scene
-        grad_image = _padded(grad_output, image)
+        padding = (0, image.shape[2] - grad_output.shape[2], 0, image.shape[1] - grad_output.shape[1])
+        grad_image = (functional.pad(grad_output, padding) if any(padding) else grad_output).contiguous()
         grad_pairs, grad_background = blend_kernels(taichi_dtype(conics), scene.form, scene.blending).backward(
             gaussians.means, conics, extents, gaussians.colors, *lists[:2], image, grad_image
         )

@@ -42,12 +42,14 @@ class VisualWeights:
 
     def of(self, picture: Tensor) -> Tensor:
         """Return the weights [H, W], 1 on average, of a picture [3, H, W], RGB from 0 to 1."""
-        luma = luma_of(255.0 * picture)
+        # In place, because planes of large pictures take a lot of memory.
+        luma = luma_of(picture).mul_(255.0)
         # Of deviations from the mean: of the levels themselves, rounding would not leave much of a small variance.
-        deviation = luma - luma.mean()
-        variance = (self._mean(deviation.square()) - self._mean(deviation).square()).clamp(min=0.0)
-        weights = (2.0 * variance + self.constant).pow(-self.exponent)
-        return weights / weights.mean()
+        deviation = luma.sub_(luma.mean())
+        mean = self._mean(deviation)
+        variance = self._mean(deviation.square_()).sub_(mean.square_()).clamp_(min=0.0)
+        weights = variance.mul_(2.0).add_(self.constant).pow_(-self.exponent)
+        return weights.div_(weights.mean())
 
     def _mean(self, plane: Tensor) -> Tensor:
         """The mean [H, W] over the window's pixels that are in the picture: along one axis, then the other."""

