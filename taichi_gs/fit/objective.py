@@ -194,11 +194,12 @@ class Objective:
         if self._grain is None:
             return None
         full, splats = self.full, parameters.splats(self.size, self.full.size)
-        image = self._renderer.render(splats, full.size)
-        roughness = self._grain.roughness(full.picture - image)
+        error = self._renderer.render(splats, full.size).neg_().add_(full.picture)
+        roughness = self._grain.roughness(error)
         # By a Gaussian's colour, a pixel has as its derivative the part that the Gaussian has in it. With half of the
         # usual weight, the squared error has that derivative times what the pixel differs by: in red its roughness, in
         # green 1.
+        image = error.neg_().add_(full.picture)
         image[0].sub_(roughness)
         image[1].sub_(1.0)
         halves = torch.full_like(roughness, 0.5)

@@ -69,13 +69,13 @@ def test_quantization_aware_training_improves_what_a_decoder_sees() -> None:
 
 def test_bits_and_codebooks_are_what_was_asked_for() -> None:
     bits: dict[str, Any] = {"position_bits": 5, "covariance_bits": (4,) * 3, "color_bits": (4,) * 4}
-    stage, coded, adam, _ = state_before(2, num_gaussians=30, k=8, **bits)
+    stage, coded, adam, _ = state_before(2, num_gaussians=60, k=12, **bits)
     quantized = QuantizationAware(searches=()).run(stage, coded, adam, 0)
     assert (quantized.grid_size, quantized.subdivision) == ((24, 32), 0)
     codebooks = (quantized.covariance_codebook, quantized.color_codebook)
     spreads = [spread for codebook in codebooks for spread in np.ptp(codebook.symbols, axis=0)]
     assert all(2**-0.25 * 15 - 2 < spread < 2**0.25 * 15 + 2 for spread in spreads)
-    assert max(len(codebook) for codebook in codebooks) <= 8
+    assert max(len(codebook) for codebook in codebooks) <= 12
 
 
 @pytest.mark.parametrize("steps", [0, 1, 30])
