@@ -1,0 +1,167 @@
+"""Time another state of the code against this one, in pairs, on one machine.
+
+    python -m benchmarks.versus BEFORE PICTURE... [--runs N] [--only encode,decode,decompress,folder] [--out FILE.tsv]
+
+BEFORE is a checkout of the other state. Both are run by the same Python, in processes of their own, one after the
+other; each row has the medians of both and the median of the ratios. The sections are
+
+    encode: `encode` in process by "fast" and by "default", in seconds by the clock and in processor time over it, after
+        one short encoding that does not count; the size and the PSNR of the files.
+    decode: `decode` of the file of this state in process, in milliseconds; where both states read it.
+    decompress: `tgs decompress` as a whole process, in milliseconds, and its memory in MiB.
+    folder: `tgs compress --preview` of a folder of squares of 512 pixels, cut from the pictures: pictures a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.measuring import ratio_in_turn, run_process
+from benchmarks.provenance import ROOT, command_line, provenance, write_lines
+
+SECTIONS = ("encode", "decode", "decompress", "folder")
+COLUMNS = ("what", "picture", "runs", "unit", "before", "after", "ratio")
+SIDE = 512
+
+ENCODE = """
+import sys, time
+import taichi_gs
+from taichi_gs.pictures.metrics import psnr
+from taichi_gs.pictures.read import read_image
+picture, preset, file = sys.argv[1:]
+pixels = read_image(picture)
+taichi_gs.encode(pixels, preset=preset, steps=20)
+clock, processor = time.perf_counter(), time.process_time()
+data = taichi_gs.encode(pixels, preset=preset)
+clock, processor = time.perf_counter() - clock, time.process_time() - processor
+open(file, "wb").write(data)
+print(clock, processor / clock, len(data), psnr(taichi_gs.decode(data), pixels))
+"""
+
+DECODE = """
+import sys, time
+import taichi_gs
+from taichi_gs.kernels import runtime
+runtime.start()
+data, times = open(sys.argv[1], "rb").read(), []
+for _ in range(30):
+    started = time.perf_counter()
+    taichi_gs.decode(data)
+    times.append(1000.0 * (time.perf_counter() - started))
+print(sorted(times)[len(times) // 2])
+"""
+
+
+class Pair:
+    """The two states, which take turns."""
+
+    def __init__(self, before: Path, runs: int) -> None:
+        self._states, self._runs = (before, ROOT), runs
+
+    def rows(self, what: str, picture: str, units: Sequence[str], arguments: Sequence[str]) -> Iterator[str]:
+        """One row a unit: the numbers that a process with these arguments prints, in both states."""
+        figures = [
+            [[float(figure) for figure in run_process(arguments, state).stdout.split()] for state in self._states]
+            for _ in range(self._runs)
+        ]
+        yield from self._table(what, picture, units, figures)
+
+    def process_rows(self, what: str, picture: str, arguments: Sequence[str]) -> Iterator[str]:
+        """The time and the memory of a whole process."""
+        figures = []
+        for _ in range(self._runs + 1):
+            processes = [run_process(arguments, state) for state in self._states]
+            figures.append([[process.milliseconds, process.mebibytes] for process in processes])
+        yield from self._table(what, picture, ("ms", "MiB"), figures[1:])
+
+    def rates(self, what: str, picture: str, count: int, arguments: Sequence[str]) -> Iterator[str]:
+        """How many of `count` pictures a minute a process goes through."""
+        figures = [
+            [[60e3 * count / run_process(arguments, state).milliseconds] for state in self._states]
+            for _ in range(self._runs)
+        ]
+        yield from self._table(what, picture, ("a minute",), figures)
+
+    def _table(
+        self, what: str, picture: str, units: Sequence[str], figures: Sequence[Sequence[Sequence[float]]]
+    ) -> Iterator[str]:
+        for number, unit in enumerate(units):
+            before, after = ([run[state][number] for run in figures] for state in (0, 1))
+            medians = [f"{statistics.median(values):.3f}" for values in (before, after)]
+            yield "\t".join([what, picture, str(len(figures)), unit, *medians, f"{ratio_in_turn(after, before):.3f}"])
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmark and return its exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.versus", description="Time two states of the code.")
+    parser.add_argument("before", type=Path, help="checkout of the other state")
+    parser.add_argument("pictures", type=Path, nargs="+", help="picture files")
+    parser.add_argument("--runs", type=int, default=3, help="pairs of runs [default: 3]")
+    parser.add_argument("--only", default=",".join(SECTIONS), help="sections, separated by commas")
+    parser.add_argument("--out", type=Path, metavar="FILE.tsv", help="results file [default: stdout]")
+    arguments = parser.parse_args(argv)
+    only = arguments.only.split(",")
+    if unknown := set(only) - set(SECTIONS):
+        parser.error(f"{min(unknown)} is none of {', '.join(SECTIONS)}")
+    pair, pictures = Pair(arguments.before.resolve(), arguments.runs), [path.resolve() for path in arguments.pictures]
+    lines = [f"# {comment}" for comment in provenance(command_line("benchmarks.versus", argv))]
+    lines += [f"# before: {_commit_of(arguments.before)}", "\t".join(COLUMNS)]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for picture in pictures:
+            lines += _picture_rows(pair, picture, folder, only)
+        if "folder" in only:
+            count = _cut(pictures, folder / "squares")
+            command = ["-m", "cli", "compress", "--preview", "--force", str(folder / "squares"), "-o"]
+            lines += pair.rates("folder, --preview", "squares", count, [*command, str(folder / "previews")])
+    write_lines(lines, arguments.out)
+    return 0
+
+
+def _picture_rows(pair: Pair, picture: Path, folder: Path, only: Sequence[str]) -> Iterator[str]:
+    file = folder / f"{picture.stem}.tgs"
+    units = ("s", "processor time", "bytes", "dB")
+    for preset in ("fast", "default"):
+        if "encode" in only:
+            yield from pair.rows(
+                f"encode, {preset}", picture.name, units, ["-c", ENCODE, str(picture), preset, str(file)]
+            )
+    if not file.exists():
+        run_process(["-c", ENCODE, str(picture), "fast", str(file)], ROOT)
+    if "decode" in only:
+        yield from pair.rows("decode", picture.name, ("ms",), ["-c", DECODE, str(file)])
+    if "decompress" in only:
+        command = ["-m", "cli", "decompress", str(file), "-o", str(folder / "pixels.png"), "--force"]
+        yield from pair.process_rows("tgs decompress", picture.name, command)
+
+
+def _cut(pictures: Sequence[Path], folder: Path) -> int:
+    """Cut the pictures into squares, and return how many there are."""
+    from PIL import Image
+
+    folder.mkdir()
+    count = 0
+    for path in pictures:
+        with Image.open(path) as image:
+            for left in range(0, image.width - SIDE // 2, SIDE // 2):
+                right = min(left + SIDE, image.width)
+                square = image.convert("RGB").crop((right - SIDE, 0, right, SIDE)).resize((SIDE, SIDE))
+                square.save(folder / f"{path.stem}-{left}.png")
+                count += 1
+    return count
+
+
+def _commit_of(checkout: Path) -> str:
+    command = ["git", "-C", str(checkout), "rev-parse", "--short=12", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
