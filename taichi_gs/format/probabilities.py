@@ -24,7 +24,6 @@ SHARES = 16
 """The share of its box's weight that a left half has is rounded to a multiple of 1/16: it saves tables."""
 
 
-@lru_cache(maxsize=16384)
 def beta_binomial_model(count: int, share: int, concentration: int) -> Any:
     """Return the model of how many of n points fall in a left half with a share of the weight, in units of 1/16.
 
