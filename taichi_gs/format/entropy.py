@@ -138,7 +138,7 @@ class SymbolEncoder:
         """Code `values` group by group."""
         encode, start = self.coder.encode, 0
         ordered = values[groups.order]
-        for size, model in groups.runs:
+        for size, model in zip(groups.sizes, groups.models, strict=True):
             encode(ordered[start : start + size], model)
             start += size
 
@@ -201,7 +201,10 @@ class SymbolDecoder:
         symbols = np.zeros(len(num_levels), dtype=np.int64)
         uncertain = num_levels > 1
         levels = num_levels[uncertain].astype(np.int32)
-        symbols[uncertain] = self._decode(len(levels), _UNIFORM_FAMILY, levels)
+        with _panics_are_damage:
+            found = self._coder.decode(_UNIFORM_FAMILY, levels)
+        self._encoder.encode(found, _UNIFORM_FAMILY, levels)
+        symbols[uncertain] = found
         return symbols
 
     def weighted(self, num_symbols: int, weights: IntArray) -> IntArray:
@@ -222,27 +225,22 @@ class SymbolDecoder:
     def _grouped(self, groups: _Groups, num_boxes: int) -> IntArray:
         """Return the values of boxes [num_boxes] that were coded group by group; 0 for boxes in no group."""
         values = np.zeros(num_boxes, dtype=np.int64)
-        if groups.runs:
-            values[groups.order] = self._decode_runs(groups.runs)
-        return values
-
-    def _decode_runs(self, runs: Sequence[tuple[int, Any]]) -> NDArray[np.int32]:
-        """Return the symbols of runs, so many in a row with the same model."""
-        found = []
         # Most symbols come this way, in very many calls; so their names are looked up beforehand.
         decode, encode = self._coder.decode, self._encoder.coder.encode
+        found = []
         with _panics_are_damage:
-            for size, model in runs:
+            for size, model in zip(groups.sizes, groups.models, strict=True):
                 symbols = decode(model, size)
                 encode(symbols, model)
                 found.append(symbols)
-        return np.concatenate(found)
+        if found:
+            values[groups.order] = np.concatenate(found)
+        return values
 
-    def _decode(self, num_symbols: int, model: Any, *parameters: NDArray[np.int32]) -> NDArray[np.int32]:
+    def _decode(self, num_symbols: int, model: Any) -> NDArray[np.int32]:
         with _panics_are_damage:
-            # Of a family, the parameters tell the number.
-            symbols: NDArray[np.int32] = self._coder.decode(model, *(parameters or (num_symbols,)))
-        self._encoder.encode(symbols, model, *parameters)
+            symbols: NDArray[np.int32] = self._coder.decode(model, num_symbols)
+            self._encoder.coder.encode(symbols, model)
         return symbols
 
 
@@ -266,11 +264,13 @@ class _Groups(NamedTuple):
 
     Attributes:
         order: [G] int64, the boxes of the first group, then those of the second, and so on; ascending within each.
-        runs: the number of boxes and the model of each group.
+        sizes: the number of boxes of each group.
+        models: of each group.
     """
 
     order: IntArray
-    runs: list[tuple[int, Any]]
+    sizes: list[int]
+    models: list[Any]
 
 
 class _Level(NamedTuple):
@@ -309,8 +309,8 @@ def _keys(high_counts: IntArray, shares: IntArray) -> NDArray[np.uint16]:
 
 def _high_groups(keys: NDArray[np.uint16], codes: IntArray) -> _Groups:
     """Group all boxes in ascending order of `_keys` [M] and of the code of their layer's concentration [M]."""
-    order, runs = _sorted_runs(keys | codes.astype(np.uint16))
-    return _Groups(order, [(size, _model_of(key)) for key, size in runs])
+    order, distinct, sizes = _sorted_runs(keys | codes.astype(np.uint16))
+    return _Groups(order, sizes, list(map(_model_of, distinct)))
 
 
 @lru_cache(maxsize=1 << 15)
@@ -322,19 +322,19 @@ def _model_of(key: int) -> Any:
 def _low_groups(shifts: NDArray[np.int32]) -> _Groups:
     """Group the boxes that have low bits in ascending order of how many."""
     if not shifts.any():
-        return _Groups(np.empty(0, dtype=np.int64), [])
-    order, runs = _sorted_runs(shifts)
-    num_without = sum(size for shift, size in runs if shift == 0)
-    return _Groups(order[num_without:], [(size, uniform_model(1 << shift)) for shift, size in runs if shift > 0])
+        return _Groups(np.empty(0, dtype=np.int64), [], [])
+    order, distinct, sizes = _sorted_runs(shifts)
+    if distinct[0] == 0:
+        order, distinct, sizes = order[sizes[0] :], distinct[1:], sizes[1:]
+    return _Groups(order, sizes, [uniform_model(1 << shift) for shift in distinct])
 
 
-def _sorted_runs(keys: NDArray[np.integer]) -> tuple[IntArray, list[tuple[int, int]]]:
-    """Return the stable order that sorts `keys`, and the distinct ones, ascending, each with how often it occurs."""
+def _sorted_runs(keys: NDArray[np.integer]) -> tuple[IntArray, list[int], list[int]]:
+    """Return the stable order that sorts `keys`, the distinct ones, ascending, and how often each of them occurs."""
     order = keys.argsort(kind="stable")
     ordered = keys[order]
     starts = [0, *((ordered[1:] != ordered[:-1]).nonzero()[0] + 1).tolist()]
-    sizes = [stop - start for start, stop in pairwise([*starts, len(keys)])]
-    return order, list(zip(ordered[starts].tolist(), sizes, strict=True))
+    return order, ordered[starts].tolist(), [stop - start for start, stop in pairwise([*starts, len(keys)])]
 
 
 def _blocks(num_symbols: int, divisor: int) -> Iterator[tuple[int, int]]:

@@ -113,9 +113,10 @@ class Plan:
         """Return the cells [N, 2] of the points of each grid, in raster order, from boxes of one cell in any order."""
         boxes = Boxes.joined(found)
         # The rows of a grid come after those of the grids before it, so that this sorts by layer too.
-        order = (boxes.corners[1] << 32 | boxes.corners[2]).argsort()
-        layers, rows, columns = boxes.corners.take(order.repeat(boxes.counts[order]), axis=1)
-        cells = np.stack([rows, columns], axis=1) - self.starts.T[layers]
+        order = (boxes.corners[1] << 32 | boxes.corners[2]).argsort(kind="stable")
+        corners = boxes.corners.take(order.repeat(boxes.counts[order]), axis=1)
+        layers = corners[0]
+        cells = (corners[1:] - self.starts.take(layers, axis=1)).T
         return np.split(cells, layers.searchsorted(range(1, len(self.sizes))))
 
 
