@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
-from itertools import pairwise
+from operator import sub
 from typing import Any, NamedTuple
 
 import constriction
@@ -225,16 +225,13 @@ class SymbolDecoder:
     def _grouped(self, groups: _Groups, num_boxes: int) -> IntArray:
         """Return the values of boxes [num_boxes] that were coded group by group; 0 for boxes in no group."""
         values = np.zeros(num_boxes, dtype=np.int64)
-        # Most symbols come this way, in very many calls; so their names are looked up beforehand.
-        decode, encode = self._coder.decode, self._encoder.coder.encode
-        found = []
+        if not groups.models:
+            return values
         with _panics_are_damage:
-            for size, model in zip(groups.sizes, groups.models, strict=True):
-                symbols = decode(model, size)
-                encode(symbols, model)
-                found.append(symbols)
-        if found:
-            values[groups.order] = np.concatenate(found)
+            # Most symbols come this way, in so many calls that loops written out would take as long again.
+            found = list(map(self._coder.decode, groups.models, groups.sizes))
+            list(map(self._encoder.coder.encode, found, groups.models))
+        values[groups.order] = np.concatenate(found)
         return values
 
     def _decode(self, num_symbols: int, model: Any) -> NDArray[np.int32]:
@@ -334,7 +331,7 @@ def _sorted_runs(keys: NDArray[np.integer]) -> tuple[IntArray, list[int], list[i
     order = keys.argsort(kind="stable")
     ordered = keys[order]
     starts = [0, *((ordered[1:] != ordered[:-1]).nonzero()[0] + 1).tolist()]
-    return order, ordered[starts].tolist(), [stop - start for start, stop in pairwise([*starts, len(keys)])]
+    return order, ordered[starts].tolist(), list(map(sub, [*starts[1:], len(keys)], starts))
 
 
 def _blocks(num_symbols: int, divisor: int) -> Iterator[tuple[int, int]]:

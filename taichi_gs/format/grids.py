@@ -103,8 +103,8 @@ class Plan:
         last = first + np.maximum(widths, heights)
         low = self.weights[first]
         total = self.weights[last] - low
-        middles = self.weights.searchsorted(low + (total >> 1))
-        middles = np.minimum(np.maximum(middles, first + 1), last - 1)
+        # Every row has some weight, so that half of that of two rows or more is before none but the first.
+        middles = np.minimum(self.weights.searchsorted(low + (total >> 1)), last - 1)
         shares = (2 * SHARES * (self.weights[middles] - low) + total) // (2 * total)
         shares = np.minimum(np.maximum(shares, 1), SHARES - 1)
         return Cuts(is_wide.astype(np.int64), middles, middles - first, shares)
