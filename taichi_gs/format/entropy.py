@@ -84,7 +84,7 @@ class SymbolEncoder:
             block = symbols[start:stop]
             kinds = remaining.nonzero()[0]
             if len(kinds) > 1:
-                self.encode(np.searchsorted(kinds, block), categorical_model(remaining[kinds]))
+                self.encode(kinds.searchsorted(block), categorical_model(remaining[kinds]))
             remaining -= np.bincount(block, minlength=num_levels)
 
     def uniform(self, symbols: IntArray, num_levels: IntArray) -> None:
