@@ -310,7 +310,7 @@ def _high_groups(keys: NDArray[np.uint16], codes: IntArray) -> _Groups:
     return _Groups(order, sizes, list(map(_model_of, distinct)))
 
 
-@lru_cache(maxsize=1 << 15)
+@lru_cache(maxsize=16384)
 def _model_of(key: int) -> Any:
     """Return the model of the high bits of boxes with a key with a code in it."""
     return beta_binomial_model(key >> 7, key >> 3 & SHARES - 1, 4 ** (key & NUM_CONCENTRATIONS - 1))
