@@ -69,7 +69,7 @@ class SymbolEncoder:
             if cells.size and (cells.min() < 0 or (cells.max(axis=0) >= grid.size).any()):
                 raise ValueError(f"a cell lies outside the grid of {grid.size[0]} x {grid.size[1]} cells")
         uneven = _uneven([(len(cells), grid) for cells, grid in multisets])
-        codes = np.zeros(len(multisets), dtype=np.int64)
+        codes = np.zeros(len(multisets), dtype=np.uint16)
         levels = [_Level.of(*split) for split in splits(multisets)]
         codes[uneven] = _best_concentrations(levels, uneven)
         self.encode(codes[uneven], uniform_model(NUM_CONCENTRATIONS))
@@ -162,7 +162,7 @@ class SymbolDecoder:
     def points(self, multisets: Sequence[tuple[int, Grid]]) -> list[IntArray]:
         """Return the cells [N, 2] int64 of multisets, each of N points in a grid, in raster order."""
         uneven = _uneven(multisets)
-        codes = np.zeros(len(multisets), dtype=np.int64)
+        codes = np.zeros(len(multisets), dtype=np.uint16)
         codes[uneven] = self._decode(len(uneven), uniform_model(NUM_CONCENTRATIONS))
         plan = Plan.of([grid for _, grid in multisets])
         boxes = plan.whole([num_points for num_points, _ in multisets])
@@ -304,9 +304,9 @@ def _keys(high_counts: IntArray, shares: IntArray) -> NDArray[np.uint16]:
     return (high_counts << 7 | shares << 3).astype(np.uint16)
 
 
-def _high_groups(keys: NDArray[np.uint16], codes: IntArray) -> _Groups:
+def _high_groups(keys: NDArray[np.uint16], codes: NDArray[np.uint16]) -> _Groups:
     """Group all boxes in ascending order of `_keys` [M] and of the code of their layer's concentration [M]."""
-    order, distinct, sizes = _sorted_runs(keys | codes.astype(np.uint16))
+    order, distinct, sizes = _sorted_runs(keys | codes)
     return _Groups(order, sizes, list(map(_model_of, distinct)))
 
 
