@@ -23,7 +23,7 @@ class Grid:
     """A grid of cells, and how likely points are beforehand.
 
     Attributes:
-        rows: [R + 1] int64, ascending from 0, the weight of all rows before each; likely rows have much.
+        rows: [R + 1] int64, strictly ascending from 0, the weight of all rows before each; likely rows have much.
         columns: [C + 1] int64, likewise of the columns.
     """
 
