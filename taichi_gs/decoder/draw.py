@@ -198,4 +198,5 @@ def _store(pixels: NDArray[np.uint8], planes: FloatArray, viewport: Viewport) ->
         bottom = min(top + rows, height // down)
         for channel in range(pixels.shape[2]):
             levels = to_levels(viewport.average(planes[channel, top * down : bottom * down]))
-            pixels[top:bottom, : width // across, channel] = levels
+            # As bytes first: they are converted fast to where they lie one after another.
+            pixels[top:bottom, : width // across, channel] = levels.astype(np.uint8)

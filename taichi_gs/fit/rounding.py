@@ -76,6 +76,14 @@ class Rounding:
 
     def integers(self, parameters: CodebookParameters) -> QuantizedGaussians:
         """Return what a file holds, in its canonical order."""
+        return self._in_own_order(parameters).canonical()
+
+    def num_bytes(self, parameters: CodebookParameters) -> int:
+        """The size of the file, without chunks."""
+        return num_bytes_of(self._in_own_order(parameters))
+
+    def _in_own_order(self, parameters: CodebookParameters) -> QuantizedGaussians:
+        """Return what a file holds, in the order of the parameters."""
         covariances, colors = coded = self._coded(parameters)
         cells, offsets = self._lattice_of(coded, parameters).nearest(parameters.means)
         return QuantizedGaussians(
@@ -92,11 +100,7 @@ class Rounding:
             color_indices=colors.indices,
             is_gray=self.is_gray,
             grain=None if self.grain is None else self.grain.cpu().numpy(),
-        ).canonical()
-
-    def num_bytes(self, parameters: CodebookParameters) -> int:
-        """The size of the file, without chunks."""
-        return num_bytes_of(self.integers(parameters))
+        )
 
     def _symbols(self, parameters: CodebookParameters, name: str) -> Tensor:
         symbols: Tensor = quantize_vectors(parameters.codewords[name], self.quantizers[name])

@@ -22,8 +22,8 @@ Only integers decide what the decoder sees: see `probabilities.py`. The coder ha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
-from itertools import accumulate, pairwise
+from functools import cache, lru_cache
+from operator import sub
 from typing import Any, NamedTuple
 
 import constriction
@@ -55,7 +55,7 @@ class SymbolEncoder:
     """Code symbols into bytes; `SymbolDecoder` reads them with the same calls in the same order."""
 
     def __init__(self) -> None:
-        self._coder = constriction.stream.queue.RangeEncoder()
+        self.coder = constriction.stream.queue.RangeEncoder()
 
     def points(self, multisets: Sequence[tuple[IntArray, Grid]]) -> None:
         """Code multisets, each of `cells` [N, 2] int, the (row, column) of each in a grid.
@@ -69,13 +69,13 @@ class SymbolEncoder:
             if cells.size and (cells.min() < 0 or (cells.max(axis=0) >= grid.size).any()):
                 raise ValueError(f"a cell lies outside the grid of {grid.size[0]} x {grid.size[1]} cells")
         uneven = _uneven([(len(cells), grid) for cells, grid in multisets])
-        codes = np.zeros(len(multisets), dtype=np.int64)
-        codes[uneven] = [_best_concentration(*multisets[part]) for part in uneven]
+        codes = np.zeros(len(multisets), dtype=np.uint16)
+        levels = [_Level.of(*split) for split in splits(multisets)]
+        codes[uneven] = _best_concentrations(levels, uneven)
         self.encode(codes[uneven], uniform_model(NUM_CONCENTRATIONS))
-        for boxes, cuts, num_left in splits(multisets):
-            shifts = boxes.count_shifts()
-            self._grouped(num_left >> shifts, _high_groups(boxes, cuts, shifts, codes))
-            self._grouped(num_left & ((1 << shifts) - 1), _low_groups(shifts))
+        for level in levels:
+            self._grouped(level.high, _high_groups(level.keys, codes[level.layers]))
+            self._grouped(level.low, _low_groups(level.shifts))
 
     def order(self, symbols: IntArray, num_levels: int) -> None:
         """Code the order of `symbols` [N] int, 0 <= symbol < num_levels."""
@@ -84,7 +84,7 @@ class SymbolEncoder:
             block = symbols[start:stop]
             kinds = remaining.nonzero()[0]
             if len(kinds) > 1:
-                self.encode(np.searchsorted(kinds, block), categorical_model(remaining[kinds]))
+                self.encode(kinds.searchsorted(block), categorical_model(remaining[kinds]))
             remaining -= np.bincount(block, minlength=num_levels)
 
     def uniform(self, symbols: IntArray, num_levels: IntArray) -> None:
@@ -114,13 +114,13 @@ class SymbolEncoder:
 
         Of the numbers in the final interval, the one with the most zeros at its end is taken, and these are left out.
         """
-        words: NDArray[np.uint32] = self._coder.get_compressed()
+        words: NDArray[np.uint32] = self.coder.get_compressed()
         if not len(words):
             return b""
         num_words: int
         lower: int
         width: int
-        num_words, (lower, width) = self._coder.pos()
+        num_words, (lower, width) = self.coder.pos()
         sealed_carry = lower + _WORD_MASK >> _STATE_BITS
         for num_bytes in range(1 + _STATE_BITS // 8):
             shift = _STATE_BITS - 8 * num_bytes
@@ -134,17 +134,17 @@ class SymbolEncoder:
         tail = (value & _STATE_MASK).to_bytes(8, "big")
         return (head + tail).rstrip(b"\0")
 
-    def _grouped(self, values: IntArray, groups: _Groups) -> None:
+    def _grouped(self, values: NDArray[np.int32], groups: _Groups) -> None:
         """Code `values` group by group."""
-        start = 0
+        encode, start = self.coder.encode, 0
         ordered = values[groups.order]
-        for size, model in groups.runs:
-            self.encode(ordered[start : start + size], model)
+        for size, model in zip(groups.sizes, groups.models, strict=True):
+            encode(ordered[start : start + size], model)
             start += size
 
     def encode(self, symbols: NDArray[np.integer], model: Any, *parameters: NDArray[np.int32]) -> None:
         """Code `symbols` [N] with one of this module's models; a family of models has parameters [N] too."""
-        self._coder.encode(symbols.astype(np.int32, copy=False), model, *parameters)
+        self.coder.encode(symbols.astype(np.int32, copy=False), model, *parameters)
 
 
 class SymbolDecoder:
@@ -162,27 +162,22 @@ class SymbolDecoder:
     def points(self, multisets: Sequence[tuple[int, Grid]]) -> list[IntArray]:
         """Return the cells [N, 2] int64 of multisets, each of N points in a grid, in raster order."""
         uneven = _uneven(multisets)
-        codes = np.zeros(len(multisets), dtype=np.int64)
+        codes = np.zeros(len(multisets), dtype=np.uint16)
         codes[uneven] = self._decode(len(uneven), uniform_model(NUM_CONCENTRATIONS))
-        found = [np.empty((3, 0), dtype=np.int64)]
         plan = Plan.of([grid for _, grid in multisets])
         boxes = plan.whole([num_points for num_points, _ in multisets])
-        while len(boxes):
-            single = (boxes.areas() == 1).nonzero()[0]
-            if len(single):
-                found.append(boxes.corners[:, single].repeat(boxes.counts[single], axis=1))
-            boxes = boxes.select(boxes.divisible())
+        found = [boxes.select(boxes.single())]
+        while len(boxes := boxes.select(boxes.divisible())):
             shifts, cuts = boxes.count_shifts(), plan.cuts(boxes)
-            num_left = self._grouped(_high_groups(boxes, cuts, shifts, codes), len(boxes)) << shifts
+            keys = _keys(boxes.counts >> shifts, cuts.shares)
+            num_left = self._grouped(_high_groups(keys, codes[boxes.corners[0]]), len(boxes)) << shifts
             if shifts.any():
                 num_left |= self._grouped(_low_groups(shifts), len(boxes))
                 if (num_left > boxes.counts).any():
                     raise BitstreamError("The payload is damaged: more points in a part than in the whole.")
             boxes = boxes.halves(cuts, num_left)
-        corners = np.concatenate(found, axis=1)
-        corners[1:] -= plan.starts[:, corners[0]]
-        cells = corners[1:, np.lexsort(corners[::-1])].T
-        return np.split(cells, list(accumulate(num_points for num_points, _ in multisets))[:-1])
+            found.append(boxes.select(boxes.single()))
+        return plan.cells(found)
 
     def order(self, counts: IntArray) -> IntArray:
         """Return N symbols [N] int64, of which symbol s occurs `counts[s]` times, in their order."""
@@ -206,7 +201,10 @@ class SymbolDecoder:
         symbols = np.zeros(len(num_levels), dtype=np.int64)
         uncertain = num_levels > 1
         levels = num_levels[uncertain].astype(np.int32)
-        symbols[uncertain] = self._decode(len(levels), _UNIFORM_FAMILY, levels)
+        with _panics_are_damage:
+            found = self._coder.decode(_UNIFORM_FAMILY, levels)
+        self._encoder.encode(found, _UNIFORM_FAMILY, levels)
+        symbols[uncertain] = found
         return symbols
 
     def weighted(self, num_symbols: int, weights: IntArray) -> IntArray:
@@ -227,21 +225,35 @@ class SymbolDecoder:
     def _grouped(self, groups: _Groups, num_boxes: int) -> IntArray:
         """Return the values of boxes [num_boxes] that were coded group by group; 0 for boxes in no group."""
         values = np.zeros(num_boxes, dtype=np.int64)
-        if groups.runs:
-            values[groups.order] = np.concatenate([self._decode(size, model) for size, model in groups.runs])
+        if not groups.models:
+            return values
+        with _panics_are_damage:
+            # Most symbols come this way, in so many calls that loops written out would take as long again.
+            found = list(map(self._coder.decode, groups.models, groups.sizes))
+            list(map(self._encoder.coder.encode, found, groups.models))
+        values[groups.order] = np.concatenate(found)
         return values
 
-    def _decode(self, num_symbols: int, model: Any, *parameters: NDArray[np.int32]) -> NDArray[np.int32]:
-        try:
-            # Of a family, the parameters tell the number.
-            symbols: NDArray[np.int32] = self._coder.decode(model, *(parameters or (num_symbols,)))
-        except BaseException as error:
-            # A panic inside constriction is not an Exception, and its class cannot be imported.
-            if isinstance(error, AssertionError) or type(error).__name__ == "PanicException":
-                raise BitstreamError("The payload is damaged: it holds a symbol that cannot be.") from error
-            raise
-        self._encoder.encode(symbols, model, *parameters)
+    def _decode(self, num_symbols: int, model: Any) -> NDArray[np.int32]:
+        with _panics_are_damage:
+            symbols: NDArray[np.int32] = self._coder.decode(model, num_symbols)
+            self._encoder.coder.encode(symbols, model)
         return symbols
+
+
+class _PanicsAreDamage:
+    """Makes a BitstreamError of what constriction raises when it meets a symbol that cannot be."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        # A panic inside constriction is not an Exception, and its class cannot be imported.
+        if kind is not None and (issubclass(kind, AssertionError) or kind.__name__ == "PanicException"):
+            raise BitstreamError("The payload is damaged: it holds a symbol that cannot be.") from error
+
+
+_panics_are_damage = _PanicsAreDamage()
 
 
 class _Groups(NamedTuple):
@@ -249,37 +261,77 @@ class _Groups(NamedTuple):
 
     Attributes:
         order: [G] int64, the boxes of the first group, then those of the second, and so on; ascending within each.
-        runs: the number of boxes and the model of each group.
+        sizes: the number of boxes of each group.
+        models: of each group.
     """
 
     order: IntArray
-    runs: list[tuple[int, Any]]
+    sizes: list[int]
+    models: list[Any]
 
 
-def _high_groups(boxes: Boxes, cuts: Cuts, shifts: IntArray, codes: IntArray) -> _Groups:
-    """Group all boxes in ascending order of (high bits of the count, the left half's share, code).
+class _Level(NamedTuple):
+    """What is said of M boxes of one level when they are cut; of all levels at once, so it is to be small.
 
-    The code is that of the concentration of a box's layer, `codes` [layers].
+    Attributes:
+        layers: [M] int16.
+        keys: [M] uint16, see `_keys`.
+        shifts: [M] int32, how many low bits of the counts are coded apart.
+        high: [M] int32, the high bits of the number of points in the left half.
+        low: [M] int32, the low bits.
     """
-    order, runs = _sorted_runs(boxes.counts >> shifts << 9 | cuts.shares << 3 | codes[boxes.corners[0]])
-    models = [(size, beta_binomial_model(key >> 9, key >> 3 & 63, 4 ** (key & 7))) for key, size in runs]
-    return _Groups(order, models)
+
+    layers: NDArray[np.int16]
+    keys: NDArray[np.uint16]
+    shifts: NDArray[np.int32]
+    high: NDArray[np.int32]
+    low: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, boxes: Boxes, cuts: Cuts, num_left: IntArray) -> _Level:
+        """What is said of the numbers of points in left halves."""
+        shifts = boxes.count_shifts()
+        high, low = num_left >> shifts, num_left & ((1 << shifts) - 1)
+        keys = _keys(boxes.counts >> shifts, cuts.shares)
+        return cls(boxes.corners[0].astype(np.int16), keys, shifts, high.astype(np.int32), low.astype(np.int32))
 
 
-def _low_groups(shifts: IntArray) -> _Groups:
+def _keys(high_counts: IntArray, shares: IntArray) -> NDArray[np.uint16]:
+    """Return high bits of counts and shares as one number, with room for a code of 3 bits below them.
+
+    They are sorted by it, and of no other width does NumPy sort numbers as fast.
+    """
+    return (high_counts << 7 | shares << 3).astype(np.uint16)
+
+
+def _high_groups(keys: NDArray[np.uint16], codes: NDArray[np.uint16]) -> _Groups:
+    """Group all boxes in ascending order of `_keys` [M] and of the code of their layer's concentration [M]."""
+    order, distinct, sizes = _sorted_runs(keys | codes)
+    return _Groups(order, sizes, list(map(_model_of, distinct)))
+
+
+@lru_cache(maxsize=16384)
+def _model_of(key: int) -> Any:
+    """Return the model of the high bits of boxes with a key with a code in it."""
+    return beta_binomial_model(key >> 7, key >> 3 & SHARES - 1, 4 ** (key & NUM_CONCENTRATIONS - 1))
+
+
+def _low_groups(shifts: NDArray[np.int32]) -> _Groups:
     """Group the boxes that have low bits in ascending order of how many."""
-    order, runs = _sorted_runs(shifts)
-    num_without = sum(size for shift, size in runs if shift == 0)
-    return _Groups(order[num_without:], [(size, uniform_model(1 << shift)) for shift, size in runs if shift > 0])
+    if not shifts.any():
+        return _Groups(np.empty(0, dtype=np.int64), [], [])
+    order, distinct, sizes = _sorted_runs(shifts)
+    if distinct[0] == 0:
+        order, distinct, sizes = order[sizes[0] :], distinct[1:], sizes[1:]
+    return _Groups(order, sizes, [uniform_model(1 << shift) for shift in distinct])
 
 
-def _sorted_runs(keys: IntArray) -> tuple[IntArray, list[tuple[int, int]]]:
-    """Return the stable order that sorts `keys`, and the distinct ones, ascending, each with how often it occurs."""
+def _sorted_runs(keys: NDArray[np.integer]) -> tuple[IntArray, list[int], list[int]]:
+    """Return the stable order that sorts `keys`, the distinct ones, ascending, and how often each of them occurs."""
     order = keys.argsort(kind="stable")
     ordered = keys[order]
-    starts = [0, *((ordered[1:] != ordered[:-1]).nonzero()[0] + 1).tolist()] if len(keys) else []
-    sizes = [stop - start for start, stop in pairwise([*starts, len(keys)])]
-    return order, list(zip(ordered[starts].tolist(), sizes, strict=True))
+    starts = [0, *((ordered[1:] != ordered[:-1]).nonzero()[0] + 1).tolist()]
+    return order, ordered[starts].tolist(), list(map(sub, [*starts[1:], len(keys)], starts))
 
 
 def _blocks(num_symbols: int, divisor: int) -> Iterator[tuple[int, int]]:
@@ -296,22 +348,29 @@ def _uneven(multisets: Sequence[tuple[int, Grid]]) -> list[int]:
     return [part for part, (n, grid) in enumerate(multisets) if n > 1 and not grid.has_one_cell]
 
 
-def _best_concentration(cells: IntArray, grid: Grid) -> int:
-    """Return the code of the concentration that makes `cells` shortest.
+def _best_concentrations(levels: Sequence[_Level], chosen: Sequence[int]) -> list[int]:
+    """Return, of each of the layers `chosen`, the code of the concentration that makes its points shortest.
 
     This is a choice of the encoder, so that floating point does no harm here.
     """
-    levels = []
-    for boxes, cuts, num_left in splits([(cells, grid)]):
-        shifts = boxes.count_shifts()
-        levels.append(np.stack([boxes.counts >> shifts, num_left >> shifts, cuts.shares]))
-    counts, lefts, shares = np.concatenate(levels, axis=1)
-    costs = []
-    for code in range(NUM_CONCENTRATIONS):
-        bits = _log_rising_factorials(4.0**code)
-        lengths = bits[SHARES, counts] - bits[shares, lefts] - bits[SHARES - shares, counts - lefts]
-        costs.append(lengths.sum())
-    return int(np.argmin(costs))
+    if not chosen:
+        return []
+    layers = np.concatenate([level.layers for level in levels])
+    keys = np.concatenate([level.keys for level in levels]).astype(np.int64)
+    lefts = np.concatenate([level.high for level in levels])
+    order = layers.argsort(kind="stable")
+    starts = layers[order].searchsorted(range(max(chosen) + 2))
+    codes = []
+    for layer in chosen:
+        own = order[starts[layer] : starts[layer + 1]]
+        counts, shares, in_left = keys[own] >> 7, keys[own] >> 3 & SHARES - 1, lefts[own]
+        # Where in a table with one row after another; looking up rows and columns would take longer.
+        whole = SHARES << MAX_COUNT_BITS | counts
+        left, right = shares << MAX_COUNT_BITS | in_left, SHARES - shares << MAX_COUNT_BITS | counts - in_left
+        tables = [_log_rising_factorials(4.0**code) for code in range(NUM_CONCENTRATIONS)]
+        lengths = [(bits.take(whole) - bits.take(left) - bits.take(right)).sum() for bits in tables]
+        codes.append(int(np.argmin(lengths)))
+    return codes
 
 
 @cache

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from taichi_gs.format.probabilities import SHARES
 from taichi_gs.model.quantized import IntArray
 
-BoolArray = NDArray[np.bool_]
-
 MAX_COUNT_BITS = 8
 """Counts of more bits than this are coded in two parts, so that no beta-binomial table has more than 256 entries."""
 
@@ -25,7 +23,7 @@ class Grid:
     """A grid of cells, and how likely points are beforehand.
 
     Attributes:
-        rows: [R + 1] int64, ascending from 0, the weight of all rows before each; likely rows have much.
+        rows: [R + 1] int64, strictly ascending from 0, the weight of all rows before each; likely rows have much.
         columns: [C + 1] int64, likewise of the columns.
     """
 
@@ -52,10 +50,14 @@ class Cuts(NamedTuple):
     """Where M boxes are cut in two.
 
     Attributes:
-        lefts: [M], the length of the left half along the axis that is cut.
+        axes: [M], the axis along which each is cut: 1 (columns) unless there are more rows than columns.
+        middles: [M], where the right half begins along it, counted as in a `Plan`.
+        lefts: [M], the length of the left half along it.
         shares: [M], its share of the box's weight, in units of 1 / SHARES.
     """
 
+    axes: IntArray
+    middles: IntArray
     lefts: IntArray
     shares: IntArray
 
@@ -95,14 +97,27 @@ class Plan:
 
     def cuts(self, boxes: Boxes) -> Cuts:
         """Return where to cut boxes: before the first row, or column, that half of the weight is before."""
-        first = boxes.corners[1 + boxes.axes(), np.arange(len(boxes))]
-        last = first + boxes.longest_sides()
-        low, high = self.weights[first], self.weights[last]
-        middle = self.weights.searchsorted(low + high >> 1)
-        middle = middle.clip(first + 1, last - 1)
-        total = high - low
-        shares = (2 * SHARES * (self.weights[middle] - low) + total) // (2 * total)
-        return Cuts(middle - first, shares.clip(1, SHARES - 1))
+        (rows, columns), (heights, widths) = boxes.corners[1:], boxes.sides
+        is_wide = widths >= heights
+        first = np.where(is_wide, columns, rows)
+        last = first + np.maximum(widths, heights)
+        low = self.weights[first]
+        total = self.weights[last] - low
+        # Every row has some weight, so that half of that of two rows or more is before none but the first.
+        middles = np.minimum(self.weights.searchsorted(low + (total >> 1)), last - 1)
+        shares = (2 * SHARES * (self.weights[middles] - low) + total) // (2 * total)
+        shares = np.minimum(np.maximum(shares, 1), SHARES - 1)
+        return Cuts(is_wide.astype(np.int64), middles, middles - first, shares)
+
+    def cells(self, found: Sequence[Boxes]) -> list[IntArray]:
+        """Return the cells [N, 2] of the points of each grid, in raster order, from boxes of one cell in any order."""
+        boxes = Boxes.joined(found)
+        # The rows of a grid come after those of the grids before it, so that this sorts by layer too.
+        order = (boxes.corners[1] << 32 | boxes.corners[2]).argsort(kind="stable")
+        corners = boxes.corners.take(order.repeat(boxes.counts[order]), axis=1)
+        layers = corners[0]
+        cells = (corners[1:] - self.starts.take(layers, axis=1)).T
+        return np.split(cells, layers.searchsorted(range(1, len(self.sizes))))
 
 
 class Boxes:
@@ -120,50 +135,49 @@ class Boxes:
         self.corners: IntArray = table[:3]
         self.sides: IntArray = table[3:5]
         self.counts: IntArray = table[5]
+        self._areas: IntArray = table[3] * table[4]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Boxes]) -> Boxes:
+        """Return the boxes of all parts."""
+        return cls(np.concatenate([part._table for part in parts], axis=1))
 
     def __len__(self) -> int:
         return len(self.counts)
 
-    def select(self, which: BoolArray) -> Boxes:
-        """Return the boxes where `which` [M] bool holds."""
-        return Boxes(self._table[:, which])
+    def select(self, which: IntArray) -> Boxes:
+        """Return the boxes with the numbers `which`."""
+        return Boxes(self._table.take(which, axis=1))
 
     def halves(self, cuts: Cuts, num_left: IntArray) -> Boxes:
         """Return the left and the right half of every box in turn [2 M], with `num_left` [M] points in the left one."""
         # By how much the right half begins later, which along the other axis is not at all.
-        shifts = (self.axes() == _AXES) * cuts.lefts
-        table = self._table.repeat(2, axis=1)
-        left, right = table[:, ::2], table[:, 1::2]
-        np.copyto(left[3:5], shifts, where=shifts > 0)
+        shifts = (cuts.axes == _AXES) * cuts.lefts
+        table = np.empty((len(self._table), len(self), 2), dtype=np.int64)
+        left, right = table[:, :, 0], table[:, :, 1]
+        left[:3] = self.corners
+        left[3:5] = np.where(shifts, shifts, self.sides)
         left[5] = num_left
-        right[1:3] += shifts
-        right[3:5] -= shifts
-        right[5] -= num_left
-        return Boxes(table)
+        right[0] = self.corners[0]
+        right[1:3] = self.corners[1:] + shifts
+        right[3:5] = self.sides - shifts
+        right[5] = self.counts - num_left
+        return Boxes(table.reshape(len(table), -1))
 
-    def areas(self) -> IntArray:
-        """[M], in cells."""
-        areas: IntArray = self.sides[0] * self.sides[1]
-        return areas
+    def single(self) -> IntArray:
+        """Return the numbers of the boxes of one cell."""
+        single: IntArray = (self._areas == 1).nonzero()[0]
+        return single
 
-    def divisible(self) -> BoolArray:
-        """[M], whether there is anything to be said about where the points of a box are."""
-        divisible: BoolArray = (self.areas() > 1) & (self.counts > 0)
+    def divisible(self) -> IntArray:
+        """Return the numbers of the boxes where there is anything to be said about where their points are."""
+        divisible: IntArray = ((self._areas > 1) & (self.counts > 0)).nonzero()[0]
         return divisible
 
-    def axes(self) -> IntArray:
-        """[M], the axis along which each box is cut: 1 (columns) unless there are more rows than columns."""
-        axes: IntArray = (self.sides[1] >= self.sides[0]).astype(np.int64)
-        return axes
-
-    def longest_sides(self) -> IntArray:
-        """[M], the sides along these axes."""
-        longest: IntArray = np.maximum(self.sides[0], self.sides[1])
-        return longest
-
-    def count_shifts(self) -> IntArray:
+    def count_shifts(self) -> NDArray[np.int32]:
         """[M], how many low bits of each box's counts are coded apart."""
-        shifts: IntArray = np.maximum(_bit_lengths(self.counts) - MAX_COUNT_BITS, 0)
+        # The exponent that frexp finds is the number of bits, 0 for 0.
+        shifts: NDArray[np.int32] = np.frexp(self.counts >> MAX_COUNT_BITS)[1]
         return shifts
 
 
@@ -171,23 +185,19 @@ def splits(multisets: Sequence[tuple[IntArray, Grid]]) -> Iterator[tuple[Boxes, 
     """Yield, level by level, the boxes, where they are cut, and how many of their cells lie in each left half."""
     plan = Plan.of([grid for _, grid in multisets])
     boxes = plan.whole([len(cells) for cells, _ in multisets])
-    cells = np.concatenate([cells + plan.starts[:, layer] for layer, (cells, _) in enumerate(multisets)]).T
+    cells = np.concatenate([cells + plan.starts[:, layer] for layer, (cells, _) in enumerate(multisets)]).T.copy()
     box_of = np.repeat(np.arange(len(boxes)), boxes.counts)
-    while len(boxes):
-        divisible = boxes.divisible()
-        inside = divisible[box_of]
-        cells, box_of = cells[:, inside], (np.cumsum(divisible) - 1)[box_of[inside]]
-        boxes = boxes.select(divisible)
-        axes, every, cuts = boxes.axes(), np.arange(len(boxes)), plan.cuts(boxes)
-        middles = boxes.corners[1 + axes, every] + cuts.lefts
-        is_right = cells[axes[box_of], np.arange(len(box_of))] >= middles[box_of]
+    while len(divisible := boxes.divisible()):
+        # Where each box is among those that are left, and -1 for the others.
+        places = np.full(len(boxes), -1)
+        places[divisible] = np.arange(len(divisible))
+        boxes, box_of = boxes.select(divisible), places[box_of]
+        if len(divisible) < len(places):
+            inside = (box_of >= 0).nonzero()[0]
+            cells, box_of = cells.take(inside, axis=1), box_of[inside]
+        cuts = plan.cuts(boxes)
+        is_right = np.where(cuts.axes[box_of], cells[1], cells[0]) >= cuts.middles[box_of]
         box_of = 2 * box_of + is_right
         num_left = np.bincount(box_of, minlength=2 * len(boxes))[::2]
         yield boxes, cuts, num_left
         boxes = boxes.halves(cuts, num_left)
-
-
-def _bit_lengths(values: IntArray) -> IntArray:
-    """Return the number of bits of non-negative integers below 2**53: 0 for 0, 1 for 1, 2 for 2 and 3."""
-    exponents: NDArray[np.int32] = np.frexp(values.astype(np.float64))[1]
-    return exponents.astype(np.int64)

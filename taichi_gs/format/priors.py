@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from taichi_gs.format.prior_tables import NUM_BINS, TABLES
@@ -37,8 +39,14 @@ def cumulative_weights(channel: int, quantizer: UniformQuantizer, blending: Blen
     above = (2 * multiples - 1) * step - (2 * own.low << _STEP_BITS)
     parts = above * (NUM_BINS << _BIN_BITS - 1) // (own.high - own.low << _STEP_BITS)
     parts[0], parts[-1] = 0, NUM_BINS << _BIN_BITS
-    table = np.array(TABLES[channel] if channel < 6 or blending == "normalized" else (1,) * NUM_BINS)
-    before = np.concatenate([[0], np.cumsum(table)])
+    table, before = _table_of(channel, blending)
     bins, within = parts >> _BIN_BITS, parts & (1 << _BIN_BITS) - 1
-    weights: IntArray = (before[bins] << _BIN_BITS) + np.append(table, 0)[bins] * within + symbols
+    weights: IntArray = (before[bins] << _BIN_BITS) + table[bins] * within + symbols
     return weights
+
+
+@cache
+def _table_of(channel: int, blending: Blending) -> tuple[IntArray, IntArray]:
+    """Return the weight of each bin of a channel, and 0 after them, and the weight of all bins before each."""
+    table = TABLES[channel] if channel < 6 or blending == "normalized" else (1,) * NUM_BINS
+    return np.array([*table, 0]), np.cumsum([0, *table])

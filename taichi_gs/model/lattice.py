@@ -157,22 +157,22 @@ def lattice_of(
         return Lattice(grid_size, image_size, np.ones((n, 2), dtype=np.int64), np.zeros(n, dtype=np.int64))
     (height, width), (rows, columns) = image_size, grid_size
     m, u, v = (_fixed_point(covariances.codebook, channel) for channel in range(COVARIANCE_CHANNELS))
+    z = _fixed_point(colors.codebook, AMPLITUDE_CHANNEL)
     xx, xy = _unit_covariances(u, v)
-    densities = np.empty((len(m), 2), dtype=np.int64)
-    shears = np.empty(len(m), dtype=np.int64)
+    sizes, factors = np.split(_exp(np.concatenate([-3 * m // 8, z])), [len(m)])
+    factors = factors >> 16 if blending == "normalized" else np.full_like(z, 1 << 16)
+    densities, shears = [], []
+    sheared, upright = 2 * SHEAR_UNIT * width * rows, columns * height
     # Here 64 bits are not enough. Python's own integers are, and it is little work.
-    for k, (s_xx, s_xy, fineness) in enumerate(zip(xx.tolist(), xy.tolist(), _exp(-3 * m // 8).tolist(), strict=True)):
-        root, fineness = math.isqrt(s_xx << 32), subdivision * fineness
-        along_y, along_x = fineness * root // (16 << 32), (fineness << 32) // (16 * root)
-        densities[k] = min(along_y >> 16, MAX_DENSITY), min(along_x >> 16, MAX_DENSITY)
-        shear, unit = SHEAR_UNIT * s_xy * width * rows, s_xx * columns * height
-        shears[k] = max(-MAX_SHEAR, min((2 * shear + unit) // (2 * unit), MAX_SHEAR))
-    if blending == "normalized":
-        factors = _exp(_fixed_point(colors.codebook, AMPLITUDE_CHANNEL)) >> 16
-    else:
-        factors = np.full(len(colors.codebook), 1 << 16)
-    levels = densities[covariances.indices] * factors[colors.indices, None] + (1 << 31) >> 32
-    return Lattice(grid_size, image_size, levels.clip(1, MAX_LEVELS), shears[covariances.indices])
+    for s_xx, s_xy, size in zip(xx.tolist(), xy.tolist(), sizes.tolist(), strict=True):
+        root, fineness = math.isqrt(s_xx << 32), subdivision * size
+        densities.append((fineness * root >> 52, (fineness << 12) // root))
+        unit = s_xx * upright
+        shears.append(max(-MAX_SHEAR, min((s_xy * sheared + unit) // (2 * unit), MAX_SHEAR)))
+    fine = np.minimum(np.array(densities, dtype=np.int64).reshape(-1, 2), MAX_DENSITY)
+    levels = fine.take(covariances.indices, axis=0) * factors[colors.indices, None] + (1 << 31) >> 32
+    levels = np.minimum(np.maximum(levels, 1), MAX_LEVELS)
+    return Lattice(grid_size, image_size, levels, np.array(shears, dtype=np.int64)[covariances.indices])
 
 
 def lattice_of_picture(quantized: QuantizedGaussians) -> Lattice:
@@ -196,8 +196,13 @@ def _fixed_point(codebook: QuantizedCodebook, channel: int) -> IntArray:
 def _multiply(a: IntArray, b: IntArray) -> IntArray:
     """The product in fixed point; it has to be below 2**31 in magnitude."""
     a_low, b_low = a & 0xFFFFFFFF, b & 0xFFFFFFFF
-    low = a_low.astype(np.uint64) * b_low.astype(np.uint64) >> np.uint64(32)
-    return (a >> 32) * b + a_low * (b >> 32) + low.astype(np.int64)
+    product = a_low * b_low
+    # All 64 bits of this first product are digits, and none is a sign.
+    digits = product.view(np.uint64)
+    digits >>= np.uint64(32)
+    product += (a >> 32) * b
+    product += a_low * (b >> 32)
+    return product
 
 
 def _exp(x: IntArray) -> IntArray:
@@ -218,8 +223,10 @@ def _unit_covariances(u: IntArray, v: IntArray) -> tuple[IntArray, IntArray]:
     """
     squares = _multiply(u, u) + _multiply(v, v)
     series = np.full((2, len(squares)), 1 << 32)
-    for k in range(24, 0, -1):
-        divisors = np.array([[2 * k * (2 * k - 1)], [2 * k * (2 * k + 1)]])
-        series = (1 << 32) + _multiply(series, squares) // divisors
     cosh, sinhc = series
+    for k in range(24, 0, -1):
+        series[:] = _multiply(series, squares)
+        cosh //= 2 * k * (2 * k - 1)
+        sinhc //= 2 * k * (2 * k + 1)
+        series += 1 << 32
     return np.maximum(cosh + _multiply(u, sinhc), 1 << 16), _multiply(v, sinhc)
