@@ -3,9 +3,6 @@
 Every probability is an integer number of 2**-24. constriction places the left edge of symbol i at
 i + floor(scale * sum(table[:i])), where scale is (2**24 - n) / sum(table): a table of n integers with the sum
 2**24 - n makes the scale exactly 1.
-
-The integers of large tables are long. Floating point stands for them where an error bound says that they would be
-rounded to the same probabilities.
 """
 
 from __future__ import annotations
@@ -23,9 +20,6 @@ from taichi_gs.model.quantized import IntArray
 PROBABILITY_BITS = 24
 """Probabilities are multiples of 2**-24, which is constriction's precision."""
 
-MIN_COUNT_OF_FLOATS = 40
-"""From so many points on, float64 takes less time than the integers that it stands for."""
-
 SHARES = 16
 """The share of its box's weight that a left half has is rounded to a multiple of 1/16: it saves tables."""
 
@@ -40,12 +34,6 @@ def beta_binomial_model(count: int, share: int, concentration: int) -> Any:
     denominator = SHARES // common
     left = concentration * (share // common)
     right = concentration * denominator - left
-    edges = certain_edges(count, left, right, denominator) if count >= MIN_COUNT_OF_FLOATS else None
-    return _model_of_edges(exact_edges(count, left, right, denominator) if edges is None else edges)
-
-
-def exact_edges(count: int, left: int, right: int, denominator: int) -> IntArray:
-    """Return what `_model_of_edges` takes, from the integers themselves, which have up to 4600 bits."""
     weights = [prod(range(right, right + count * denominator, denominator))]
     is_symmetric = left == right
     # Each weight follows from the one before by small factors. There is no remainder.
@@ -56,32 +44,7 @@ def exact_edges(count: int, left: int, right: int, denominator: int) -> IntArray
         weights += weights[(count - 1) // 2 :: -1]
     sums = list(accumulate(weights))
     scale = (1 << PROBABILITY_BITS) - len(sums)
-    return np.array([partial * scale // sums[-1] for partial in sums])
-
-
-def certain_edges(count: int, left: int, right: int, denominator: int) -> IntArray | None:
-    """Return what `exact_edges` does, from float64, or None if rounding to integers could go either way.
-
-    Each weight is wrong by one part in 2**53 for every factor, and so is each sum for every term: together by less than
-    6 n + 2 parts, which is one in 2**42. Edges beyond the middle are counted from the end, where they are as exact.
-    The sum of all weights is at most 16**n times the first, and no weight is less than the first divided by 15**n: that
-    is within the range of float64.
-    """
-    rest = np.arange(count, 0, -1)
-    k = count - rest
-    ratios = rest * (left + k * denominator) / ((k + 1) * (right + (rest - 1) * denominator))
-    weights = np.ones(count + 1)
-    np.multiply.accumulate(ratios, out=weights[1:])
-    below, above = np.add.accumulate(weights), np.add.accumulate(weights[:0:-1])[::-1]
-    scale = (1 << PROBABILITY_BITS) - len(weights)
-    smaller = np.minimum(below[:-1], above) / below[-1] * scale
-    is_uncertain = abs(smaller - np.rint(smaller)) <= smaller * 2.0**-40
-    edges = np.full(count + 1, scale)
-    edges[:-1] = np.where(below[:-1] < above, np.floor(smaller), scale - 1 - np.floor(smaller))
-    if left == right and count % 2:
-        # What is exactly half of all would seem uncertain.
-        edges[count // 2], is_uncertain[count // 2] = scale // 2, False
-    return None if is_uncertain.any() else edges
+    return _model_of_edges(np.array([partial * scale // sums[-1] for partial in sums]))
 
 
 def categorical_model(weights: IntArray) -> Any:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from taichi_gs.errors import BitstreamError
 from taichi_gs.model.blending import Blending
@@ -128,12 +127,7 @@ def codes_of(quantizers: Sequence[UniformQuantizer], blending: Blending, *, is_g
 
 
 def _step_code(channel: Channel, quantizer: UniformQuantizer) -> int:
-    code = _codes_of_steps(channel).get(quantizer.step)
-    if code is None:
+    codes = [code for code in range(MAX_STEP_CODE + 1) if step_of(channel, code) == quantizer.step]
+    if not codes:
         raise BitstreamError(f"The format cannot hold the step {quantizer.step}.")
-    return code
-
-
-@cache
-def _codes_of_steps(channel: Channel) -> dict[float, int]:
-    return {step_of(channel, code): code for code in range(MAX_STEP_CODE + 1)}
+    return codes[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import product
 from typing import Any
 
 import constriction
@@ -18,14 +17,7 @@ from numpy.typing import NDArray
 from taichi_gs.errors import BitstreamError
 from taichi_gs.format.entropy import SymbolDecoder, SymbolEncoder
 from taichi_gs.format.grids import Grid
-from taichi_gs.format.probabilities import (
-    MIN_COUNT_OF_FLOATS,
-    SHARES,
-    beta_binomial_model,
-    categorical_model,
-    certain_edges,
-    exact_edges,
-)
+from taichi_gs.format.probabilities import beta_binomial_model, categorical_model
 
 IntArray = NDArray[np.int64]
 Cloud = tuple[IntArray, tuple[int, int]]
@@ -351,23 +343,6 @@ def test_the_largest_table_codes_its_ends(share: int, concentration: int) -> Non
     encoder.encode(symbols, model)
     decoder = constriction.stream.queue.RangeDecoder(encoder.get_compressed())
     np.testing.assert_array_equal(decoder.decode(model, len(symbols)), symbols)
-
-
-@pytest.mark.parametrize("count", [1, 2, 9, MIN_COUNT_OF_FLOATS, 41, 99, 160, 254, 255])
-def test_tables_from_floats_are_those_of_the_integers(count: int) -> None:
-    """All of them are, which takes some seconds to see."""
-    kinds = list(product(range(1, SHARES), (4**code for code in range(8))))
-    uncertain = 0
-    for share, concentration in kinds:
-        common = math.gcd(share, SHARES)
-        left, denominator = concentration * share // common, SHARES // common
-        edges = certain_edges(count, left, concentration * denominator - left, denominator)
-        if edges is None:
-            uncertain += 1
-        else:
-            exact = exact_edges(count, left, concentration * denominator - left, denominator)
-            np.testing.assert_array_equal(edges, exact)
-    assert count < MIN_COUNT_OF_FLOATS or uncertain < 20
 
 
 @pytest.mark.parametrize("symbols", [[-1], [0, 4], [4]])
