@@ -33,9 +33,9 @@ ENCODE = """
 import sys, time
 import taichi_gs
 from taichi_gs.pictures.metrics import psnr
-from taichi_gs.pictures.read import read_image
+from taichi_gs.pictures.read import read_picture
 picture, preset, file = sys.argv[1:]
-pixels = read_image(picture)
+pixels = read_picture(picture).pixels
 taichi_gs.encode(pixels, preset=preset, steps=20)
 clock, processor = time.perf_counter(), time.process_time()
 data = taichi_gs.encode(pixels, preset=preset)
