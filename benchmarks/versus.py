@@ -119,7 +119,8 @@ def main(argv: list[str] | None = None) -> int:
             lines += _picture_rows(pair, picture, folder, only)
         if "folder" in only:
             count = _cut(pictures, folder / "squares")
-            command = ["-m", "cli", "compress", "--preview", "--force", str(folder / "squares"), "-o"]
+            (folder / "previews").mkdir()
+            command = ["-m", "cli", "compress", "-r", "--preview", "--force", str(folder / "squares"), "-o"]
             lines += pair.rates("folder, --preview", "squares", count, [*command, str(folder / "previews")])
     write_lines(lines, arguments.out)
     return 0

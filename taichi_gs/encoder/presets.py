@@ -128,7 +128,7 @@ class EncodeOptions(TypedDict, total=False):
 PRESETS: Mapping[Preset, EncoderConfig] = MappingProxyType(
     {
         "fast": EncoderConfig(steps=250),
-        "default": EncoderConfig(steps=500),
+        "default": EncoderConfig(steps=450),
         "best": EncoderConfig(steps=500, restarts=6),
         "paper": EncoderConfig(
             steps=600, blending="alpha", loss="l1-ssim", tune="psnr", density="gradient", position_bits=10

@@ -8,6 +8,7 @@ codebooks cost.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -28,7 +29,8 @@ class Clustering:
         first_attraction, last_attraction: the part of the way to its codeword that a vector is moved after each step,
             at the beginning and at the end.
         prune_every: steps from one removal of Gaussians to the next.
-        prune_end: the fraction of the stage in which their number falls, by equal factors, to the budget.
+        prune_pace: the fraction of the stage in which their number falls by a factor of e, until it is the budget.
+        prune_end: the fraction of the stage after which it is, whatever that takes.
         lloyd_every: steps from one run of k-means to the next.
         lloyd_iterations: each time. They go on from the codewords of the last time, and more of them gain nothing.
         samples_per_seed: of the vectors that first codewords are chosen from; more make no better codebooks.
@@ -38,6 +40,7 @@ class Clustering:
     first_attraction: float = 0.003
     last_attraction: float = 0.5
     prune_every: int = 10
+    prune_pace: float = 0.22
     prune_end: float = 0.7
     lloyd_every: int = 10
     lloyd_iterations: int = 3
@@ -54,7 +57,7 @@ class Clustering:
         objective, config = stage.objective, stage.config
         codebooks = _Codebooks(self, {"log_covariances": config.covariance_k, "color_codes": config.color_k})
         surplus = len(parameters) / config.num_gaussians
-        last_pruning = int(self.prune_end * steps)
+        last_pruning = int(min(self.prune_end, self.prune_pace * math.log(max(surplus, 1.0))) * steps)
         for step in range(steps):
             prunes = step <= last_pruning and (step % self.prune_every == 0 or step == last_pruning)
             if surplus > 1.0 and prunes:

@@ -124,8 +124,15 @@ def test_the_number_falls_by_equal_factors() -> None:
 
 
 def test_when_they_go_can_be_chosen() -> None:
-    _, counts = run(gaussians(60), config_of(10, 4), 50, Clustering(prune_every=20, prune_end=0.9))
+    _, counts = run(gaussians(60), config_of(10, 4), 50, Clustering(prune_every=20, prune_pace=1.0, prune_end=0.9))
     assert [step for step in range(1, 50) if counts[step] != counts[step - 1]] == [20, 40, 45]
+
+
+def test_more_of_them_take_longer_to_go() -> None:
+    """By a factor of e in each tenth of the stage, here."""
+    for surplus in (2, 6):
+        _, counts = run(gaussians(10 * surplus), config_of(10, 4), 100, Clustering(prune_every=1, prune_pace=0.1))
+        assert counts.index(10) == int(10 * math.log(surplus))
 
 
 # What stays with those that are left
@@ -160,7 +167,12 @@ def test_the_others_keep_their_curvatures() -> None:
     start.color_codes.detach()[:, 3] = torch.linspace(-0.4, 0.4, n)  # shares in the picture that differ much
     start.color_codes.detach()[:, :3] = torch.rand(n, 3, generator=torch.Generator().manual_seed(8))
     clustering = Clustering(
-        prune_every=7, lloyd_every=NEVER, curvatures_every=NEVER, first_attraction=1e-12, last_attraction=1e-12
+        prune_pace=1.0,
+        prune_every=7,
+        lloyd_every=NEVER,
+        curvatures_every=NEVER,
+        first_attraction=1e-12,
+        last_attraction=1e-12,
     )
     chosen = Hyperparameters(objective=ObjectiveSettings(num_probes=600, curvature_floor=0.1))
     coded, counts = run(start, config_of(budget, 1), 20, clustering, dict.fromkeys(SLOWLY, 0.0), chosen)
