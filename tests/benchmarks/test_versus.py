@@ -1,0 +1,37 @@
+"""Timing two states of the code: here one state against itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks import versus
+from benchmarks.provenance import ROOT
+
+
+def test_a_row_has_both_states_and_their_ratio(tmp_path: Path) -> None:
+    picture, out = tmp_path / "slope.png", tmp_path / "pairs.tsv"
+    Image.fromarray(np.tile(np.arange(48, dtype=np.uint8), (32, 1))).convert("RGB").save(picture)
+    assert versus.main([str(ROOT), str(picture), "--runs", "1", "--only", "decompress", "--out", str(out)]) == 0
+    comments, table = [], []
+    for line in out.read_text(encoding="utf-8").splitlines():
+        (comments if line.startswith("#") else table).append(line)
+    commit, before = (
+        next(line for line in comments if line.startswith(f"# {name}: ")) for name in ("commit", "before")
+    )
+    assert commit.split()[2].removesuffix("+changes") == before.split()[2]
+    assert table[0].split("\t") == list(versus.COLUMNS)
+    assert [row.split("\t")[3] for row in table[1:]] == ["ms", "MiB"]
+    for row in table[1:]:
+        one, other, ratio = map(float, row.split("\t")[4:])
+        assert ratio == pytest.approx(other / one, abs=2e-3)
+        assert one > 1.0
+
+
+def test_unknown_sections_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        versus.main([str(ROOT), str(tmp_path / "no.png"), "--only", "encode,nothing"])
+    assert "nothing is none of encode, decode, decompress, folder" in capsys.readouterr().err
