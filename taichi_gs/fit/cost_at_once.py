@@ -36,7 +36,7 @@ def cost_at_once(
     has_blocks = any(importances)
     kernel = make_cost(taichi_dtype(picture), splats.blending, has_blocks=has_blocks)
     while True:
-        room = workspace.rows("tile_indices")
+        room = workspace.room("tile_indices")
         pairs = [workspace.array(name, (room,), np.int32) for name in ("tile_indices", "rank_pairs")]
         grad_pairs = workspace.array("grad_pairs", (room, NUM_GRADS), dtype)
         kernel(*inputs, projected, offsets, *pairs, grad_pairs, sums, grads, *importances)

@@ -31,6 +31,6 @@ class Workspace:
             memory = self._memory[name] = np.empty(size, dtype)
         return memory[:size].reshape(shape)
 
-    def rows(self, name: str) -> int:
-        """The numbers that the array of this name has room for; 0 if there is none yet."""
+    def room(self, name: str) -> int:
+        """How many numbers the array of this name has room for; none if there is none yet."""
         return len(self._memory.get(name, ()))

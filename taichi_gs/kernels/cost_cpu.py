@@ -27,6 +27,9 @@ NUM_PROJECTED = 6
 NUM_SUMS = 5
 """Numbers of a tile: the background's gradient, the squared error, and the cost if there are blocks."""
 
+MAX_INT32 = (1 << 31) - 1
+"""As many pairs as lists can have."""
+
 
 @functools.cache
 def make_cost(dtype, blending, *, has_blocks):
@@ -89,9 +92,11 @@ def make_cost(dtype, blending, *, has_blocks):
             first_rank = tiles_y * tiles_x + 2
             for k in range(first_rank + 1):
                 offsets[k] = 0
+            num_pairs = ti.cast(0, ti.i64)
             for i in range(amplitudes.shape[0]):
-                count = count_tiles(means, projected, i, tiles_x, tiles_y, offsets)
-                offsets[first_rank + i + 1] = offsets[first_rank + i] + count
+                num_pairs += count_tiles(means, projected, i, tiles_x, tiles_y, offsets)
+                # More would be less than none, and no computer has the memory.
+                offsets[first_rank + i + 1] = ti.cast(ti.min(num_pairs, MAX_INT32), ti.i32)
             for tile in range(tiles_y * tiles_x):
                 offsets[tile + 2] += offsets[tile + 1]
             if offsets[first_rank + amplitudes.shape[0]] <= tile_indices.shape[0]:
