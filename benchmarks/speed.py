@@ -7,7 +7,7 @@ Every figure is a median with the lowest and the highest value. The sections are
     kernels: each stage of drawing random Gaussians and of its gradient, on one thread and on all. Beside forward,
         backward, and both in one kernel as a fit has them, runs a twin in C (`blend_twin.c`), in turns with them;
         `to_twin` is the median of the ratios.
-    steps: a whole step of a fit, and the optimiser's part of it.
+    steps: a whole step of a fit, its serial part, which a second thread cannot share, and the optimiser's part.
     presets: `encode` and `decode` of the picture in process, and the memory that encoding takes.
     startup: the commands as whole processes, `tgs decompress` in its parts, and the memory that it takes.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -154,7 +155,11 @@ def blend_actions(
 
 
 def step_rows(scene: Scene, threads: int, runs: int) -> Iterator[str]:
-    """The rows of a whole step on the full picture: draw, compare, differentiate, optimise; and of the last alone."""
+    """The rows of a whole step on the full picture, of its serial part, and of its last part, optimising, alone.
+
+    A step draws, compares, differentiates and optimises. What the thread that starts kernels computes itself is serial:
+    the others wait meanwhile.
+    """
     height, width = scene.size
     count = len(scene.means)
     parameters = Parameters(
@@ -178,6 +183,12 @@ def step_rows(scene: Scene, threads: int, runs: int) -> Iterator[str]:
 
     for name, times in times_in_turn({"whole step": step, "optimiser": optimize}, runs).items():
         yield row(name, _subject(scene, threads), times)
+    serial = []
+    for _ in range(runs):
+        started = time.thread_time()
+        step()
+        serial.append(1000.0 * (time.thread_time() - started))
+    yield row("serial part of the step", _subject(scene, threads), serial)
 
 
 def _gather(

@@ -110,8 +110,8 @@ def read_all(descriptor: int) -> bytes:
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run tests that launch kernels themselves where all kernels run: Taichi compiles in one thread only."""
-    folder = pyfuncitem.path.parent.name
-    if folder not in ("kernels", "fit") and pyfuncitem.path.name != "test_projection.py":
+    folder, name = pyfuncitem.path.parent.name, pyfuncitem.path.name
+    if folder not in ("kernels", "fit") and name not in ("test_projection.py", "test_benchmark_speed.py"):
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
     runtime.call(pyfuncitem.obj, **arguments)
