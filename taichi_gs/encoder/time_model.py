@@ -26,10 +26,10 @@ class TimeModel:
         typical_rate: bits per pixel of a file that has the quality asked for.
     """
 
-    seconds_per_step: float = 2e-3
-    seconds_per_pixel: float = 18e-9
+    seconds_per_step: float = 1.2e-3
+    seconds_per_pixel: float = 11e-9
     most_pixels_per_byte: float = 800.0
-    seconds_per_byte: float = 0.7e-6
+    seconds_per_byte: float = 0.45e-6
     factor_of_ssim: float = 3.3
     num_fits_to_goal: float = 2.5
     typical_rate: float = 0.3

@@ -18,8 +18,9 @@ def expected(num_pixels: int = KODAK, preset: Any = "default", **options: Any) -
 
 
 def test_presets_differ_by_their_steps_and_restarts() -> None:
-    assert expected(preset="fast") == pytest.approx(expected() / 2)
-    assert expected(preset="best") == pytest.approx(expected() * 6)
+    steps = {name: PRESETS[name].steps for name in ("fast", "default", "best")}
+    assert expected(preset="fast") == pytest.approx(expected() * steps["fast"] / steps["default"])
+    assert expected(preset="best") == pytest.approx(expected() * 6 * steps["best"] / steps["default"])
     assert expected(preset="paper") > 2 * expected(steps=PRESETS["paper"].steps)
 
 
