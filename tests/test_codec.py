@@ -84,7 +84,7 @@ def test_gray_is_coded_as_gray(picture: Bytes, preset: str) -> None:
     decoded = taichi_gs.decode(data)
     assert decoded.shape == (24, 32)
     errors = []
-    for seed in range(4):
+    for seed in range(5):
         as_gray, as_rgb = (
             taichi_gs.encode(pixels, **options, seed=seed) for pixels in (gray, np.repeat(gray[:, :, None], 3, axis=2))
         )
@@ -92,8 +92,8 @@ def test_gray_is_coded_as_gray(picture: Bytes, preset: str) -> None:
         assert len(as_gray) < len(as_rgb)
         as_rgb = taichi_gs.decode(as_rgb)[:, :, 0]
         errors.append([squared_error(pixels, gray) for pixels in (taichi_gs.decode(as_gray), as_rgb)])
-    mean = np.mean(errors, axis=0)
-    assert mean[0] < 1.6 * mean[1]  # of few Gaussians in a small file, by chance
+    usual = np.median(errors, axis=0)  # of few Gaussians, and with one seed or another by chance far more
+    assert usual[0] < 1.6 * usual[1]
 
 
 @pytest.mark.parametrize("shape", [(0, 4, 3), (4,), (4, 4, 5), (1, 65536, 3), (65536, 1)])
