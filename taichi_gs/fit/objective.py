@@ -161,7 +161,9 @@ class Objective:
     def squared_error(self, parameters: Parameters) -> Tensor:
         """The sum of weighted squared errors of the full picture."""
         splats = parameters.splats(self.size, self.full.size)
-        return self._renderer.cost(splats, self.full.picture, self.full.weights, workspace=self.full.workspace).cost
+        return self._renderer.cost(
+            splats, self.full.picture, self.full.weights, workspace=self.full.workspace
+        ).squared_error
 
     def decoded_error(self, squared_error: Tensor, resolution: Resolution) -> float:
         """The squared error of `full` when it is decoded, about, from that of a resolution before rounding.

@@ -24,7 +24,7 @@ from taichi_gs.kernels.dispatch import blend_kernels
 from taichi_gs.kernels.gradients import make_gather
 from taichi_gs.kernels.projection import make_project
 from taichi_gs.kernels.removal import make_removal
-from taichi_gs.kernels.replacement import LANES, make_replacement
+from taichi_gs.kernels.replacement import LANES, MAX_CANDIDATES, make_replacement
 from taichi_gs.kernels.runtime import Form
 from taichi_gs.kernels.tiles import TILE
 from taichi_gs.model.blending import Blending
@@ -140,14 +140,20 @@ class Renderer:
 
         Returns:
             The changes [M, K].
+
+        Raises:
+            ValueError: if K is more than MAX_CANDIDATES.
         """
         *tensors, background = (t.detach() for t in splats.tensors)
         gaussians, others = _Rows(*tensors), _Rows(*(t.detach() for t in candidates.tensors[:4]))
+        num_candidates = len(others.means) // max(len(rows), 1)
+        if num_candidates > MAX_CANDIDATES:  # the kernel has no room for more
+            raise ValueError(f"{num_candidates} candidates for a Gaussian are more than {MAX_CANDIDATES}")
         picture = picture.detach().contiguous()
         scene = _Scene(splats.order, (picture.shape[1], picture.shape[2]), splats.blending, self.form)
         projected = _project(gaussians, scene)
         image = _draw(gaussians, projected, background, scene)
-        errors = image.new_empty(len(rows), len(others.means) // max(len(rows), 1))
+        errors = image.new_empty(len(rows), num_candidates)
         if len(rows):
             own_rows = (gaussians.means, *projected[:2], gaussians.colors, rows.to(torch.int32))
             other_rows = (others.means, *_conics_of(others, scene), others.colors)

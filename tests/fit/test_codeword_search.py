@@ -52,6 +52,16 @@ def test_replacement_errors_are_those_of_replacing(
     np.testing.assert_allclose(found.cpu().numpy().reshape(-1, 3), expected, rtol=0, atol=tolerance * scale)
 
 
+def test_more_candidates_than_there_is_room_for_are_refused() -> None:
+    splats = SCENES["normalized"]["a narrow picture"][1].leaves(torch.float32, runtime.start())
+    drawn = drawable(splats, None, "normalized")
+    others = drawable(
+        Splats(*(t[:1].repeat_interleave(17, dim=0) for t in splats[:4]), splats.background), None, "normalized"
+    )
+    with pytest.raises(ValueError, match="17 candidates for a Gaussian are more than 16"):
+        Renderer("cpu").replacement_errors(drawn, torch.tensor([0]), others, torch.zeros(3, 20, 20))
+
+
 def lagrangian(stage: Stage, parameters: CodebookParameters, bit_weight: float) -> float:
     """The error of the picture, and the ideal bits of the indices by their own frequencies."""
     bits = 0.0
