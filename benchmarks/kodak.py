@@ -223,12 +223,18 @@ def _open_results(path: Path, empty: Table, tasks: list[Task], resume: bool) -> 
         if table.settings != empty.settings or table.columns != empty.columns:
             raise ResultsError(f"{path} was made with other settings, {json.dumps(table.settings)}, and cannot go on")
         if not {task.key for task in tasks} <= {_key(row) for row in table.measurements}:
-            if table.rows and table.comment("encoder") != str(ENCODER_VERSION):
-                raise ResultsError(f"{path} was made by another version of the encoder: remove it to measure again")
+            if table.rows:
+                check_encoder(path, table)
             table = table.resumed(empty.comments)
     table = replace(table, rows=tuple(table.measurements))
     write_table(path, table)
     return list(table.rows)
+
+
+def check_encoder(path: Path, table: Table) -> None:
+    """Raise ResultsError if the rows of a results file are of another version of the encoder than the next would be."""
+    if table.comment("encoder") != str(ENCODER_VERSION):
+        raise ResultsError(f"{path} was made by another version of the encoder: remove it to measure again")
 
 
 def _key(row: Row) -> tuple[str, ...]:

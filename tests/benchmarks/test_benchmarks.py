@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from stand_in_codec import StandInCodec
 
 import taichi_gs
 from benchmarks import ablation, kodak, summary
@@ -22,29 +21,6 @@ from benchmarks.tables import MEAN, NONE, ResultsError, Row, Table, mean_rows, r
 from taichi_gs.encoder.version import ENCODER_VERSION
 
 PUBLISHED = {"a": [[0.5, 10.0], [1.0, 99.0]], "b": [[0.5, 12.0], [1.0, 13.0]], "unused": []}
-
-
-class StandInCodec:
-    """JPEG in the codec's place, with a note of what was asked of it."""
-
-    def __init__(self, fail_at: int | None = None) -> None:
-        self.options: list[dict[str, Any]] = []
-        self.fail_at = fail_at
-
-    def encode(self, image: NDArray[np.float32], **options: Any) -> bytes:
-        if len(self.options) == self.fail_at:
-            raise taichi_gs.OptionError("no more")
-        self.options.append(options)
-        file = io.BytesIO()
-        Image.fromarray((image * 255).round().astype(np.uint8)).save(file, "JPEG")
-        return file.getvalue()
-
-    def decode(self, data: bytes, *, device: str) -> NDArray[np.uint8]:
-        assert device == "auto"
-        return np.asarray(Image.open(io.BytesIO(data)))
-
-    def info(self, data: bytes) -> SimpleNamespace:
-        return SimpleNamespace(num_gaussians=len(data), covariance_k=3, color_k=4)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ STALE = """
 """Take a file out of this list once it has been measured again. Files from before there were versions count as stale,
 even if the encoder has not changed since."""
 
-OTHER_CODECS = ("peers.tsv", "published.tsv")
+OTHER_CODECS = ("peers.tsv", "published.tsv", "networks.tsv")
 """Files of such names hold nothing of this encoder."""
 
 OTHER_MODULES = ("fuzz.", "benchmarks.kill ", "benchmarks.decoding ")
