@@ -283,11 +283,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--images", nargs="+", metavar="NAME", help="only these pictures, as in kodim01 kodim05")
     add("--out", type=Path, metavar="FILE.tsv", help="results file [default: stdout]")
     add("--resume", action="store_true", help="go on with the results file where it ends")
-    add("--jobs", type=_positive, default=1, help="pictures at a time; one thread each if several [default: 1]")
+    add("--jobs", type=positive, default=1, help="pictures at a time; one thread each if several [default: 1]")
     return parser
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """Read an option that is a positive whole number."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError("a positive number is needed")

@@ -23,6 +23,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import paper_figures, paper_fits, paper_tables, paper_times, peers
+from benchmarks.kodak import positive
 from benchmarks.provenance import ROOT, command_line
 from benchmarks.rate import pictures
 from benchmarks.summary import replace_results
@@ -38,7 +39,7 @@ PARTS = ("table1", "table2", "networks", "table3", "figure2", "figure3")
 EVERY = {"table3": 2, "networks": 6}
 """Parts that take long are measured with every so manieth picture."""
 
-NETWORK_SECONDS = 900.0
+NETWORK_SECONDS = 900
 """The time that training a network may take for a picture."""
 
 INTERRUPTED = 130
@@ -135,12 +136,12 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("folder", type=Path, nargs="?", metavar="FOLDER", help="Kodak's pictures; without it, only the page is made")
     add("--only", type=_parts, default=list(PARTS), metavar="PART,...", help=f"of {', '.join(PARTS)} [default: all]")
-    add("--jobs", type=int, default=1, help="pictures in work at a time, but not for table2 [default: 1]")
+    add("--jobs", type=positive, default=1, help="pictures in work at a time, but not for table2 [default: 1]")
     add("--images", nargs="+", metavar="NAME", help="only these pictures, as in kodim01 kodim05")
     add("--output", type=Path, metavar="DIR", help="folder of results [default: benchmarks/results/paper]")
     add("--document", type=Path, metavar="FILE.md", help="the page [default: docs/paper.md, or paper.md in DIR]")
-    add("--steps", type=int, help="of all that is trained, for a trial")
-    add("--network-seconds", type=float, default=NETWORK_SECONDS, help="for a network [default: %(default)g]")
+    add("--steps", type=positive, help="of all that is trained, for a trial")
+    add("--network-seconds", type=positive, default=NETWORK_SECONDS, help="for a network [default: %(default)d]")
     return parser
 
 

@@ -95,7 +95,8 @@ def draw_figure2(folder: Path, out: Path) -> bool:
             label = "taichi_gs, " + {"paper": "paper", "default-psnr": "default, tuned for PSNR"}[name]
             if table is not None:
                 _line(axis, [(float(row["bpp"]), float(row["psnr"])) for row in table.means], label, "o-", color, 2.2)
-        for (codec, points), color in zip(_measured_means(folder).items(), ("#555555", "C4"), strict=False):
+        images = {row["image"] for row in tables["paper"].measurements}
+        for (codec, points), color in zip(_measured_means(folder, images).items(), ("#555555", "C4"), strict=False):
             _line(axis, points, f"{codec}, measured here", "s-", color, 1.2)
         for index, (name, label) in enumerate(PUBLISHED.items()):
             points = [point for point in read_curves()[name].points if MIN_RATE <= point[0] <= MAX_RATE]
@@ -116,23 +117,24 @@ def _line(axis: Any, points: list[tuple[float, float]], label: str, style: str, 
     axis.plot(rates, values, style, markersize=3.5, color=color, linewidth=width, label=label)
 
 
-def _measured_means(folder: Path) -> dict[str, list[tuple[float, float]]]:
-    """The mean qualities of other codecs at rates that they reach for every picture."""
+def _measured_means(folder: Path, images: set[str]) -> dict[str, list[tuple[float, float]]]:
+    """The mean qualities of other codecs at rates that they reach for every picture; nothing until all are measured."""
     if not (folder / "peers.tsv").exists():
         return {}
     rows = [row for row in read_table(folder / "peers.tsv").rows if row["psnr"] != NONE]
-    images = sorted({row["image"] for row in rows})
+    if {row["image"] for row in rows} != images:
+        return {}
     means: dict[str, list[tuple[float, float]]] = {}
     for codec in OTHERS:
         curves = [
             curve_through(
                 (row for row in rows if (row["codec"], row["image"]) == (codec, image)), lambda row: float(row["psnr"])
             )
-            for image in images
+            for image in sorted(images)
         ]
         for rate in np.geomspace(MIN_RATE, MAX_RATE, 25).tolist():
             values = [value for curve in curves if (value := curve.at(rate)) is not None]
-            if images and len(values) == len(images):
+            if len(values) == len(images):
                 means.setdefault(codec, []).append((rate, statistics.fmean(values)))
     return means
 

@@ -39,7 +39,8 @@ def machine(tables: Iterable[Table]) -> str:
     """What results were measured on, and at which states of the code."""
     tables = list(tables)
     machines = sorted({f"{table.comment('cpu')}, {table.comment('cores')} cores" for table in tables})
-    commits = sorted({table.comment("commit") for table in tables})
+    lines = (line.removeprefix("resumed, ") for table in tables for line in table.comments)
+    commits = sorted({line.removeprefix("commit: ") for line in lines if line.startswith("commit: ")})
     return f"Measured on {'; '.join(machines)}, at commit {', '.join(commits)}.\n"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from PIL import Image
 from stand_in_codec import StandInCodec
 
 import taichi_gs
-from benchmarks import implicit, kodak, paper, paper_figures, paper_tables, paper_times
+from benchmarks import implicit, kodak, paper, paper_figures, paper_tables, paper_times, peers
 from benchmarks.provenance import provenance
 from benchmarks.summary import find_results
 from benchmarks.tables import Table, format_value, mean_rows, read_table, settings_comment, write_table
@@ -246,6 +247,23 @@ def test_figure_2_is_the_same_whenever_it_is_drawn(tmp_path: Path) -> None:
         assert label in drawings[0]
 
 
+def test_figure_2_has_other_codecs_at_full_size(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = (replace(peer, settings=peer.settings[3:7:3]) for peer in peers.PEERS)
+    monkeypatch.setattr(peers, "PEERS", tuple(few))
+    assert run(folder, "--only", "figure2", "--output", tmp_path) == 0
+    rows = read_table(tmp_path / "peers.tsv").rows
+    assert [(row["image"], row["codec"], row["scale"]) for row in rows] == [
+        (image, codec, "1") for image in IMAGES for codec in ("JPEG", "JPEG", "HEIC", "HEIC")
+    ]
+
+    points, drawing = [(0.1, 23.0), (0.2, 24.0)], tmp_path / "paper-rate.svg"
+    assert not drawing.exists()
+    for images, drawn in ((IMAGES, True), ((*IMAGES, "kodim01"), False)):
+        write_results(tmp_path / "table1-paper.tsv", dict.fromkeys(images, points))
+        assert run("--output", tmp_path) == 0
+        assert ("HEIC, measured here" in drawing.read_text(encoding="utf-8")) == drawn, "all pictures or no curve"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -269,8 +287,16 @@ def test_what_cannot_be_measured(
     assert message in errors[0]
 
 
-def test_parts_have_names(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--only", "table1,table4", "there is no part 'table4': choose from table1, "),
+        ("--jobs", "0", "a positive number is needed"),
+        ("--network-seconds", "0", "a positive number is needed"),
+    ],
+)
+def test_options_that_make_no_sense(option: str, value: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
-        run("kodak", "--only", "table1,table4")
+        run("kodak", option, value)
     assert exit_.value.code == 2
-    assert "there is no part 'table4': choose from table1, " in capsys.readouterr().err
+    assert message in capsys.readouterr().err
