@@ -16,6 +16,10 @@ from torch import Tensor
 from taichi_gs.fit.tensors import raw, taichi_dtype
 from taichi_gs.kernels import runtime
 from taichi_gs.kernels.assign import make_assign
+from taichi_gs.kernels.sharing import is_worth_sharing
+
+NANOSECONDS = 1
+"""What it takes to compare a sample with a codeword."""
 
 
 def assign(
@@ -32,7 +36,9 @@ def assign(
     """
     indices = torch.empty(len(vectors), dtype=torch.int32, device=vectors.device)
     costs = vectors.new_empty(len(vectors))
-    kernel = make_assign(taichi_dtype(vectors), vectors.shape[1], runtime.kernel_form(runtime.start()))
+    form = runtime.kernel_form(runtime.start())
+    shared = form == "gpu" or is_worth_sharing(NANOSECONDS * len(vectors) * len(codewords))
+    kernel = make_assign(taichi_dtype(vectors), vectors.shape[1], form, shared=shared)
     inputs = (vectors, weights, codewords, (bit_weight * bits).to(weights.dtype))
     if len(vectors):
         kernel(*(raw(t.contiguous()) for t in inputs), raw(indices), raw(costs))

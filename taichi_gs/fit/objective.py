@@ -178,12 +178,13 @@ class Objective:
     def removal_errors(self, parameters: Parameters) -> Tensor:
         """How much removing each Gaussian alone would add [N] to the weighted squared error of the full picture."""
         splats = parameters.splats(self.size, self.full.size)
-        return self._renderer.removal_errors(splats, self.full.picture, self.full.weights)
+        return self._renderer.removal_errors(splats, self.full.picture, self.full.weights, self.full.workspace)
 
     def replacement_errors(self, parameters: Parameters, rows: Tensor, candidates: Parameters) -> Tensor:
         """How much each of K candidates for each Gaussian of `rows` [M] adds [M, K] to that same error in its place."""
         splats, others = (p.splats(self.size, self.full.size) for p in (parameters, candidates))
-        return self._renderer.replacement_errors(splats, rows, others, self.full.picture, self.full.weights)
+        compared = self.full.picture, self.full.weights, self.full.workspace
+        return self._renderer.replacement_errors(splats, rows, others, *compared)
 
     def grain_codes(self, parameters: Parameters, codewords: Tensor, num_codewords: int) -> Tensor | None:
         """The strength codes [num_codewords] of the texture that is left out, if the tuning has grain.
@@ -196,7 +197,7 @@ class Objective:
         if self._grain is None:
             return None
         full, splats = self.full, parameters.splats(self.size, self.full.size)
-        error = self._renderer.render(splats, full.size).neg_().add_(full.picture)
+        error = self._renderer.render(splats, full.size, full.workspace).neg_().add_(full.picture)
         roughness = self._grain.roughness(error)
         # By a Gaussian's colour, a pixel has as its derivative the part that the Gaussian has in it. With half of the
         # usual weight, the squared error has that derivative times what the pixel differs by: in red its roughness, in
@@ -254,7 +255,7 @@ class Objective:
         full, num_probes = self.full, self._settings.num_probes
         splats = parameters.splats(self.size, full.size)
         root = full.weights.rsqrt()
-        between = self._renderer.render(splats, full.size).add_(root, alpha=0.5)
+        between = self._renderer.render(splats, full.size, full.workspace).add_(root, alpha=0.5)
         totals = {name: torch.zeros_like(tensor) for name, tensor in parameters.rows.items()}
         for _ in range(num_probes):
             # Against C - W^-1/2 z / 2 the squared error has this gradient, and its kernel is the one that fits anyway.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from taichi_gs.model.arrays import Array, namespace
 from taichi_gs.model.channels import MAX_STEP_CODE, Channel
+from taichi_gs.model.dequantize import QuantizerArrays
 from taichi_gs.model.quantized import UniformQuantizer
 
 
@@ -27,19 +28,12 @@ def step_code_for(channel: Channel, step: float, *, at_least: bool = False) -> i
     return min(max(math.floor(code) if at_least else round(code), 0), MAX_STEP_CODE)
 
 
-def quantize(values: Array, quantizer: UniformQuantizer) -> Array:
-    """Round values to the nearest symbol, int64, clipped to the quantiser's range (eq. 7)."""
-    xp = namespace(values)
-    if quantizer.num_levels == 1:
-        return xp.zeros_like(values, dtype=xp.int64)
-    nearest = xp.round((values - quantizer.minimum) / quantizer.step)
-    return xp.astype(xp.clip(nearest, 0.0, quantizer.num_levels - 1.0), xp.int64)
-
-
-def quantize_vectors(vectors: Array, quantizers: Sequence[UniformQuantizer]) -> Array:
-    """The symbols [K, D] of vectors [K, D], with one quantiser a channel."""
-    channels = [quantize(vectors[:, channel], quantizer) for channel, quantizer in enumerate(quantizers)]
-    return namespace(vectors).stack(channels, axis=1)
+def quantize(vectors: Array, quantizers: Sequence[UniformQuantizer]) -> Array:
+    """Round vectors [K, D] to the nearest symbols, int64, within the ranges of quantisers, one a channel (eq. 7)."""
+    xp, arrays = namespace(vectors), QuantizerArrays.of(quantizers, vectors)
+    steps = xp.where(arrays.last > 0.0, arrays.steps, 1.0)  # a single level needs no step
+    nearest = xp.round((xp.astype(vectors, xp.float64) - arrays.minima) / steps)
+    return xp.astype(xp.clip(nearest, xp.zeros_like(arrays.last), arrays.last), xp.int64)
 
 
 def step_for_distortion(curvature: float, bit_weight: float, count: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from taichi_gs.fit import tile_tensors
-from taichi_gs.fit.cost_at_once import cost_at_once
+from taichi_gs.fit.at_once import cost_at_once, draw_at_once, removal_errors_at_once
 from taichi_gs.fit.splats import NO_BLOCKS, Cost, SplatGradients, Splats
 from taichi_gs.fit.tensors import raw, taichi_dtype
 from taichi_gs.fit.tile_tensors import PairCapacity, TileTensors
@@ -26,8 +26,12 @@ from taichi_gs.kernels.projection import make_project
 from taichi_gs.kernels.removal import make_removal
 from taichi_gs.kernels.replacement import LANES, MAX_CANDIDATES, make_replacement
 from taichi_gs.kernels.runtime import Form
+from taichi_gs.kernels.sharing import is_worth_sharing
 from taichi_gs.kernels.tiles import TILE
 from taichi_gs.model.blending import Blending
+
+CANDIDATE_NANOSECONDS = 3000
+"""What it takes to try a candidate, at least."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,9 @@ class Renderer:
             image_size: (height, width).
             workspace: for Gaussians that are drawn again and again while they move.
         """
+        if self.form == "cpu" and not any(tensor.requires_grad for tensor in splats.tensors):
+            planes = torch.from_numpy(draw_at_once(splats, image_size, workspace or Workspace()).image)
+            return planes[:3, : image_size[0], : image_size[1]]
         scene = _Scene(splats.order, image_size, splats.blending, self.form, self._capacity_of(workspace))
         image: Tensor = _Render.apply(*splats.tensors, scene)  # type: ignore[no-untyped-call]
         return image
@@ -97,34 +104,39 @@ class Renderer:
         gradients = _gather_gradients(gaussians, projected, grad_pairs, scene)
         return Cost(cost, squared_error, SplatGradients(gradients, grad_background))
 
-    def removal_errors(self, splats: Splats, picture: Tensor, weights: Tensor | None = None) -> Tensor:
+    def removal_errors(
+        self, splats: Splats, picture: Tensor, weights: Tensor | None = None, workspace: Workspace | None = None
+    ) -> Tensor:
         """Return by how much the squared error of `cost` changes when one Gaussian is removed, [N].
 
         The arguments are those of `cost`. Nothing is differentiated. The result has the dtype and the device
         of the inputs, and is the same in every run. The rounding of a decoder to 8 bits is left out.
         """
-        *rows, background = (t.detach() for t in splats.tensors)
-        gaussians = _Rows(*rows)
         picture = picture.detach().contiguous()
-        scene = _Scene(splats.order, (picture.shape[1], picture.shape[2]), splats.blending, self.form)
+        size, compared = (picture.shape[1], picture.shape[2]), (picture, _weights_of(picture, weights))
+        if self.form == "cpu":
+            return removal_errors_at_once(splats, *compared, workspace or Workspace())
+        *rows, background = (t.detach() for t in splats.tensors)
+        gaussians, scene = _Rows(*rows), _Scene(splats.order, size, splats.blending, self.form)
         projected = _project(gaussians, scene)
         conics, extents, lists = projected
-        image = _draw(gaussians, projected, background, scene)
-        means, colors = gaussians.means, gaussians.colors
-        parts = means.new_empty(len(lists.tile_indices), TILE if self.form == "gpu" else 1)
+        image, means = _draw(gaussians, projected, background, scene), gaussians.means
+        parts = means.new_empty(len(lists.tile_indices), TILE)
         if len(parts):
-            compared = (image, picture, _weights_of(picture, weights))
-            inputs = (means, conics, extents, colors, *lists[:2], *compared, parts)
-            make_removal(taichi_dtype(means), splats.blending, self.form)(*(raw(t) for t in inputs))
-        if self.form == "cpu":  # a few array operations on one thread, which PyTorch would share out at a greater cost
-            pair_errors = parts.numpy().sum(axis=1, dtype=np.float64)
-            return torch.from_numpy(np.bincount(lists.tile_indices.numpy(), pair_errors, len(means))).to(means.dtype)
+            inputs = (means, conics, extents, gaussians.colors, *lists[:2], image, *compared, parts)
+            make_removal(taichi_dtype(means), splats.blending, "gpu")(*(raw(t) for t in inputs))
         by_rank = parts.sum(dim=1, dtype=torch.float64).index_select(0, lists.rank_pairs)
         errors = torch.segment_reduce(by_rank, "sum", offsets=lists.rank_offsets, unsafe=True)
         return torch.empty_like(errors).scatter_(0, lists.order.long(), errors).to(means.dtype)
 
     def replacement_errors(
-        self, splats: Splats, rows: Tensor, candidates: Splats, picture: Tensor, weights: Tensor | None = None
+        self,
+        splats: Splats,
+        rows: Tensor,
+        candidates: Splats,
+        picture: Tensor,
+        weights: Tensor | None = None,
+        workspace: Workspace | None = None,
     ) -> Tensor:
         """Return by how much the squared error of `cost` changes when one Gaussian is replaced by a candidate.
 
@@ -137,6 +149,7 @@ class Renderer:
                 drawn with all of `splats` but that one.
             picture: as for `cost`.
             weights: likewise.
+            workspace: likewise.
 
         Returns:
             The changes [M, K].
@@ -144,24 +157,30 @@ class Renderer:
         Raises:
             ValueError: if K is more than MAX_CANDIDATES.
         """
-        *tensors, background = (t.detach() for t in splats.tensors)
-        gaussians, others = _Rows(*tensors), _Rows(*(t.detach() for t in candidates.tensors[:4]))
-        num_candidates = len(others.means) // max(len(rows), 1)
+        num_candidates = len(candidates.means) // max(len(rows), 1)
         if num_candidates > MAX_CANDIDATES:  # the kernel has no room for more
             raise ValueError(f"{num_candidates} candidates for a Gaussian are more than {MAX_CANDIDATES}")
         picture = picture.detach().contiguous()
-        scene = _Scene(splats.order, (picture.shape[1], picture.shape[2]), splats.blending, self.form)
-        projected = _project(gaussians, scene)
-        image = _draw(gaussians, projected, background, scene)
-        errors = image.new_empty(len(rows), num_candidates)
-        if len(rows):
-            own_rows = (gaussians.means, *projected[:2], gaussians.colors, rows.to(torch.int32))
-            other_rows = (others.means, *_conics_of(others, scene), others.colors)
-            compared = [picture, _weights_of(picture, weights)]
-            if picture.shape[2] < LANES:
-                compared = [functional.pad(planes, (0, LANES - planes.shape[-1])) for planes in compared]
-            inputs = (*own_rows, *other_rows, image, *compared, errors)
-            make_replacement(taichi_dtype(image))(*(raw(t) for t in inputs))
+        size, compared = (picture.shape[1], picture.shape[2]), [picture, _weights_of(picture, weights)]
+        errors = picture.new_empty(len(rows), num_candidates)
+        if not len(rows):
+            return errors
+        splats = replace(splats, order=None)
+        means, _, colors = splats.tensors[:3]
+        if self.form == "cpu":
+            drawn = draw_at_once(splats, size, workspace or Workspace())
+            projected, image = torch.from_numpy(drawn.projected), torch.from_numpy(drawn.image)
+        else:
+            *tensors, background = (t.detach() for t in splats.tensors)
+            gaussians, scene = _Rows(*tensors), _Scene(None, size, splats.blending, self.form)
+            conics, extents, lists = _project(gaussians, scene)
+            projected = torch.cat([conics, extents], dim=1)
+            image = _draw(gaussians, _Projected(conics, extents, lists), background, scene)
+        if picture.shape[2] < LANES:
+            compared = [functional.pad(planes, (0, LANES - planes.shape[-1])) for planes in compared]
+        inputs = (means, projected, colors, rows.to(torch.int32), *candidates.tensors[:4], image, *compared, errors)
+        shared = self.form == "gpu" or is_worth_sharing(CANDIDATE_NANOSECONDS * errors.numel())
+        make_replacement(taichi_dtype(errors), shared=shared)(*(raw(t) for t in inputs))
         return errors
 
     def _capacity_of(self, workspace: Workspace | None) -> PairCapacity | None:

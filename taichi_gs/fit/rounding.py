@@ -13,9 +13,9 @@ from taichi_gs.fit.parameters import (
     Parameters,
     background_levels,
 )
-from taichi_gs.fit.quantizers import quantize_vectors
+from taichi_gs.fit.quantizers import quantize
 from taichi_gs.format.bitstream import num_bytes_of
-from taichi_gs.model.dequantize import dequantize_vectors
+from taichi_gs.model.dequantize import dequantize
 from taichi_gs.model.lattice import Lattice, lattice_of, rows_of, subdivision_of
 from taichi_gs.model.quantized import CodedVectors, QuantizedCodebook, QuantizedGaussians, UniformQuantizer
 
@@ -61,11 +61,11 @@ class Rounding:
         """
         lattice = lattice or self.lattice(parameters)
         symbols = {name: self._symbols(parameters, name) for name in CODED}
-        codewords = {name: dequantize_vectors(symbols[name], self.quantizers[name]) for name in CODED}
-        cells, offsets = lattice.nearest(parameters.means)
-        drawn = parameters.expanded(lattice.positions(cells, offsets), codewords)
+        codewords = {name: dequantize(symbols[name], self.quantizers[name]) for name in CODED}
+        drawn = parameters.expanded(lattice.rounded(parameters.means), codewords)
         if parameters.blending == "normalized":
             return drawn
+        cells, _ = lattice.nearest(parameters.means)
         # The order of the file, in which codewords that round to the same symbols are one.
         covariances, colors = (_keys(symbols[name])[parameters.indices[name]] for name in CODED)
         return replace(drawn, order=_lexsort(colors, cells[:, 1], cells[:, 0], covariances))
@@ -103,7 +103,7 @@ class Rounding:
         )
 
     def _symbols(self, parameters: CodebookParameters, name: str) -> Tensor:
-        symbols: Tensor = quantize_vectors(parameters.codewords[name], self.quantizers[name])
+        symbols: Tensor = quantize(parameters.codewords[name], self.quantizers[name])
         return symbols
 
     def _coded(self, parameters: CodebookParameters) -> tuple[CodedVectors, CodedVectors]:

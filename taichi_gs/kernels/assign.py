@@ -2,7 +2,7 @@
 
 import functools
 
-from taichi_gs.kernels.sharing import NUM_SLOTS, first_of_slot
+from taichi_gs.kernels.sharing import first_of_slot, slot_bits
 from taichi_gs.kernels.taichi import ti
 
 LANES = 16
@@ -10,12 +10,14 @@ LANES = 16
 
 
 @functools.cache
-def make_assign(dtype, num_channels, form):
+def make_assign(dtype, num_channels, form, *, shared=True):
     """The kernel from samples and codewords to the index of the cheapest codeword and its cost; see `fit/kmeans.py`.
 
     vectors and weights are [N, D] with D = `num_channels`, codewords [K, D], prices [K], indices [N] int32 and costs
     [N]. Of equally cheap codewords the first is taken. `form` is "cpu" or "gpu", where a thread has one sample.
+    Only the threads of the CPU need not share the work.
     """
+    bits = slot_bits(shared=shared)
     num_lanes = 1 if form == "gpu" else LANES
     array1 = ti.types.ndarray(dtype=dtype, ndim=1)
     array2 = ti.types.ndarray(dtype=dtype, ndim=2)
@@ -27,10 +29,11 @@ def make_assign(dtype, num_channels, form):
     @ti.kernel
     def assign(vectors: array2, weights: array2, codewords: array2, prices: array1, indices: index1, costs: array1):
         num_samples = vectors.shape[0]
-        for slot in range(NUM_SLOTS):
+        ti.loop_config(serialize=not shared)
+        for slot in range(1 << bits):
             for task in range(
-                first_of_slot(slot, (num_samples + num_lanes - 1) // num_lanes),
-                first_of_slot(slot + 1, (num_samples + num_lanes - 1) // num_lanes),
+                first_of_slot(slot, (num_samples + num_lanes - 1) // num_lanes, bits),
+                first_of_slot(slot + 1, (num_samples + num_lanes - 1) // num_lanes, bits),
             ):
                 first = task * num_lanes
                 count = ti.min(num_lanes, num_samples - first)

@@ -7,7 +7,7 @@ import functools
 
 from taichi_gs.kernels.blend import NUM_GRADS, NUM_PIXELS, PLANES
 from taichi_gs.kernels.half_tiles import NUM_HALVES, first_pixel, pixel_at
-from taichi_gs.kernels.sharing import NUM_SLOTS, first_of_slot
+from taichi_gs.kernels.sharing import SLOT_BITS, first_of_slot
 from taichi_gs.kernels.taichi import ti
 from taichi_gs.kernels.tile_backward import make_differentiate_tile
 from taichi_gs.kernels.tile_forward import make_blend_tile
@@ -61,9 +61,10 @@ def _make_forward_tiles(dtype, blending):
     ):
         tiles_x = width // TILE
         plane = image.shape[0] // num_planes
-        for slot in range(NUM_SLOTS):
+        for slot in range(1 << SLOT_BITS):
             for tile in range(
-                first_of_slot(slot, tile_offsets.shape[0] - 1), first_of_slot(slot + 1, tile_offsets.shape[0] - 1)
+                first_of_slot(slot, tile_offsets.shape[0] - 1, SLOT_BITS),
+                first_of_slot(slot + 1, tile_offsets.shape[0] - 1, SLOT_BITS),
             ):
                 left, top = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
                 first_pair, end = tile_offsets[tile], tile_offsets[tile + 1]
@@ -107,9 +108,10 @@ def _make_backward_tiles(dtype, blending):
         grad_backgrounds: array2,
     ):
         tiles_x = image.shape[2] // TILE
-        for slot in range(NUM_SLOTS):
+        for slot in range(1 << SLOT_BITS):
             for tile in range(
-                first_of_slot(slot, tile_offsets.shape[0] - 1), first_of_slot(slot + 1, tile_offsets.shape[0] - 1)
+                first_of_slot(slot, tile_offsets.shape[0] - 1, SLOT_BITS),
+                first_of_slot(slot + 1, tile_offsets.shape[0] - 1, SLOT_BITS),
             ):
                 left, top = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
                 first_pair, end = tile_offsets[tile], tile_offsets[tile + 1]

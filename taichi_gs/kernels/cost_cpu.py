@@ -11,48 +11,41 @@ from taichi_gs.kernels.blend import NUM_GRADS, NUM_PIXELS
 from taichi_gs.kernels.block_errors import NUM_LARGE, NUM_SMALL, make_share_blocks, make_sum_blocks
 from taichi_gs.kernels.gradients import make_gather_one
 from taichi_gs.kernels.half_tiles import pixel_at
-from taichi_gs.kernels.projection import make_project_one
-from taichi_gs.kernels.sharing import NUM_SLOTS, first_of_slot
+from taichi_gs.kernels.projection import NUM_PROJECTED, make_project_one
+from taichi_gs.kernels.sharing import first_of_slot, slot_bits
 from taichi_gs.kernels.taichi import ti
 from taichi_gs.kernels.tile_backward import make_differentiate_tile
 from taichi_gs.kernels.tile_drawing import make_draw_tile
 from taichi_gs.kernels.tile_forward import make_add_background
-from taichi_gs.kernels.tile_lists import make_count_tiles, make_enter_tiles
+from taichi_gs.kernels.tile_lists import make_list_tiles
 from taichi_gs.kernels.tiles import HALF_WIDTH, TILE
 from taichi_gs.kernels.weights import FIRST_STATES
-
-NUM_PROJECTED = 6
-"""Numbers of a projected Gaussian: its conic and its extents."""
 
 NUM_SUMS = 5
 """Numbers of a tile: the background's gradient, the squared error, and the cost if there are blocks."""
 
-MAX_INT32 = (1 << 31) - 1
-"""As many pairs as lists can have."""
-
 
 @functools.cache
-def make_cost(dtype, blending, *, has_blocks):
+def make_cost(dtype, blending, *, has_blocks, shares_rows=True, shares_tiles=True):
     """The kernel from N Gaussians, front to back, and a picture of T tiles to sums over tiles and to gradients.
 
     The arguments are those of `Splats` and of `Renderer.cost`, and then
 
         projected [N, NUM_PROJECTED]    is overwritten, by conics and extents
-        offsets [T + 2 + N + 1] int32   is overwritten, by `tile_offsets` in the first T + 1, and from T + 2 on by
-                                        `rank_offsets`, see `tiles.TileLists`
-        tile_indices, rank_pairs [C] int32, grad_pairs [C, 9]
-                                        are overwritten in the first P rows, as many as there are pairs
+        offsets, tile_indices, rank_pairs
+                                        are overwritten, see `make_list_tiles`
+        grad_pairs [C, 9]               is overwritten in the first P rows
         tile_sums [NUM_SUMS, T]         the background's gradient, the squared error, the cost
         grads [N, 9]                    see `gradients.py`
 
     P is offsets[-1] afterwards. If it is more than C, nothing else is right, and the kernel has to be called again with
-    more room.
+    more room. `shares_rows` and `shares_tiles` tell whether all threads take part in loops over Gaussians and tiles.
     """
     draw_tile, differentiate_tile = make_draw_tile(dtype, blending), make_differentiate_tile(dtype, blending)
     add_background = make_add_background(dtype, blending)
     sum_blocks, share_blocks = make_sum_blocks(dtype), make_share_blocks(dtype)
     project_one, gather_one = make_project_one(dtype, blending), make_gather_one(dtype)
-    count_tiles, enter_tiles = make_count_tiles(dtype), make_enter_tiles(dtype)
+    list_tiles, bits = make_list_tiles(dtype), slot_bits(shared=shares_tiles)
     normalized, first_state = blending == "normalized", FIRST_STATES[blending]
     array1 = ti.types.ndarray(dtype=dtype, ndim=1)
     array2 = ti.types.ndarray(dtype=dtype, ndim=2)
@@ -81,6 +74,7 @@ def make_cost(dtype, blending, *, has_blocks):
         small_importance: dtype,
         large_importance: dtype,
     ):
+        ti.loop_config(serialize=not shares_rows)
         for i in range(amplitudes.shape[0]):
             found = project_one(log_covariances[i, 0], log_covariances[i, 1], log_covariances[i, 2], amplitudes[i])
             for column in ti.static(range(NUM_PROJECTED)):
@@ -89,23 +83,13 @@ def make_cost(dtype, blending, *, has_blocks):
         ti.loop_config(serialize=True)
         for _ in range(1):
             tiles_y, tiles_x = (picture.shape[1] + TILE - 1) // TILE, (picture.shape[2] + TILE - 1) // TILE
-            first_rank = tiles_y * tiles_x + 2
-            for k in range(first_rank + 1):
-                offsets[k] = 0
-            num_pairs = ti.cast(0, ti.i64)
-            for i in range(amplitudes.shape[0]):
-                num_pairs += count_tiles(means, projected, i, tiles_x, tiles_y, offsets)
-                # More would be less than none, and no computer has the memory.
-                offsets[first_rank + i + 1] = ti.cast(ti.min(num_pairs, MAX_INT32), ti.i32)
-            for tile in range(tiles_y * tiles_x):
-                offsets[tile + 2] += offsets[tile + 1]
-            if offsets[first_rank + amplitudes.shape[0]] <= tile_indices.shape[0]:
-                for i in range(amplitudes.shape[0]):
-                    first = offsets[first_rank + i]
-                    enter_tiles(means, projected, i, tiles_x, tiles_y, offsets, tile_indices, rank_pairs, first)
+            list_tiles(means, projected, tiles_y, tiles_x, offsets, tile_indices, rank_pairs)
 
-        for slot in range(NUM_SLOTS):
-            for tile in range(first_of_slot(slot, tile_sums.shape[1]), first_of_slot(slot + 1, tile_sums.shape[1])):
+        ti.loop_config(serialize=not shares_tiles)
+        for slot in range(1 << bits):
+            for tile in range(
+                first_of_slot(slot, tile_sums.shape[1], bits), first_of_slot(slot + 1, tile_sums.shape[1], bits)
+            ):
                 tiles_x = (picture.shape[2] + TILE - 1) // TILE
                 left, top = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
                 first_pair, end = offsets[tile], offsets[tile + 1]
@@ -167,6 +151,7 @@ def make_cost(dtype, blending, *, has_blocks):
                     tile, left, top, first_pair, end, state, red, green, blue, behind,
                 )  # fmt: skip
 
+        ti.loop_config(serialize=not shares_rows)
         for i in range(amplitudes.shape[0]):
             first_rank = tile_sums.shape[1] + 2
             first, end = offsets[first_rank + i], offsets[first_rank + i + 1]

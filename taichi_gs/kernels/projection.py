@@ -13,6 +13,9 @@ LOG2E = 1.4426950408889634
 SQRT_HALF_LOG2E = 0.8493218002880191
 TINY = 1e-12
 
+NUM_PROJECTED = 6
+"""Numbers of a projected Gaussian: its conic and its extents."""
+
 
 @functools.cache
 def make_anisotropy(dtype):

@@ -15,7 +15,7 @@ import functools
 from taichi_gs.kernels.blend import NUM_PIXELS, make_weight
 from taichi_gs.kernels.half_tiles import BATCH, NUM_HALVES, first_pixel, make_list_halves, pixel_at
 from taichi_gs.kernels.row_steps import make_begin_rows, make_cut_off, num_steps
-from taichi_gs.kernels.sharing import NUM_SLOTS, first_of_slot
+from taichi_gs.kernels.sharing import first_of_slot, slot_bits
 from taichi_gs.kernels.taichi import ti
 from taichi_gs.kernels.tiles import HALF_WIDTH, TILE
 from taichi_gs.kernels.weights import FIRST_STATES
@@ -24,7 +24,7 @@ OUTSIDE = 1e30
 """W of a pixel that only pads the image: no Gaussian changes anything there."""
 
 
-def make_removal(dtype, blending, form):
+def make_removal(dtype, blending, form, *, shared=True):
     """The kernel from an image of the blending, a picture [3, H, W] and weights [H, W] to errors.
 
     These are [P, TILE], or [P, 1] on the CPU: a row takes the change of the squared error by one pair, in parts.
@@ -32,12 +32,14 @@ def make_removal(dtype, blending, form):
     The image is as `forward` left it, and the weights are those of the picture's pixels.
 
     Only the pixels of the picture count, and not those that pad the image to whole tiles. `form` is "cpu" or "gpu".
+    Only the threads of the CPU need not share the work.
     """
-    return (_make_rows_form if form == "gpu" else _make_tiles_form)(dtype, blending)
+    return _make_rows_form(dtype, blending) if form == "gpu" else _make_tiles_form(dtype, blending, shared)
 
 
 @functools.cache
-def _make_tiles_form(dtype, blending):
+def _make_tiles_form(dtype, blending, shared):
+    bits = slot_bits(shared=shared)
     list_halves = make_list_halves(dtype, blending)
     begin_rows, cut_off = make_begin_rows(dtype, blending), make_cut_off(blending)
     normalized, first_state = blending == "normalized", FIRST_STATES[blending]
@@ -62,9 +64,11 @@ def _make_tiles_form(dtype, blending):
         errors: array2,
     ):
         tiles_x = image.shape[2] // TILE
-        for slot in range(NUM_SLOTS):
+        ti.loop_config(serialize=not shared)
+        for slot in range(1 << bits):
             for tile in range(
-                first_of_slot(slot, tile_offsets.shape[0] - 1), first_of_slot(slot + 1, tile_offsets.shape[0] - 1)
+                first_of_slot(slot, tile_offsets.shape[0] - 1, bits),
+                first_of_slot(slot + 1, tile_offsets.shape[0] - 1, bits),
             ):
                 left, top = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
                 num_columns, num_rows = ti.min(TILE, picture.shape[2] - left), ti.min(TILE, picture.shape[1] - top)

@@ -11,7 +11,8 @@ and the squared error by d . (d + 2 E), times the pixel's weight. See `blend.py`
 import functools
 
 from taichi_gs.kernels.blend import make_weight
-from taichi_gs.kernels.sharing import NUM_SLOTS, first_of_slot
+from taichi_gs.kernels.projection import NUM_PROJECTED, make_project_one
+from taichi_gs.kernels.sharing import first_of_slot, slot_bits
 from taichi_gs.kernels.taichi import ti
 from taichi_gs.kernels.weights import FIRST_STATES, LOG2_CUTOFFS
 
@@ -23,19 +24,24 @@ MAX_CANDIDATES = 16
 
 
 @functools.cache
-def make_replacement(dtype):
+def make_replacement(dtype, *, shared=True):
     """The kernel from M Gaussians, K candidates for each and a drawn picture to the changes `errors` [M, K].
 
-    `rows [M]` names the Gaussians among those of the first four arrays. The four arrays after it are of the candidates,
-    the K of the first row before those of the second; K is MAX_CANDIDATES at most. `image` is as `forward` left it. The
-    picture [3, H, W] and the weights of its pixels [H, W] have no padding; W is LANES or more.
+    `rows [M]` names the Gaussians among those of the first three arrays; `projected [N, NUM_PROJECTED]` has conics and
+    extents. The four arrays after it are of the candidates, the K of the first row before those of the second; K is
+    MAX_CANDIDATES at most. `image` is as `forward` left it. The picture [3, H, W] and the weights of its pixels [H, W]
+    have no padding; W is LANES or more. `shared` tells whether all threads of the CPU take part.
     """
+    bits = slot_bits(shared=shared)
+    project_one = make_project_one(dtype, "normalized")
     weight_of = make_weight(dtype, "normalized")
     background_weight, log2_cutoff = FIRST_STATES["normalized"], LOG2_CUTOFFS["normalized"]
+    array1 = ti.types.ndarray(dtype=dtype, ndim=1)
     array2 = ti.types.ndarray(dtype=dtype, ndim=2)
     array3 = ti.types.ndarray(dtype=dtype, ndim=3)
     lanes, pixels = ti.types.vector(LANES, dtype), ti.types.vector(3 * LANES, dtype)
     totals = ti.types.vector(MAX_CANDIDATES * LANES, dtype)
+    candidates = ti.types.vector(MAX_CANDIDATES * NUM_PROJECTED, dtype)
 
     @ti.func
     def rows_of(y, extent_y, height):
@@ -52,28 +58,33 @@ def make_replacement(dtype):
     @ti.kernel
     def replacement(
         means: array2,
-        conics: array2,
-        extents: array2,
+        projected: array2,
         colors: array2,
         rows: ti.types.ndarray(dtype=ti.i32, ndim=1),
         new_means: array2,
-        new_conics: array2,
-        new_extents: array2,
+        new_log_covariances: array2,
         new_colors: array2,
+        new_amplitudes: array1,
         image: array3,
         picture: array3,
         weights: array2,
         errors: array2,
     ):
-        for slot in range(NUM_SLOTS):
-            for m in range(first_of_slot(slot, rows.shape[0]), first_of_slot(slot + 1, rows.shape[0])):
+        ti.loop_config(serialize=not shared)
+        for slot in range(1 << bits):
+            for m in range(first_of_slot(slot, rows.shape[0], bits), first_of_slot(slot + 1, rows.shape[0], bits)):
                 i, num_candidates = rows[m], errors.shape[1]
                 width, height = picture.shape[2], picture.shape[1]
-                a, b, c, l = conics[i, 0], conics[i, 1], conics[i, 2], conics[i, 3]
-                span = rows_of(means[i, 1], extents[i, 1], height)
+                a, b, c, l = projected[i, 0], projected[i, 1], projected[i, 2], projected[i, 3]
+                span = rows_of(means[i, 1], projected[i, 5], height)
+                others_projected = candidates(0.0)
                 for candidate in range(num_candidates):
                     k = m * num_candidates + candidate
-                    other = rows_of(new_means[k, 1], new_extents[k, 1], height)
+                    u, v = new_log_covariances[k, 1], new_log_covariances[k, 2]
+                    found = project_one(new_log_covariances[k, 0], u, v, new_amplitudes[k])
+                    for column in ti.static(range(NUM_PROJECTED)):
+                        others_projected[candidate * NUM_PROJECTED + column] = found[column]
+                    other = rows_of(new_means[k, 1], found[5], height)
                     span = ti.Vector([ti.min(span[0], other[0]), ti.max(span[1], other[1])])
                 total = totals(0.0)
                 for y in range(ti.cast(span[0], ti.i32), ti.cast(span[1], ti.i32)):
@@ -83,11 +94,12 @@ def make_replacement(dtype):
                     for candidate in range(num_candidates):
                         k = m * num_candidates + candidate
                         new_dy = y + 0.5 - new_means[k, 1]
-                        across = new_conics[k, 2] * new_dy
+                        at = candidate * NUM_PROJECTED
+                        across = others_projected[at + 2] * new_dy
                         other = columns_of(
-                            new_conics[k, 0],
-                            new_conics[k, 1] * new_dy,
-                            new_conics[k, 3] - across * across,
+                            others_projected[at],
+                            others_projected[at + 1] * new_dy,
+                            others_projected[at + 3] - across * across,
                             new_means[k, 0],
                         )
                         reach = ti.Vector([ti.min(reach[0], other[0]), ti.max(reach[1], other[1])])
@@ -112,9 +124,11 @@ def make_replacement(dtype):
                         for candidate in range(num_candidates):
                             k = m * num_candidates + candidate
                             new_dy = y + 0.5 - new_means[k, 1]
-                            new_a, new_linear = new_conics[k, 0], new_conics[k, 1] * new_dy
-                            across = new_conics[k, 2] * new_dy
-                            new_constant, new_x = new_conics[k, 3] - across * across, first + 0.5 - new_means[k, 0]
+                            at = candidate * NUM_PROJECTED
+                            new_a, new_linear = others_projected[at], others_projected[at + 1] * new_dy
+                            across = others_projected[at + 2] * new_dy
+                            new_constant = others_projected[at + 3] - across * across
+                            new_x = first + 0.5 - new_means[k, 0]
                             new_r, new_g, new_b = new_colors[k, 0], new_colors[k, 1], new_colors[k, 2]
                             for x in range(LANES):
                                 new_along = new_a * (new_x + x) + new_linear

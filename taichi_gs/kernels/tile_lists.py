@@ -9,6 +9,9 @@ import functools
 from taichi_gs.kernels.taichi import ti
 from taichi_gs.kernels.tiles import TILE
 
+MAX_INT32 = (1 << 31) - 1
+"""As many pairs as lists can have."""
+
 
 @functools.cache
 def make_reached_tiles(dtype):
@@ -82,3 +85,46 @@ def make_enter_tiles(dtype):
                 pair += 1
 
     return enter_tiles
+
+
+@functools.cache
+def make_list_tiles(dtype):
+    """The Taichi function that lists the tiles which N Gaussians, front to back, reach of rows and columns of them.
+
+    It overwrites
+
+        offsets [T + 2 + N + 1] int32   by `tile_offsets` in the first T + 1, and from T + 2 on by `rank_offsets`, see
+                                        `tiles.TileLists`
+        tile_indices, rank_pairs [C] int32
+                                        in the first P places, as many as there are pairs
+
+    P is offsets[-1] afterwards. If it is more than C, nothing is listed.
+    """
+    count_tiles, enter_tiles = make_count_tiles(dtype), make_enter_tiles(dtype)
+
+    @ti.func
+    def list_tiles(
+        means: ti.template(),
+        boxes: ti.template(),
+        rows,
+        columns,
+        offsets: ti.template(),
+        tile_indices: ti.template(),
+        rank_pairs: ti.template(),
+    ):
+        first_rank, count = rows * columns + 2, boxes.shape[0]
+        for k in range(first_rank + 1):
+            offsets[k] = 0
+        num_pairs = ti.cast(0, ti.i64)
+        for i in range(count):
+            num_pairs += count_tiles(means, boxes, i, columns, rows, offsets)
+            # More would be less than none, and no computer has the memory.
+            offsets[first_rank + i + 1] = ti.cast(ti.min(num_pairs, MAX_INT32), ti.i32)
+        for tile in range(rows * columns):
+            offsets[tile + 2] += offsets[tile + 1]
+        if offsets[first_rank + count] <= tile_indices.shape[0]:
+            for i in range(count):
+                first = offsets[first_rank + i]
+                enter_tiles(means, boxes, i, columns, rows, offsets, tile_indices, rank_pairs, first)
+
+    return list_tiles

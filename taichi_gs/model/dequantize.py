@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,16 +16,30 @@ from taichi_gs.model.lattice import Lattice, lattice_of_picture
 from taichi_gs.model.quantized import AMPLITUDE_CHANNEL, AMPLITUDE_UNIT, QuantizedGaussians, UniformQuantizer
 
 
-def dequantize(symbols: Array, quantizer: UniformQuantizer) -> Array:
-    """The values that symbols stand for (eq. 7), float32."""
-    xp = namespace(symbols)
-    return xp.astype(quantizer.minimum + quantizer.step * xp.astype(symbols, xp.float64), xp.float32)
+class QuantizerArrays(NamedTuple):
+    """The minima, the steps and the last symbols of D quantisers, [D] float64 each."""
+
+    minima: Array
+    steps: Array
+    last: Array
+
+    @classmethod
+    def of(cls, quantizers: Sequence[UniformQuantizer], like: Array) -> QuantizerArrays:
+        """Return those of quantisers, in arrays of the kind and on the device of `like`."""
+        return _arrays_of(tuple(quantizers), namespace(like), like.device)
 
 
-def dequantize_vectors(symbols: Array, quantizers: Sequence[UniformQuantizer]) -> Array:
-    """The vectors [K, D] that symbols [K, D] stand for, float32, with one quantiser a channel."""
-    channels = [dequantize(symbols[:, channel], quantizer) for channel, quantizer in enumerate(quantizers)]
-    return namespace(symbols).stack(channels, axis=1)
+@functools.lru_cache(maxsize=64)
+def _arrays_of(quantizers: tuple[UniformQuantizer, ...], xp: Any, device: Any) -> QuantizerArrays:
+    """Kept, because a fit rounds in each step, and small arrays take time to make."""
+    columns = zip(*((own.minimum, own.step, own.num_levels - 1) for own in quantizers), strict=True)
+    return QuantizerArrays(*(xp.asarray(column, dtype=xp.float64, device=device) for column in columns))
+
+
+def dequantize(symbols: Array, quantizers: Sequence[UniformQuantizer]) -> Array:
+    """The vectors [K, D] that symbols [K, D] stand for (eq. 7), float32, with one quantiser a channel."""
+    xp, arrays = namespace(symbols), QuantizerArrays.of(quantizers, symbols)
+    return xp.astype(arrays.minima + arrays.steps * xp.astype(symbols, xp.float64), xp.float32)
 
 
 def rgb_from_ycocg(ycocg: Array) -> Array:
@@ -51,7 +67,7 @@ def dequantize_gaussians(quantized: QuantizedGaussians, lattice: Lattice | None 
     lattice = lattice or lattice_of_picture(quantized)
     order = quantized.blending_order()
     covariances, codes = (
-        dequantize_vectors(codebook.symbols, codebook.quantizers)[indices[order]]
+        dequantize(codebook.symbols, codebook.quantizers)[indices[order]]
         for codebook, indices in (quantized.covariances, quantized.colors)
     )
     return Gaussians(

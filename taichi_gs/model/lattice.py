@@ -64,6 +64,23 @@ class Lattice:
 
         The nearest line is taken first, then the nearest point on it. Means outside the picture go to its border.
         """
+        xp, (levels_y, levels_x) = namespace(means), self.levels.T
+        lines, points, (cell, spacing, starts) = self._nearest(means)
+        cells_y = (starts + spacing * points) // cell
+        cells, offsets = (cells_y, lines // levels_x), (points % levels_y, lines % levels_x)
+        return xp.stack(cells, axis=1), xp.stack(offsets, axis=1)
+
+    def rounded(self, means: Array) -> Array:
+        """Return `positions` of what is `nearest` to means (x, y) [N, 2] in pixels, in fewer steps."""
+        (height, width), (rows, columns) = self.image_size, self.grid_size
+        xp = namespace(means)
+        lines, points, (cell, spacing, starts) = self._nearest(means)
+        x = _quotient(2 * lines + 1, 2 * self.levels[:, 1])
+        y = _quotient(starts + spacing * points, cell)
+        return xp.astype(xp.stack([x * (width / columns), y * (height / rows)], axis=1), xp.float32)
+
+    def _nearest(self, means: Array) -> tuple[Array, Array, tuple[Array, Array, Array]]:
+        """The lines and the points on them, counted over all cells, that are next to means, and what `_line` says."""
         (height, width), (rows, columns) = self.image_size, self.grid_size
         xp = namespace(means)
         x, y = xp.astype(means, xp.float64).T
@@ -71,15 +88,12 @@ class Lattice:
         last = xp.astype(columns * levels_x - 1, xp.float64)
         lines = xp.floor(x * (columns / width) * levels_x)
         lines = xp.astype(xp.clip(lines, xp.zeros_like(last), last), xp.int64)
-        cells_x, offsets_x = lines // levels_x, lines % levels_x
-        cell, spacing, starts = self._line(offsets_x)
+        cell, spacing, starts = self._line(lines % levels_x)
         points = xp.floor((y * (rows / height) - _quotient(starts - spacing // 2, cell)) * levels_y)
         # The first point of a line that lies in the picture; there are as many as in an unsheared lattice.
         first = -(starts // spacing)
         first, last = (xp.astype(ends, xp.float64) for ends in (first, first + rows * levels_y - 1))
-        points = xp.astype(xp.clip(points, first, last), xp.int64)
-        cells_y = (starts + spacing * points) // cell
-        return xp.stack([cells_y, cells_x], axis=1), xp.stack([points % levels_y, offsets_x], axis=1)
+        return lines, xp.astype(xp.clip(points, first, last), xp.int64), (cell, spacing, starts)
 
     def positions(self, cells: Array, offsets: Array) -> Array:
         """The means (x, y) [N, 2] float32, in pixels, at offsets [N, 2] in cells [N, 2], both (row, column)."""

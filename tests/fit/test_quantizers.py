@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 
 from taichi_gs.fit.quantizers import (
     quantize,
-    quantize_vectors,
     step_code_for,
     step_code_for_bits,
     step_for_distortion,
 )
 from taichi_gs.model.channels import MAX_STEP_CODE, Channel, channels_of, quantizer_of, step_of
-from taichi_gs.model.dequantize import dequantize, dequantize_vectors
+from taichi_gs.model.dequantize import dequantize
 from taichi_gs.model.quantized import UniformQuantizer
 
 Values = NDArray[np.float32]
@@ -31,6 +30,16 @@ CHANNEL = Channel(-8, 8, 4.0)
 CHANNELS = st.sampled_from([*channels_of("alpha"), *channels_of("normalized")])
 STEP_CODES = st.integers(0, MAX_STEP_CODE)
 VALUES = arrays(np.float32, st.integers(1, 60), elements=st.floats(-8, 8, width=32))
+
+
+def symbols_of(values: Any, quantizer: UniformQuantizer) -> Any:
+    """The symbols [N] of numbers [N]."""
+    return quantize(values[:, None], [quantizer])[:, 0]
+
+
+def values_of(symbols: Any, quantizer: UniformQuantizer) -> Any:
+    """The numbers [N] that symbols [N] stand for."""
+    return dequantize(symbols[:, None], [quantizer])[:, 0]
 
 
 @given(VALUES, st.integers(1, 12))
@@ -77,11 +86,11 @@ def test_quantising_is_off_by_half_a_step_at_most(channel: Channel, code: int, s
     quantizer = quantizer_of(channel, code, start)
     last = quantizer.minimum + quantizer.step * (quantizer.num_levels - 1)
     values = np.random.default_rng(seed).uniform(quantizer.minimum, last, 60).astype(np.float32)
-    symbols = quantize(values, quantizer)
+    symbols = symbols_of(values, quantizer)
     assert symbols.dtype == np.int64
     assert symbols.min() >= 0
     assert symbols.max() < quantizer.num_levels
-    decoded = dequantize(symbols, quantizer)
+    decoded = values_of(symbols, quantizer)
     assert decoded.dtype == np.float32
     assert np.abs(decoded.astype(np.float64) - values).max() <= quantizer.step / 2 + 4e-6
 
@@ -91,23 +100,23 @@ def test_quantising_is_off_by_half_a_step_at_most(channel: Channel, code: int, s
 def test_every_symbol_comes_back(channel: Channel, code: int, start: float) -> None:
     quantizer = quantizer_of(channel, code, start)
     symbols = np.arange(quantizer.num_levels)
-    values = dequantize(symbols, quantizer)
+    values = values_of(symbols, quantizer)
     exact = np.array([quantizer.minimum + quantizer.step * q for q in range(quantizer.num_levels)])
     np.testing.assert_array_equal(values, exact.astype(np.float32))
-    np.testing.assert_array_equal(quantize(values, quantizer), symbols)
-    np.testing.assert_array_equal(quantize(torch.from_numpy(values), quantizer).numpy(), symbols)
+    np.testing.assert_array_equal(symbols_of(values, quantizer), symbols)
+    np.testing.assert_array_equal(symbols_of(torch.from_numpy(values), quantizer).numpy(), symbols)
 
 
 def test_values_outside_go_to_the_ends() -> None:
     quantizer = UniformQuantizer(-1.0, 0.5, 4)
-    assert quantize(np.array([-9.0, -1.2, -0.8, -0.7, 0.4, 0.6, 9.0]), quantizer).tolist() == [0, 0, 0, 1, 3, 3, 3]
+    assert symbols_of(np.array([-9.0, -1.2, -0.8, -0.7, 0.4, 0.6, 9.0]), quantizer).tolist() == [0, 0, 0, 1, 3, 3, 3]
 
 
 def test_a_single_level_is_all_there_is() -> None:
     quantizer = UniformQuantizer(2.0, 0.0, 1)
-    symbols = quantize(np.array([1.0, 2.0, 30.0]), quantizer)
+    symbols = symbols_of(np.array([1.0, 2.0, 30.0]), quantizer)
     assert symbols.tolist() == [0, 0, 0]
-    assert dequantize(symbols, quantizer).tolist() == [2, 2, 2]
+    assert values_of(symbols, quantizer).tolist() == [2, 2, 2]
 
 
 @given(curvature=st.floats(1e-3, 1e6), bit_price=st.floats(1e-6, 1e3), count=st.integers(1, 5000))
@@ -131,16 +140,16 @@ def test_what_makes_no_difference_is_rounded_as_coarsely_as_can_be() -> None:
 def test_vectors_by_hand(array: Callable[..., Any]) -> None:
     quantizers = (UniformQuantizer(-1.0, 0.5, 4), UniformQuantizer(3.0, 0.0, 1))
     symbols, vectors = [[0, 0], [3, 0], [1, 0]], [[-1, 3], [0.5, 3], [-0.5, 3]]
-    assert dequantize_vectors(array(symbols), quantizers).tolist() == vectors
-    assert quantize_vectors(array(vectors), quantizers).tolist() == symbols
+    assert dequantize(array(symbols), quantizers).tolist() == vectors
+    assert quantize(array(vectors), quantizers).tolist() == symbols
 
 
 @given(VALUES, STEP_CODES)
 @settings(deadline=None)
 def test_tensors_are_quantised_as_arrays_are(values: Values, code: int) -> None:
     quantizer = quantizer_of(CHANNEL, code)
-    symbols = quantize(values, quantizer)
-    for function, array in ((quantize, values), (dequantize, symbols)):
+    symbols = symbols_of(values, quantizer)
+    for function, array in ((symbols_of, values), (values_of, symbols)):
         expected, found = function(array, quantizer), function(torch.from_numpy(array), quantizer)
         assert isinstance(found, torch.Tensor)
         assert found.numpy().dtype == expected.dtype

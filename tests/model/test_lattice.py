@@ -204,6 +204,7 @@ def test_the_nearest_place_on_a_lattice(seed: int) -> None:
     means = np.random.default_rng(seed).uniform([-6, -8], [39, 48], (12, 2)).astype(np.float32)
     cells, offsets = lattice.nearest(means)
     positions = lattice.positions(cells, offsets).astype(np.float64)
+    np.testing.assert_array_equal(lattice.rounded(means), positions)
     for gaussian, (mean, position) in enumerate(zip(means.astype(np.float64), positions, strict=True)):
         points = np.array(list(reference_positions(lattice, gaussian).values()))
         distances = np.abs(points - mean)
@@ -218,6 +219,7 @@ def test_the_nearest_places_of_means_far_outside() -> None:
         cells, offsets = lattice.nearest(np.array([[x, y]] * 4))
         assert ((cells >= 0) & (cells < lattice.grid_size) & (offsets >= 0) & (offsets < lattice.levels)).all()
         positions = lattice.positions(cells, offsets)
+        np.testing.assert_array_equal(lattice.rounded(np.array([[x, y]] * 4)), positions)
         step = np.array([11.0, 8.0]) / lattice.levels[:, ::-1]
         assert (np.abs(positions - np.clip([x, y], 0, [33, 40])) <= step).all()
 
@@ -238,8 +240,9 @@ def test_tensors_are_treated_as_arrays_are(seed: int) -> None:
     means[:4] = [[-1e30, 1e30], [0, 0], [3000, 4000], [1e30, -1e30]]
     tensors = replace(lattice, levels=torch.from_numpy(lattice.levels), shears=torch.from_numpy(lattice.shears))
     places, others = lattice.nearest(means), tensors.nearest(torch.from_numpy(means))
-    results = (*places, lattice.positions(*places), lattice.steps())
-    for array, tensor in zip(results, (*others, tensors.positions(*others), tensors.steps()), strict=True):
+    results = (*places, lattice.positions(*places), lattice.rounded(means), lattice.steps())
+    found = (*others, tensors.positions(*others), tensors.rounded(torch.from_numpy(means)), tensors.steps())
+    for array, tensor in zip(results, found, strict=True):
         assert isinstance(tensor, torch.Tensor)
         assert tensor.numpy().dtype == array.dtype
         np.testing.assert_array_equal(tensor.numpy(), array)
