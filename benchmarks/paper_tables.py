@@ -123,7 +123,7 @@ def table2(folder: Path, shown: str) -> str:
         parts += [f"Measured here, means over the pictures: {links}.\n", markdown(header, measured)]
         if "networks.tsv" in tables:
             minutes = tables["networks.tsv"].settings["seconds"] / 60
-            parts.append(f"Training a network took no longer than {minutes:.3g} minutes for a picture.\n")
+            parts.append(f"Training a network had a limit of {minutes:.3g} minutes for a picture.\n")
         parts.append(machine(tables.values()))
     parts += [f"Not measured yet: {what}.\n" for name, what in names.items() if name not in tables]
     parts += ["Quoted from Table 2 of the paper, on one RTX 3090:\n", quoted]
