@@ -66,8 +66,9 @@ class Unconstrained:
         for step in range(steps):
             drawn = parameters.ordered()
             squared_error, gradients = objective.differentiate(drawn, objective.coarse)
-            activity += gradients["means"].norm(dim=1)
-            since += 1
+            if events:
+                activity += gradients["means"].norm(dim=1)
+                since += 1
             adam.step(parameters.tensors, gradients, decay(step / steps, start=self.decay_start))
             stage.constrain(parameters.tensors)
             stage.listener(drawn, squared_error, objective.coarse)
