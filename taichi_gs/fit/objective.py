@@ -38,7 +38,7 @@ class ObjectiveSettings:
     """
 
     min_spacing: float = 26.0
-    min_choosing_spacing: float = 14.0
+    min_choosing_spacing: float = 13.0
     min_coarse_spacing: float = 3.0
     min_coarse_side: int = 32
     min_half_side: int = 32

@@ -30,8 +30,8 @@ class Unconstrained:
     """
 
     overgrowth: float = 6.0
-    sparse_overgrowth: float = 16.0
-    sparse_pixels_per_gaussian: int = 50
+    sparse_overgrowth: float = 10.0
+    sparse_pixels_per_gaussian: int = 60
     min_pixels_per_gaussian: int = 15
     decay_start: float = 0.5
     initialization: Initialization = field(default_factory=Initialization)
