@@ -27,6 +27,9 @@ MIN_BYTES = 64
 PREVIEW_BYTES = 300
 """The most of a preview for which no other size is asked: what fits into a page beside its text."""
 
+PREVIEW_STEPS = 250
+"""The most of such a preview: more gain nothing that can be told from chance."""
+
 MAX_QUALITY = 100
 """An MS-SSIM of 0.99."""
 

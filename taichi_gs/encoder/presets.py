@@ -22,6 +22,7 @@ from taichi_gs.encoder.choices import (
     MIN_BYTES,
     MIN_STEPS,
     PREVIEW_BYTES,
+    PREVIEW_STEPS,
     Density,
     LossName,
     Preset,
@@ -128,7 +129,7 @@ class EncodeOptions(TypedDict, total=False):
 PRESETS: Mapping[Preset, EncoderConfig] = MappingProxyType(
     {
         "fast": EncoderConfig(steps=250),
-        "default": EncoderConfig(steps=450),
+        "default": EncoderConfig(steps=500),
         "best": EncoderConfig(steps=500, restarts=6),
         "paper": EncoderConfig(
             steps=600, blending="alpha", loss="l1-ssim", tune="psnr", density="gradient", position_bits=10
@@ -141,7 +142,8 @@ PRESETS: Mapping[Preset, EncoderConfig] = MappingProxyType(
 def configure(preset: Preset, options: Mapping[str, Any], *, preview: bool = False) -> EncoderConfig:
     """Return a preset with `options`: fields of EncoderConfig, and `k` for the size of both codebooks.
 
-    A preview has at most PREVIEW_BYTES where the options set no goal.
+    A preview has at most PREVIEW_BYTES where the options set no goal, and then PREVIEW_STEPS at most, or those that the
+    options set.
 
     Raises:
         OptionError: if an option, or a combination, makes no sense.
@@ -154,6 +156,7 @@ def configure(preset: Preset, options: Mapping[str, Any], *, preview: bool = Fal
     }
     if preview and all(chosen.get(goal) is None for goal in GOALS):
         chosen["num_bytes"] = PREVIEW_BYTES
+        chosen.setdefault("steps", min(PRESETS[preset].steps, PREVIEW_STEPS))
     k = chosen.pop("k", None)
     unknown = min(chosen.keys() - EncoderConfig.__dataclass_fields__.keys(), default=None)
     if unknown is not None:

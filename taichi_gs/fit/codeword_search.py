@@ -36,7 +36,7 @@ class CodewordSearch:
     """
 
     num_candidates: int = 8
-    rounds: int = 2
+    rounds: int = 3
     reach: float = 1.5
     block: int = 8
 

@@ -37,7 +37,7 @@ def test_what_is_faster_is_said() -> None:
     match = re.fullmatch(r"this takes about (\d+) seconds; --preset fast takes about (\d+) seconds", said or "")
     assert match is not None
     slow, fast = map(int, match.groups())
-    assert fast / slow == pytest.approx(250 / 450, abs=0.1)
+    assert fast / slow == pytest.approx(250 / 500, abs=0.1)
     said = forecast(LARGE, "fast", {}, "cpu")
     assert re.fullmatch(r"this takes about .* seconds; fewer --steps or a smaller picture take less", said or "")
     # Of as many steps both presets take as long.

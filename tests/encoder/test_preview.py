@@ -14,6 +14,8 @@ from PIL import Image
 import taichi_gs
 from cli import tgs
 from taichi_gs import OptionError, Picture
+from taichi_gs.encoder.choices import Preset
+from taichi_gs.encoder.presets import configure
 
 SHORT: dict[str, Any] = {"preset": "fast", "steps": 60, "preview": True}
 
@@ -50,6 +52,20 @@ def test_gray_stays_gray() -> None:
     pixels = picture()
     data = taichi_gs.encode(np.dstack([pixels[:, :, 0], pixels[:, :, 3]]), **SHORT)
     assert taichi_gs.info(data).mode == "L"
+
+
+@pytest.mark.parametrize(
+    ("preset", "options", "steps"),
+    [
+        ("default", {}, 250),
+        ("best", {}, 250),
+        ("fast", {}, 250),
+        ("default", {"steps": 400}, 400),
+        ("default", {"num_bytes": 3000}, 500),
+    ],
+)
+def test_how_many_steps_a_preview_has(preset: Preset, options: dict[str, Any], steps: int) -> None:
+    assert configure(preset, options, preview=True).steps == steps
 
 
 @pytest.mark.parametrize("goal", [{"num_bytes": 150}, {"num_gaussians": 9}, {"bits_per_pixel": 0.1}])
