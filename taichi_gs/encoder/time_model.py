@@ -14,7 +14,7 @@ class TimeModel:
     """Expected times on two cores of a processor, within a factor of two or so.
 
     The values are of photographs of 0.1 to 6 megapixels at 0.1 and 0.4 bits per pixel, with the preset "fast", on two
-    cores of an AMD EPYC, times what steps take of that since: 0.6, as measured on pictures of 768 x 512 pixels.
+    cores of an AMD EPYC, times what steps take of that since: 0.55, as measured on pictures of 768 x 512 pixels.
 
     Attributes:
         seconds_per_step: of a fit, whatever the picture.
@@ -26,10 +26,10 @@ class TimeModel:
         typical_rate: bits per pixel of a file that has the quality asked for.
     """
 
-    seconds_per_step: float = 1.2e-3
-    seconds_per_pixel: float = 11e-9
+    seconds_per_step: float = 1.1e-3
+    seconds_per_pixel: float = 10e-9
     most_pixels_per_byte: float = 800.0
-    seconds_per_byte: float = 0.45e-6
+    seconds_per_byte: float = 0.41e-6
     factor_of_ssim: float = 3.3
     num_fits_to_goal: float = 2.5
     typical_rate: float = 0.3
