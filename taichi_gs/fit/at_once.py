@@ -43,7 +43,7 @@ class Drawn(NamedTuple):
     Attributes:
         rows: means [N, 2], log_covariances [N, 3], colors [N, 3] and amplitudes [N].
         projected: [N, NUM_PROJECTED].
-        tile_offsets, tile_indices, rank_offsets, rank_pairs: see `tiles.TileLists`.
+        tile_offsets, tile_indices: see `tiles.TileLists`.
         image: [PLANES[blending], H', W'], both sides padded to whole tiles.
     """
 
@@ -51,8 +51,6 @@ class Drawn(NamedTuple):
     projected: NDArray[Any]
     tile_offsets: NDArray[np.int32]
     tile_indices: NDArray[np.int32]
-    rank_offsets: NDArray[np.int32]
-    rank_pairs: NDArray[np.int32]
     image: NDArray[Any]
 
 
@@ -69,10 +67,8 @@ def draw_at_once(splats: Splats, image_size: tuple[int, int], workspace: Workspa
     def launch(*overwritten: NDArray[Any]) -> None:
         kernel(*rows, background, *overwritten, image.reshape(-1), image.shape[2])
 
-    projected, offsets, tile_indices, rank_pairs = _with_room(launch, len(rows[0]), tiles_y * tiles_x, workspace, rows)
-    end_of_tiles = tiles_y * tiles_x + 1
-    lists = offsets[:end_of_tiles], tile_indices[: offsets[-1]], offsets[end_of_tiles + 1 :], rank_pairs[: offsets[-1]]
-    return Drawn(rows, projected, *lists, image)
+    projected, offsets, tile_indices = _with_room(launch, len(rows[0]), tiles_y * tiles_x, workspace, rows)
+    return Drawn(rows, projected, offsets[: tiles_y * tiles_x + 1], tile_indices[: offsets[-1]], image)
 
 
 def cost_at_once(
@@ -139,8 +135,11 @@ def _shared(num_gaussians: int, num_tiles: int) -> dict[str, bool]:
 
 def _with_room(
     launch: Launch, count: int, num_tiles: int, workspace: Workspace, rows: tuple[NDArray[Any], ...]
-) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """Launch a kernel, once more if there are more pairs than there was room for; return what it overwrote."""
+) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.int32]]:
+    """Launch a kernel, once more if there are more pairs than there was room for.
+
+    Return the first three of what it overwrote.
+    """
     projected = workspace.array("projected", (count, NUM_PROJECTED), rows[0].dtype)
     offsets = workspace.array("offsets", (num_tiles + count + 3,), np.int32)
     room = workspace.room("tile_indices") or PAIRS_PER_GAUSSIAN * count
@@ -148,5 +147,5 @@ def _with_room(
         tile_indices, rank_pairs = (workspace.array(name, (room,), np.int32) for name in ("tile_indices", "rank_pairs"))
         launch(projected, offsets, tile_indices, rank_pairs)
         if offsets[-1] <= room:
-            return projected, offsets, tile_indices, rank_pairs
+            return projected, offsets, tile_indices
         room = int(SPARE_PAIRS * offsets[-1])
