@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taichi_gs.errors import BitstreamError
-from taichi_gs.format.grids import MAX_COUNT_BITS, Boxes, Cuts, Grid, Plan, splits
+from taichi_gs.format.grids import MAX_COUNT_BITS, Boxes, Grid, Plan, count_shifts, splits
 from taichi_gs.format.probabilities import SHARES, beta_binomial_model, categorical_model, uniform_model
 from taichi_gs.model.quantized import IntArray
 
@@ -70,11 +70,12 @@ class SymbolEncoder:
                 raise ValueError(f"a cell lies outside the grid of {grid.size[0]} x {grid.size[1]} cells")
         uneven = _uneven([(len(cells), grid) for cells, grid in multisets])
         codes = np.zeros(len(multisets), dtype=np.uint16)
-        levels = [_Level.of(*split) for split in splits(multisets)]
+        plan = Plan.of([grid for _, grid in multisets])
+        levels = [_Level.of(plan, *split) for split in splits(plan, [cells for cells, _ in multisets])]
         codes[uneven] = _best_concentrations(levels, uneven)
         self.encode(codes[uneven], uniform_model(NUM_CONCENTRATIONS))
         for level in levels:
-            self._grouped(level.high, _high_groups(level.keys, codes[level.layers]))
+            self._grouped(level.high, _high_groups(level.keys | codes[level.layers]))
             self._grouped(level.low, _low_groups(level.shifts))
 
     def order(self, symbols: IntArray, num_levels: int) -> None:
@@ -166,17 +167,11 @@ class SymbolDecoder:
         codes[uneven] = self._decode(len(uneven), uniform_model(NUM_CONCENTRATIONS))
         plan = Plan.of([grid for _, grid in multisets])
         boxes = plan.whole([num_points for num_points, _ in multisets])
-        found = [boxes.select(boxes.single())]
-        while len(boxes := boxes.select(boxes.divisible())):
-            shifts, cuts = boxes.count_shifts(), plan.cuts(boxes)
-            keys = _keys(boxes.counts >> shifts, cuts.shares)
-            num_left = self._grouped(_high_groups(keys, codes[boxes.corners[0]]), len(boxes)) << shifts
-            if shifts.any():
-                num_left |= self._grouped(_low_groups(shifts), len(boxes))
-                if (num_left > boxes.counts).any():
-                    raise BitstreamError("The payload is damaged: more points in a part than in the whole.")
-            boxes = boxes.halves(cuts, num_left)
-            found.append(boxes.select(boxes.single()))
+        keys = _keys(np.zeros_like(plan.shares), plan.shares) | codes[plan.layers]
+        found = [boxes.select(boxes.single(plan))]
+        while len(boxes := boxes.select(boxes.divisible(plan))):
+            boxes = boxes.halved(plan, self._num_left(boxes.counts, keys[boxes.longer]))
+            found.append(boxes.select(boxes.single(plan)))
         return plan.cells(found)
 
     def order(self, counts: IntArray) -> IntArray:
@@ -221,6 +216,17 @@ class SymbolDecoder:
         """
         if self._encoder.finish() != self._data:
             raise BitstreamError("The payload is damaged: it holds more or less than the header announces.")
+
+    def _num_left(self, counts: IntArray, keys: NDArray[np.uint16]) -> IntArray:
+        """Return how many points boxes have in their left halves; `keys` [M] are theirs but for the counts [M]."""
+        if counts.max() < 1 << MAX_COUNT_BITS:  # as on most levels
+            return self._grouped(_high_groups((counts << 7).astype(np.uint16) | keys), len(counts))
+        shifts = count_shifts(counts)
+        num_left = self._grouped(_high_groups((counts >> shifts << 7).astype(np.uint16) | keys), len(counts)) << shifts
+        num_left |= self._grouped(_low_groups(shifts), len(counts))
+        if (num_left > counts).any():
+            raise BitstreamError("The payload is damaged: more points in a part than in the whole.")
+        return num_left
 
     def _grouped(self, groups: _Groups, num_boxes: int) -> IntArray:
         """Return the values of boxes [num_boxes] that were coded group by group; 0 for boxes in no group."""
@@ -288,25 +294,26 @@ class _Level(NamedTuple):
     low: NDArray[np.int32]
 
     @classmethod
-    def of(cls, boxes: Boxes, cuts: Cuts, num_left: IntArray) -> _Level:
+    def of(cls, plan: Plan, boxes: Boxes, num_left: IntArray) -> _Level:
         """What is said of the numbers of points in left halves."""
-        shifts = boxes.count_shifts()
+        shifts = count_shifts(boxes.counts)
         high, low = num_left >> shifts, num_left & ((1 << shifts) - 1)
-        keys = _keys(boxes.counts >> shifts, cuts.shares)
-        return cls(boxes.corners[0].astype(np.int16), keys, shifts, high.astype(np.int32), low.astype(np.int32))
+        layers, shares = plan.layers[boxes.longer], plan.shares[boxes.longer]
+        keys = _keys(boxes.counts >> shifts, shares)
+        return cls(layers.astype(np.int16), keys, shifts, high.astype(np.int32), low.astype(np.int32))
 
 
 def _keys(high_counts: IntArray, shares: IntArray) -> NDArray[np.uint16]:
-    """Return high bits of counts and shares as one number, with room for a code of 3 bits below them.
+    """Return high bits of counts and shares as one number, with room for the code of a concentration below them.
 
     They are sorted by it, and of no other width does NumPy sort numbers as fast.
     """
     return (high_counts << 7 | shares << 3).astype(np.uint16)
 
 
-def _high_groups(keys: NDArray[np.uint16], codes: NDArray[np.uint16]) -> _Groups:
-    """Group all boxes in ascending order of `_keys` [M] and of the code of their layer's concentration [M]."""
-    order, distinct, sizes = _sorted_runs(keys | codes)
+def _high_groups(keys: NDArray[np.uint16]) -> _Groups:
+    """Group all boxes in ascending order of `_keys` [M] with the codes of their layers' concentrations in them."""
+    order, distinct, sizes = _sorted_runs(keys)
     return _Groups(order, sizes, list(map(_model_of, distinct)))
 
 
