@@ -22,21 +22,28 @@ Only integers decide what the decoder sees: see `probabilities.py`. The coder ha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache, lru_cache
-from operator import sub
-from typing import Any, NamedTuple
+from typing import Any
 
 import constriction
 import numpy as np
 from numpy.typing import NDArray
 
 from taichi_gs.errors import BitstreamError
-from taichi_gs.format.grids import MAX_COUNT_BITS, Boxes, Grid, Plan, count_shifts, splits
-from taichi_gs.format.probabilities import SHARES, beta_binomial_model, categorical_model, uniform_model
+from taichi_gs.format.counts import (
+    MAX_COUNT_BITS,
+    NUM_CONCENTRATIONS,
+    Groups,
+    Level,
+    best_concentrations,
+    count_shifts,
+    high_groups,
+    keys_of,
+    keys_of_shares,
+    low_groups,
+)
+from taichi_gs.format.grids import Grid, Plan, splits
+from taichi_gs.format.probabilities import categorical_model, uniform_model
 from taichi_gs.model.quantized import IntArray
-
-NUM_CONCENTRATIONS = 8
-"""The beta-binomial distributions of a multiset all have the concentration alpha + beta = 4**code, 0 <= code < 8."""
 
 BLOCK_DIVISOR = 8
 """An order is coded in blocks of 1/8 of what remains, between which the probabilities follow what has been drawn.
@@ -71,12 +78,12 @@ class SymbolEncoder:
         uneven = _uneven([(len(cells), grid) for cells, grid in multisets])
         codes = np.zeros(len(multisets), dtype=np.uint16)
         plan = Plan.of([grid for _, grid in multisets])
-        levels = [_Level.of(plan, *split) for split in splits(plan, [cells for cells, _ in multisets])]
-        codes[uneven] = _best_concentrations(levels, uneven)
+        levels = [Level.of(plan, *split) for split in splits(plan, [cells for cells, _ in multisets])]
+        codes[uneven] = best_concentrations(levels, uneven)
         self.encode(codes[uneven], uniform_model(NUM_CONCENTRATIONS))
         for level in levels:
-            self._grouped(level.high, _high_groups(level.keys | codes[level.layers]))
-            self._grouped(level.low, _low_groups(level.shifts))
+            self._grouped(level.high, high_groups(level.keys | codes[level.layers]))
+            self._grouped(level.low, low_groups(level.shifts))
 
     def order(self, symbols: IntArray, num_levels: int) -> None:
         """Code the order of `symbols` [N] int, 0 <= symbol < num_levels."""
@@ -135,7 +142,7 @@ class SymbolEncoder:
         tail = (value & _STATE_MASK).to_bytes(8, "big")
         return (head + tail).rstrip(b"\0")
 
-    def _grouped(self, values: NDArray[np.int32], groups: _Groups) -> None:
+    def _grouped(self, values: NDArray[np.int32], groups: Groups) -> None:
         """Code `values` group by group."""
         encode, start = self.coder.encode, 0
         ordered = values[groups.order]
@@ -167,10 +174,10 @@ class SymbolDecoder:
         codes[uneven] = self._decode(len(uneven), uniform_model(NUM_CONCENTRATIONS))
         plan = Plan.of([grid for _, grid in multisets])
         boxes = plan.whole([num_points for num_points, _ in multisets])
-        keys = _keys(np.zeros_like(plan.shares), plan.shares) | codes[plan.layers]
+        lowest = keys_of_shares(plan.shares) | codes[plan.layers]
         found = [boxes.select(boxes.single(plan))]
         while len(boxes := boxes.select(boxes.divisible(plan))):
-            boxes = boxes.halved(plan, self._num_left(boxes.counts, keys[boxes.longer]))
+            boxes = boxes.halved(plan, self._num_left(boxes.counts, lowest[boxes.longer]))
             found.append(boxes.select(boxes.single(plan)))
         return plan.cells(found)
 
@@ -217,18 +224,18 @@ class SymbolDecoder:
         if self._encoder.finish() != self._data:
             raise BitstreamError("The payload is damaged: it holds more or less than the header announces.")
 
-    def _num_left(self, counts: IntArray, keys: NDArray[np.uint16]) -> IntArray:
-        """Return how many points boxes have in their left halves; `keys` [M] are theirs but for the counts [M]."""
+    def _num_left(self, counts: IntArray, lowest: NDArray[np.uint16]) -> IntArray:
+        """Return how many of their points [M] boxes have in their left halves; `lowest` [M] is of `keys_of`."""
         if counts.max() < 1 << MAX_COUNT_BITS:  # as on most levels
-            return self._grouped(_high_groups((counts << 7).astype(np.uint16) | keys), len(counts))
+            return self._grouped(high_groups(keys_of(counts, lowest)), len(counts))
         shifts = count_shifts(counts)
-        num_left = self._grouped(_high_groups((counts >> shifts << 7).astype(np.uint16) | keys), len(counts)) << shifts
-        num_left |= self._grouped(_low_groups(shifts), len(counts))
+        num_left = self._grouped(high_groups(keys_of(counts >> shifts, lowest)), len(counts)) << shifts
+        num_left |= self._grouped(low_groups(shifts), len(counts))
         if (num_left > counts).any():
             raise BitstreamError("The payload is damaged: more points in a part than in the whole.")
         return num_left
 
-    def _grouped(self, groups: _Groups, num_boxes: int) -> IntArray:
+    def _grouped(self, groups: Groups, num_boxes: int) -> IntArray:
         """Return the values of boxes [num_boxes] that were coded group by group; 0 for boxes in no group."""
         values = np.zeros(num_boxes, dtype=np.int64)
         if not groups.models:
@@ -262,85 +269,6 @@ class _PanicsAreDamage:
 _panics_are_damage = _PanicsAreDamage()
 
 
-class _Groups(NamedTuple):
-    """Boxes whose counts are coded with one distribution, group after group.
-
-    Attributes:
-        order: [G] int64, the boxes of the first group, then those of the second, and so on; ascending within each.
-        sizes: the number of boxes of each group.
-        models: of each group.
-    """
-
-    order: IntArray
-    sizes: list[int]
-    models: list[Any]
-
-
-class _Level(NamedTuple):
-    """What is said of M boxes of one level when they are cut; of all levels at once, so it is to be small.
-
-    Attributes:
-        layers: [M] int16.
-        keys: [M] uint16, see `_keys`.
-        shifts: [M] int32, how many low bits of the counts are coded apart.
-        high: [M] int32, the high bits of the number of points in the left half.
-        low: [M] int32, the low bits.
-    """
-
-    layers: NDArray[np.int16]
-    keys: NDArray[np.uint16]
-    shifts: NDArray[np.int32]
-    high: NDArray[np.int32]
-    low: NDArray[np.int32]
-
-    @classmethod
-    def of(cls, plan: Plan, boxes: Boxes, num_left: IntArray) -> _Level:
-        """What is said of the numbers of points in left halves."""
-        shifts = count_shifts(boxes.counts)
-        high, low = num_left >> shifts, num_left & ((1 << shifts) - 1)
-        layers, shares = plan.layers[boxes.longer], plan.shares[boxes.longer]
-        keys = _keys(boxes.counts >> shifts, shares)
-        return cls(layers.astype(np.int16), keys, shifts, high.astype(np.int32), low.astype(np.int32))
-
-
-def _keys(high_counts: IntArray, shares: IntArray) -> NDArray[np.uint16]:
-    """Return high bits of counts and shares as one number, with room for the code of a concentration below them.
-
-    They are sorted by it, and of no other width does NumPy sort numbers as fast.
-    """
-    return (high_counts << 7 | shares << 3).astype(np.uint16)
-
-
-def _high_groups(keys: NDArray[np.uint16]) -> _Groups:
-    """Group all boxes in ascending order of `_keys` [M] with the codes of their layers' concentrations in them."""
-    order, distinct, sizes = _sorted_runs(keys)
-    return _Groups(order, sizes, list(map(_model_of, distinct)))
-
-
-@lru_cache(maxsize=16384)
-def _model_of(key: int) -> Any:
-    """Return the model of the high bits of boxes with a key with a code in it."""
-    return beta_binomial_model(key >> 7, key >> 3 & SHARES - 1, 4 ** (key & NUM_CONCENTRATIONS - 1))
-
-
-def _low_groups(shifts: NDArray[np.int32]) -> _Groups:
-    """Group the boxes that have low bits in ascending order of how many."""
-    if not shifts.any():
-        return _Groups(np.empty(0, dtype=np.int64), [], [])
-    order, distinct, sizes = _sorted_runs(shifts)
-    if distinct[0] == 0:
-        order, distinct, sizes = order[sizes[0] :], distinct[1:], sizes[1:]
-    return _Groups(order, sizes, [uniform_model(1 << shift) for shift in distinct])
-
-
-def _sorted_runs(keys: NDArray[np.integer]) -> tuple[IntArray, list[int], list[int]]:
-    """Return the stable order that sorts `keys`, the distinct ones, ascending, and how often each of them occurs."""
-    order = keys.argsort(kind="stable")
-    ordered = keys[order]
-    starts = [0, *((ordered[1:] != ordered[:-1]).nonzero()[0] + 1).tolist()]
-    return order, ordered[starts].tolist(), list(map(sub, [*starts[1:], len(keys)], starts))
-
-
 def _blocks(num_symbols: int, divisor: int) -> Iterator[tuple[int, int]]:
     """Yield the start and the end of each block of an order, one in `divisor` of what remains, at least one."""
     start = 0
@@ -353,38 +281,3 @@ def _blocks(num_symbols: int, divisor: int) -> Iterator[tuple[int, int]]:
 def _uneven(multisets: Sequence[tuple[int, Grid]]) -> list[int]:
     """Return which multisets have a concentration: those where it can make a difference."""
     return [part for part, (n, grid) in enumerate(multisets) if n > 1 and not grid.has_one_cell]
-
-
-def _best_concentrations(levels: Sequence[_Level], chosen: Sequence[int]) -> list[int]:
-    """Return, of each of the layers `chosen`, the code of the concentration that makes its points shortest.
-
-    This is a choice of the encoder, so that floating point does no harm here.
-    """
-    if not chosen:
-        return []
-    layers = np.concatenate([level.layers for level in levels])
-    keys = np.concatenate([level.keys for level in levels]).astype(np.int64)
-    lefts = np.concatenate([level.high for level in levels])
-    order = layers.argsort(kind="stable")
-    starts = layers[order].searchsorted(range(max(chosen) + 2))
-    codes = []
-    for layer in chosen:
-        own = order[starts[layer] : starts[layer + 1]]
-        counts, shares, in_left = keys[own] >> 7, keys[own] >> 3 & SHARES - 1, lefts[own]
-        # Where in a table with one row after another; looking up rows and columns would take longer.
-        whole = SHARES << MAX_COUNT_BITS | counts
-        left, right = shares << MAX_COUNT_BITS | in_left, SHARES - shares << MAX_COUNT_BITS | counts - in_left
-        tables = [_log_rising_factorials(4.0**code) for code in range(NUM_CONCENTRATIONS)]
-        lengths = [(bits.take(whole) - bits.take(left) - bits.take(right)).sum() for bits in tables]
-        codes.append(int(np.argmin(lengths)))
-    return codes
-
-
-@cache
-def _log_rising_factorials(concentration: float) -> NDArray[np.float64]:
-    """Return log2 of x (x + 1) ... (x + k - 1) [SHARES + 1, 2**MAX_COUNT_BITS]; row s has x = s / SHARES of all."""
-    starts = concentration / SHARES * np.arange(1, SHARES + 1)
-    logs = np.log2(starts[:, None] + np.arange((1 << MAX_COUNT_BITS) - 1))
-    table = np.zeros((SHARES + 1, 1 << MAX_COUNT_BITS))
-    table[1:, 1:] = np.cumsum(logs, axis=1)
-    return table

@@ -7,13 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from taichi_gs.format.probabilities import SHARES
 from taichi_gs.model.quantized import IntArray
-
-MAX_COUNT_BITS = 8
-"""Counts of more bits than this are coded in two parts, so that no beta-binomial table has more than 256 entries."""
 
 _SIDE_BITS = 24
 """More than a side of a grid needs."""
@@ -176,13 +172,6 @@ class Boxes:
         """Return the numbers of the boxes where there is anything to be said about where their points are."""
         divisible: IntArray = ((self.longer >= plan.num_single) & (self.counts > 0)).nonzero()[0]
         return divisible
-
-
-def count_shifts(counts: IntArray) -> NDArray[np.int32]:
-    """[M], how many low bits of the counts [M] of points in boxes are coded apart."""
-    # The exponent that frexp finds is the number of bits, 0 for 0.
-    shifts: NDArray[np.int32] = np.frexp(counts >> MAX_COUNT_BITS)[1]
-    return shifts
 
 
 def splits(plan: Plan, multisets: Sequence[IntArray]) -> Iterator[tuple[Boxes, IntArray]]:
