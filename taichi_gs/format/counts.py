@@ -20,17 +20,21 @@ NUM_CONCENTRATIONS = 8
 """The beta-binomial distributions of a multiset all have the concentration alpha + beta = 4**code, 0 <= code < 8."""
 
 
+BOXES_PER_GROUP = 3
+"""So many symbols one by one take constriction as long as an array of them."""
+
+
 class Groups(NamedTuple):
     """Boxes whose counts are coded with one distribution, group after group.
 
     Attributes:
         order: [G] int64, the boxes of the first group, then those of the second, and so on; ascending within each.
-        sizes: the number of boxes of each group.
+        sizes: the number of boxes of each group; None if each box is a group of its own.
         models: of each group.
     """
 
     order: IntArray
-    sizes: list[int]
+    sizes: list[int] | None
     models: list[Any]
 
 
@@ -84,6 +88,8 @@ def keys_of_shares(shares: IntArray) -> NDArray[np.uint16]:
 def high_groups(keys: NDArray[np.uint16]) -> Groups:
     """Group all boxes in ascending order of `keys_of` [M] with the codes of their layers' concentrations in them."""
     order, distinct, sizes = _sorted_runs(keys)
+    if len(keys) < BOXES_PER_GROUP * len(distinct):
+        return Groups(order, None, list(map(_model_of, keys[order].tolist())))
     return Groups(order, sizes, list(map(_model_of, distinct)))
 
 

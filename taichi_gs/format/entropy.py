@@ -146,6 +146,9 @@ class SymbolEncoder:
         """Code `values` group by group."""
         encode, start = self.coder.encode, 0
         ordered = values[groups.order]
+        if groups.sizes is None:
+            list(map(encode, ordered.tolist(), groups.models))
+            return
         for size, model in zip(groups.sizes, groups.models, strict=True):
             encode(ordered[start : start + size], model)
             start += size
@@ -260,9 +263,10 @@ class SymbolDecoder:
             return values
         with _panics_are_damage:
             # Most symbols come this way, in so many calls that loops written out would take as long again.
-            found = list(map(self._coder.decode, groups.models, groups.sizes))
+            numbers = [] if groups.sizes is None else [groups.sizes]
+            found = list(map(self._coder.decode, groups.models, *numbers))
             list(map(self._encoder.coder.encode, found, groups.models))
-        values[groups.order] = np.concatenate(found)
+        values[groups.order] = found if groups.sizes is None else np.concatenate(found)
         return values
 
     def _decode(self, num_symbols: int, model: Any) -> NDArray[np.int32]:
