@@ -263,8 +263,10 @@ class SymbolDecoder:
             return values
         with _panics_are_damage:
             # Most symbols come this way, in so many calls that loops written out would take as long again.
-            numbers = [] if groups.sizes is None else [groups.sizes]
-            found = list(map(self._coder.decode, groups.models, *numbers))
+            if groups.sizes is None:
+                found = list(map(self._coder.decode, groups.models))
+            else:
+                found = list(map(self._coder.decode, groups.models, groups.sizes))
             list(map(self._encoder.coder.encode, found, groups.models))
         values[groups.order] = found if groups.sizes is None else np.concatenate(found)
         return values
