@@ -85,12 +85,10 @@ class Plan:
         numbers = np.empty_like(order)
         numbers[order] = np.arange(len(order))
         inner = (last - first > 1).nonzero()[0]
+        # What follows the sides themselves is two halves of each part that has any.
         halves, shares = np.zeros((len(order), 2), dtype=np.int64), np.zeros_like(order)
         halves[numbers[inner]] = numbers[len(sides) :].reshape(-1, 2)
-        low, middle, high = weights[first[inner]], weights[last[len(sides) :: 2]], weights[last[inner]]
-        total = high - low
-        rounded = (2 * SHARES * (middle - low) + total) // (2 * total)
-        shares[numbers[inner]] = np.minimum(np.maximum(rounded, 1), SHARES - 1)
+        shares[numbers[inner]] = _shares(*(weights[at] for at in (first[inner], last[len(sides) :: 2], last[inner])))
         firsts, side = (first - starts[side])[order], side[order]
         wholes = numbers[: len(sides)].reshape(-1, 2).T
         return cls(wholes, side >> 1, side & 1, firsts, halves, shares, len(order) - len(inner))
@@ -103,10 +101,11 @@ class Plan:
     def cells(self, found: Sequence[Boxes]) -> list[IntArray]:
         """Return the cells [N, 2] of the points of each grid, in raster order, from boxes of one cell in any order."""
         longer, shorter, counts = np.concatenate([boxes.table for boxes in found], axis=1)
-        # One number for a cell, in which the part of a column has the lowest bits, and that of a row the others.
-        columns = np.where(self.is_column, self.firsts, self.layers << 2 * _SIDE_BITS | self.firsts << _SIDE_BITS)
-        cells = (columns[longer] + columns[shorter]).repeat(counts)
-        cells.sort(kind="stable")  # which is fast, because many are in order
+        # One number for a cell, with its layer in the highest bits, then its row, then its column.
+        rows = self.layers << 2 * _SIDE_BITS | self.firsts << _SIDE_BITS
+        addends = np.where(self.is_column, self.firsts, rows)
+        cells = (addends[longer] + addends[shorter]).repeat(counts)
+        cells.sort(kind="stable")  # because much of it is in order
         ends = cells.searchsorted(np.arange(1, self.wholes.shape[1]) << 2 * _SIDE_BITS)
         most = (1 << _SIDE_BITS) - 1
         return np.split(np.stack([cells >> _SIDE_BITS & most, cells & most], axis=1), ends)
@@ -129,6 +128,13 @@ def _parts_of(weights: IntArray, first: IntArray, last: IntArray) -> tuple[IntAr
         firsts.append(first)
         lasts.append(last)
     return np.concatenate(firsts), np.concatenate(lasts)
+
+
+def _shares(low: IntArray, middle: IntArray, high: IntArray) -> IntArray:
+    """The shares of left halves, see `Plan`, given the weights before them, after them and after the parts."""
+    total = high - low
+    shares: IntArray = np.clip((2 * SHARES * (middle - low) + total) // (2 * total), 1, SHARES - 1)
+    return shares
 
 
 class Boxes:
