@@ -23,6 +23,7 @@ from typing import Any, TextIO
 
 from benchmarks.processes import map_in_processes
 from benchmarks.provenance import command_line, provenance
+from benchmarks.published import ANCHORS, read_table1
 from benchmarks.tables import (
     NONE,
     ResultsError,
@@ -36,6 +37,7 @@ from benchmarks.tables import (
     settings_comment,
     write_table,
 )
+from taichi_gs.encoder.version import ENCODER_VERSION
 from taichi_gs.errors import TgsError
 
 COLUMNS = (
@@ -44,7 +46,6 @@ COLUMNS = (
 )
 SIZE_COLUMNS = ("target_bytes",)
 PUBLISHED_COLUMNS = ("point", "published_bpp", "published_psnr", "gain_db")
-PUBLISHED_KEY = "zhang2024_table1_per_image"
 
 DECODE_RUNS = 3
 
@@ -88,20 +89,31 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace, command: str) -> None:
     """Measure what `arguments` ask for and write the results to the file, or to stdout."""
-    settings = _settings(arguments)
-    tasks = _tasks(arguments)
     columns = COLUMNS + (PUBLISHED_COLUMNS if arguments.table1 else SIZE_COLUMNS if arguments.bytes else ())
-    comments = [*provenance(command), settings_comment(settings)]
+    empty = Table((*provenance(command), settings_comment(_settings(arguments))), columns, ())
+    measure_all(_tasks(arguments), empty, arguments.out, arguments.resume)
+
+
+def measure_all(tasks: list[Task], empty: Table, out: Path | None, resume: bool) -> None:
+    """Write a row for each task into the results file `out`, or to stdout, and their means at the end.
+
+    `empty` has the columns of the file, and the comments of a new one; its settings say how many jobs there are.
+
+    Raises:
+        ResultsError: if the file is there already and may not be resumed, or was made in another way.
+    """
+    columns = empty.columns
     with contextlib.ExitStack() as stack:
         done: list[Row] = []
-        if arguments.out is None:
+        if out is None:
             output: TextIO = sys.stdout
-            output.write(format_head(comments, columns))
+            output.write(format_head(empty.comments, columns))
         else:
-            done = _open_results(arguments, settings, comments, columns, tasks)
-            output = stack.enter_context(open(arguments.out, "a", encoding="utf-8", newline="\n"))
+            done = _open_results(out, empty, tasks, resume)
+            output = stack.enter_context(open(out, "a", encoding="utf-8", newline="\n"))
         keys = {_key(row) for row in done}
-        for row in map_in_processes(measure, [task for task in tasks if task.key not in keys], arguments.jobs):
+        missing = [task for task in tasks if task.key not in keys]
+        for row in map_in_processes(measure, missing, empty.settings["jobs"]):
             output.write(format_row(columns, row))
             output.flush()
             done.append(row)
@@ -176,15 +188,7 @@ def _tasks(arguments: argparse.Namespace) -> list[Task]:
         paths = [path for path in paths if path.stem in arguments.images]
     options = _encode_options(arguments)
     if arguments.table1:
-        published = _read_published(arguments.table1)
-        missing = [path.stem for path in paths if path.stem not in published]
-        if missing:
-            raise ResultsError(f"{arguments.table1.name} has no figures for {missing[0]}")
-        return [
-            Task(path, options | {"bits_per_pixel": rate}, Published(point, rate, psnr))
-            for path in paths
-            for point, (rate, psnr) in enumerate(published[path.stem], start=1)
-        ]
+        return table1_tasks(paths, options, arguments.table1)
     if arguments.bpp:
         return [Task(path, options | {"bits_per_pixel": rate}) for rate in arguments.bpp for path in paths]
     if arguments.bytes:
@@ -192,36 +196,45 @@ def _tasks(arguments: argparse.Namespace) -> list[Task]:
     return [Task(path, options) for path in paths]
 
 
-def _read_published(path: Path) -> dict[str, list[tuple[float, float]]]:
-    """Read rates and PSNRs by picture from {"zhang2024_table1_per_image": {"kodim01": [[bpp, psnr], ...], ...}}."""
-    try:
-        figures = json.loads(path.read_text(encoding="utf-8"))[PUBLISHED_KEY]
-        return {image: [(float(rate), float(psnr)) for rate, psnr in points] for image, points in figures.items()}
-    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
-        raise ResultsError(f"{path.name} does not hold published figures under {PUBLISHED_KEY}") from error
+def table1_tasks(paths: list[Path], options: dict[str, Any], anchors: Path = ANCHORS) -> list[Task]:
+    """The files that compete with the paper's Table 1: every picture at its four rates.
+
+    Raises:
+        ResultsError: if `anchors` does not have the figures of a picture.
+    """
+    published = read_table1(anchors)
+    missing = [path.stem for path in paths if path.stem not in published]
+    if missing:
+        raise ResultsError(f"{anchors.name} has no figures for {missing[0]}")
+    return [
+        Task(path, options | {"bits_per_pixel": rate}, Published(point, rate, psnr))
+        for path in paths
+        for point, (rate, psnr) in enumerate(published[path.stem], start=1)
+    ]
 
 
-def _open_results(
-    arguments: argparse.Namespace,
-    settings: dict[str, Any],
-    comments: list[str],
-    columns: tuple[str, ...],
-    tasks: list[Task],
-) -> list[Row]:
+def _open_results(path: Path, empty: Table, tasks: list[Task], resume: bool) -> list[Row]:
     """Leave a results file that rows can be appended to, and return the rows that it has already."""
-    path: Path = arguments.out
-    table = Table(tuple(comments), columns, ())
+    table = empty
     if path.exists():
-        if not arguments.resume:
+        if not resume:
             raise ResultsError(f"{path} already exists; continue it with --resume")
         table = read_table(path)
-        if table.settings != settings or table.columns != columns:
+        if table.settings != empty.settings or table.columns != empty.columns:
             raise ResultsError(f"{path} was made with other settings, {json.dumps(table.settings)}, and cannot go on")
         if not {task.key for task in tasks} <= {_key(row) for row in table.measurements}:
-            table = table.resumed(comments)
+            if table.rows:
+                check_encoder(path, table)
+            table = table.resumed(empty.comments)
     table = replace(table, rows=tuple(table.measurements))
     write_table(path, table)
     return list(table.rows)
+
+
+def check_encoder(path: Path, table: Table) -> None:
+    """Raise ResultsError if the rows of a results file are of another version of the encoder than the next would be."""
+    if table.comment("encoder") != str(ENCODER_VERSION):
+        raise ResultsError(f"{path} was made by another version of the encoder: remove it to measure again")
 
 
 def _key(row: Row) -> tuple[str, ...]:
@@ -254,7 +267,14 @@ def _parser() -> argparse.ArgumentParser:
     goals.add_argument("--num-gaussians", type=int, help="how many Gaussians")
     goals.add_argument("--bpp", type=float, nargs="+", help="rates not to be exceeded, a row for each")
     goals.add_argument("--bytes", type=int, nargs="+", help="sizes not to be exceeded, a row for each")
-    goals.add_argument("--table1", type=Path, help="JSON file of published rates and PSNRs to compare with")
+    goals.add_argument(
+        "--table1",
+        type=Path,
+        nargs="?",
+        const=ANCHORS,
+        metavar="FILE.json",
+        help="the rates of the paper's Table 1, or of such a file, and how much better the pictures are",
+    )
     add("--loss", help="what the fit minimises")
     add("--tune", help="which errors count more")
     add("--steps", type=int, help="how many optimisation steps")
@@ -263,11 +283,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--images", nargs="+", metavar="NAME", help="only these pictures, as in kodim01 kodim05")
     add("--out", type=Path, metavar="FILE.tsv", help="results file [default: stdout]")
     add("--resume", action="store_true", help="go on with the results file where it ends")
-    add("--jobs", type=_positive, default=1, help="pictures at a time; one thread each if several [default: 1]")
+    add("--jobs", type=positive, default=1, help="pictures at a time; one thread each if several [default: 1]")
     return parser
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """Read an option that is a positive whole number."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError("a positive number is needed")

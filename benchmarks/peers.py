@@ -141,12 +141,13 @@ def run(
     rates: tuple[float, float],
     names: list[str] | None = None,
     jobs: int = 1,
+    full_size: bool = False,
 ) -> None:
     """Append to the results file `out` the rows of these pictures that it has not got, as they are measured.
 
     Of files of less than the first of `rates` bits per pixel, or of more than the second, only the size is measured. If
     that was all, and they are within other rates now, they are measured again.
-    With `names`, only codecs of these names are measured.
+    With `names`, only codecs of these names are measured. With `full_size`, no picture is coded smaller than it is.
     """
     unknown = sorted(set(names or []) - {peer.name for peer in PEERS})
     if unknown:
@@ -169,6 +170,7 @@ def run(
         for peer in PEERS
         if names is None or peer.name in names
         for scale in peer.scales
+        if scale == 1.0 or not full_size
         for setting in peer.settings
     ]
     missing = [task for task in tasks if task.key not in done]

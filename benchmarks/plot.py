@@ -16,7 +16,7 @@ from benchmarks.rate import MAX_RATE, MIN_RATE
 from benchmarks.rate_results import MEASURES, Results
 from benchmarks.tables import Row
 
-_STYLE: dict[Any, Any] = {"svg.hashsalt": "taichi_gs", "svg.fonttype": "none", "font.size": 9.0}
+STYLE: dict[Any, Any] = {"svg.hashsalt": "taichi_gs", "svg.fonttype": "none", "font.size": 9.0}
 _TICKS = (0.03, 0.05, 0.1, 0.2, 0.3, 0.6)
 _OURS = ("#c1121f", "#f4845f", "#7f1d1d", "#fcbf49")
 _PEERS = ("C7", "C1", "C2", "C0", "C9", "#08306b", "C4", "C5")
@@ -31,7 +31,7 @@ Points = list[tuple[float, float]]
 
 def draw(results: Results, out: Path) -> None:
     """Draw the measures, PSNR with what is published, over bits per pixel."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(12.5, 5.0), layout="constrained")
         axes = figure.subplots(1, len(MEASURES))
         for axis, measure in zip(axes, MEASURES, strict=True):

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 
+from taichi_gs.encoder.version import ENCODER_VERSION
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # What results depend on; the results themselves do not count as changes.
@@ -38,6 +40,7 @@ def provenance(command: str) -> list[str]:
     return [
         f"command: {command}",
         f"commit: {_commit()}",
+        f"encoder: {ENCODER_VERSION}",
         f"date: {datetime.now(timezone.utc):%Y-%m-%d}",
         f"cpu: {_cpu_model()}",
         f"cores: {os.cpu_count()}",

@@ -1,25 +1,24 @@
 """Measure rate and distortion next to other codecs on a folder of PNG files.
 
     python -m benchmarks.rate FOLDER [--bpp 0.042,0.066] [--preset NAME] [--tune NAME] [--jobs N]
-                                [--anchors FILE.json]
     python -m benchmarks.compare --document docs/results.md --plot docs/rate.svg
 
 The first command measures and the second draws. The output folder gets three kinds of files:
 
     taichi_gs-PRESET.tsv    what `python -m benchmarks.kodak` measures at these rates, or taichi_gs-PRESET-TUNE.tsv
     peers.tsv               the codecs of Pillow and of its plug-ins; rows that are there are kept
-    published.tsv           curves that others have published, copied from the file of anchors
+    published.tsv           curves that others have published, if the pictures are Kodak's or `--anchors` has a file
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 from benchmarks import kodak, peers
 from benchmarks.provenance import ROOT, command_line, write_lines
+from benchmarks.published import ANCHORS, read_curves, read_table1
 from benchmarks.tables import MEAN, ResultsError, format_value
 from taichi_gs.errors import TgsError
 
@@ -56,8 +55,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         paths = pictures(arguments.folder, arguments.images)
         arguments.output.mkdir(parents=True, exist_ok=True)
-        if arguments.anchors:
-            write_published(arguments.anchors, arguments.output / "published.tsv", command)
+        anchors = arguments.anchors or (ANCHORS if {path.stem for path in paths} <= read_table1().keys() else None)
+        if anchors:
+            write_published(anchors, arguments.output / "published.tsv", command)
         rates = (min(arguments.bpp) / SLACK, max(arguments.bpp) * SLACK)
         peers.run(paths, arguments.output / "peers.tsv", command, rates, arguments.codecs, arguments.jobs)
     except (ResultsError, TgsError) as error:
@@ -69,21 +69,19 @@ def main(argv: list[str] | None = None) -> int:
 def write_published(anchors: Path, out: Path, command: str) -> None:
     """Copy the published curves to draw, as far as they are to be seen, and where they are from."""
     lines = [f"# command: {command}", "\t".join(PUBLISHED_COLUMNS)]
-    try:
-        curves = json.loads(anchors.read_text(encoding="utf-8"))["published"]
-        for name, label in PUBLISHED.items():
-            points = sorted((float(rate), float(psnr)) for rate, psnr in curves[name]["points"])
-            inside = [rate for rate, _ in points if MIN_RATE <= rate <= MAX_RATE]
-            if len(inside) < 2:
-                continue
-            # The first point beyond keeps a line from ending before the border.
-            last = next((rate for rate, _ in points if rate > MAX_RATE), MAX_RATE)
-            for rate, psnr in points:
-                if MIN_RATE <= rate <= last:
-                    cells = (format_value("bpp", rate), format_value("psnr", psnr), curves[name]["source"])
-                    lines.append("\t".join([MEAN, label, *cells]))
-    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
-        raise ResultsError(f"{anchors.name} does not hold the published curves") from error
+    curves = read_curves(anchors)
+    if missing := sorted(PUBLISHED.keys() - curves.keys()):
+        raise ResultsError(f"{anchors.name} does not hold the published curves: there is no {missing[0]}")
+    for name, label in PUBLISHED.items():
+        source, points = curves[name]
+        inside = [rate for rate, _ in points if MIN_RATE <= rate <= MAX_RATE]
+        if len(inside) < 2:
+            continue
+        # The first point beyond keeps a line from ending before the border.
+        last = next((rate for rate, _ in points if rate > MAX_RATE), MAX_RATE)
+        for rate, psnr in points:
+            if MIN_RATE <= rate <= last:
+                lines.append("\t".join([MEAN, label, format_value("bpp", rate), format_value("psnr", psnr), source]))
     write_lines(lines, out)
 
 

@@ -136,14 +136,14 @@ def _comparison(tables: dict[Path, Table], folder: Path) -> str:
                     f"{float(mean['psnr']):.2f}",
                     f"{float(mean['gain_db']):+.2f}",
                     f"{min(float(row['gain_db']) for row in group):+.2f}",
-                    f"{sum(map(_is_better, group))} of {len(group)}",
+                    f"{sum(map(is_better, group))} of {len(group)}",
                     *_speed(table, mean),
                 ]
             )
     return markdown((*header, *_SPEED_HEADER), rows)
 
 
-def _is_better(row: Row) -> bool:
+def is_better(row: Row) -> bool:
     """Whether a file is no larger than published, and its picture better."""
     return float(row["bpp"]) <= float(row["published_bpp"]) and float(row["gain_db"]) > 0
 

@@ -9,7 +9,7 @@ from taichi_gs.kernels import Device as Device
 Preset = Literal["fast", "default", "best", "paper"]
 """How hard the encoder tries; see `presets.PRESETS`."""
 
-LossName = Literal["l2", "l1-ssim"]
+LossName = Literal["l2", "l1", "l1-ssim"]
 """What a fit minimises; see `fit/losses.py`."""
 
 Tune = Literal["visual", "psnr"]

@@ -48,7 +48,7 @@ class EncoderConfig:
         steps: optimisation steps of a fit, all stages together.
         restarts: fits from which the best file is kept.
         blending: "normalized", or "alpha" as in the paper.
-        loss: "l2", or "l1-ssim" as in the paper.
+        loss: "l2"; "l1-ssim" as in the paper; or "l1", its first part alone.
         tune: "visual" weighs errors by how visible they are; "psnr" weighs all alike, and is what losses other than
             "l2" need.
         density: how the Gaussians come to be as many as they should: "prune" fits several times as many and keeps the

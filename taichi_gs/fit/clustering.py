@@ -43,7 +43,7 @@ class Clustering:
     prune_pace: float = 0.22
     prune_end: float = 0.7
     lloyd_every: int = 10
-    lloyd_iterations: int = 3
+    lloyd_iterations: int = 1
     samples_per_seed: int = 8
     curvatures_every: int = 100
 

@@ -30,12 +30,13 @@ class CodewordSearch:
     Attributes:
         num_candidates: the codewords that are tried, those nearest to a Gaussian's own; MAX_CANDIDATES at most.
         rounds: in each, Gaussians that are far apart change; the others are tried again, as their neighbours are now.
+            Few are left after the first.
         reach: half the side of the box that a Gaussian keeps from changing others, in standard deviations.
         block: the side, in pixels, of the squares in which boxes are counted.
     """
 
     num_candidates: int = 8
-    rounds: int = 8
+    rounds: int = 2
     reach: float = 1.5
     block: int = 8
 

@@ -6,7 +6,7 @@ To add one, write a function here, name it in `LOSSES`, and add the name to `enc
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import pytorch_msssim
@@ -44,17 +44,29 @@ def l2(parameters: Parameters, resolution: Resolution, step: int) -> tuple[Tenso
     return found.squared_error, gradients
 
 
+def l1(parameters: Parameters, resolution: Resolution, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+    """The mean of the absolute errors over pixels and channels: what the paper's Table 3 compares its loss with."""
+    return _by_autograd(parameters, resolution, lambda image: (image - resolution.picture).abs().mean())
+
+
 def l1_ssim(parameters: Parameters, resolution: Resolution, step: int) -> tuple[Tensor, dict[str, Tensor]]:
     """The paper's loss; see `l1_ssim_of`."""
+    return _by_autograd(parameters, resolution, lambda image: l1_ssim_of(image, resolution.picture, step))
+
+
+LOSSES: Mapping[str, Loss] = {"l2": l2, "l1": l1, "l1-ssim": l1_ssim}
+
+
+def _by_autograd(
+    parameters: Parameters, resolution: Resolution, loss_of: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """What a `Loss` returns, for a function of the drawn image [3, H, W] that PyTorch can differentiate."""
     leaves = parameters.leaves()
     image = resolution.render(leaves)
-    loss = resolution.importance * l1_ssim_of(image, resolution.picture, step)
+    loss = resolution.importance * loss_of(image)
     gradients = torch.autograd.grad(loss, list(leaves.tensors.values()))
     squared_error = (resolution.weights * (image.detach() - resolution.picture).square()).sum()
     return squared_error, dict(zip(leaves.tensors, gradients, strict=True))
-
-
-LOSSES: Mapping[str, Loss] = {"l2": l2, "l1-ssim": l1_ssim}
 
 
 def l1_ssim_of(image: Tensor, picture: Tensor, step: int) -> Tensor:

@@ -30,8 +30,8 @@ class Unconstrained:
     """
 
     overgrowth: float = 6.0
-    sparse_overgrowth: float = 16.0
-    sparse_pixels_per_gaussian: int = 50
+    sparse_overgrowth: float = 10.0
+    sparse_pixels_per_gaussian: int = 60
     min_pixels_per_gaussian: int = 15
     decay_start: float = 0.5
     initialization: Initialization = field(default_factory=Initialization)
@@ -66,8 +66,9 @@ class Unconstrained:
         for step in range(steps):
             drawn = parameters.ordered()
             squared_error, gradients = objective.differentiate(drawn, objective.coarse)
-            activity += gradients["means"].norm(dim=1)
-            since += 1
+            if events:
+                activity += gradients["means"].norm(dim=1)
+                since += 1
             adam.step(parameters.tensors, gradients, decay(step / steps, start=self.decay_start))
             stage.constrain(parameters.tensors)
             stage.listener(drawn, squared_error, objective.coarse)

@@ -203,6 +203,18 @@ def test_published_curves_are_copied_as_far_as_they_are_seen(tmp_path: Path) -> 
     assert {row["source"] for row in first} == {"from VVC (VTM)"}
 
 
+@pytest.mark.usefixtures("few_settings")
+def test_curves_are_copied_for_pictures_of_kodak(folder: Path, tmp_path: Path) -> None:
+    """They are those that are committed, which an older file of figures had too."""
+    committed = read_table(rate.OUTPUT / "kodak" / "published.tsv")
+    arguments = ("--peers-only", "--codecs", "JPEG", "--output", tmp_path)
+    assert run(folder, "--images", "a", *arguments) == 0
+    assert not (tmp_path / "published.tsv").exists()
+    (folder / "a.png").rename(folder / "kodim05.png")
+    assert run(folder, "--images", "kodim05", *arguments) == 0
+    assert read_table(tmp_path / "published.tsv").rows == committed.rows
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

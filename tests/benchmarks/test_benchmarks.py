@@ -2,47 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from stand_in_codec import StandInCodec
 
 import taichi_gs
 from benchmarks import ablation, kodak, summary
+from benchmarks.published import TABLE1_KEY
 from benchmarks.tables import MEAN, NONE, ResultsError, Row, Table, mean_rows, read_table
+from taichi_gs.encoder.version import ENCODER_VERSION
 
 PUBLISHED = {"a": [[0.5, 10.0], [1.0, 99.0]], "b": [[0.5, 12.0], [1.0, 13.0]], "unused": []}
-
-
-class StandInCodec:
-    """JPEG in the codec's place, with a note of what was asked of it."""
-
-    def __init__(self, fail_at: int | None = None) -> None:
-        self.options: list[dict[str, Any]] = []
-        self.fail_at = fail_at
-
-    def encode(self, image: NDArray[np.float32], **options: Any) -> bytes:
-        if len(self.options) == self.fail_at:
-            raise taichi_gs.OptionError("no more")
-        self.options.append(options)
-        file = io.BytesIO()
-        Image.fromarray((image * 255).round().astype(np.uint8)).save(file, "JPEG")
-        return file.getvalue()
-
-    def decode(self, data: bytes, *, device: str) -> NDArray[np.uint8]:
-        assert device == "auto"
-        return np.asarray(Image.open(io.BytesIO(data)))
-
-    def info(self, data: bytes) -> SimpleNamespace:
-        return SimpleNamespace(num_gaussians=len(data), covariance_k=3, color_k=4)
 
 
 @pytest.fixture
@@ -137,7 +115,7 @@ def test_several_sizes_have_a_mean_each(folder: Path, tmp_path: Path, use_codec:
 
 def test_published_points_are_compared(folder: Path, tmp_path: Path, use_codec: Callable[..., StandInCodec]) -> None:
     codec, out, anchors = use_codec(), tmp_path / "results.tsv", tmp_path / "anchors.json"
-    anchors.write_text(json.dumps({kodak.PUBLISHED_KEY: PUBLISHED}))
+    anchors.write_text(json.dumps({TABLE1_KEY: PUBLISHED}))
     assert run(folder, "--preset", "paper", "--table1", anchors, "--out", out) == 0
     assert [options["bits_per_pixel"] for options in codec.options] == [0.5, 1.0, 0.5, 1.0]
     table = read_table(out)
@@ -149,6 +127,35 @@ def test_published_points_are_compared(folder: Path, tmp_path: Path, use_codec: 
         expected = float(row["psnr"]) - float(row["published_psnr"])
         assert float(row["gain_db"]) == pytest.approx(expected, abs=2e-4)
     assert [mean["published_psnr"] for mean in table.means] == ["11.0000", "56.0000"]
+
+
+def test_the_papers_figures_are_in_the_repository(
+    tmp_path: Path, picture: NDArray[np.uint8], use_codec: Callable[..., StandInCodec]
+) -> None:
+    codec, out = use_codec(), tmp_path / "results.tsv"
+    Image.fromarray(picture).save(tmp_path / "kodim05.png")
+    assert run(tmp_path, "--preset", "paper", "--out", out, "--table1") == 0
+    assert [options["bits_per_pixel"] for options in codec.options] == [0.040, 0.067, 0.120, 0.174]
+    published = [float(row["published_psnr"]) for row in read_table(out).measurements]
+    assert published == [16.625, 17.541, 18.702, 19.574]
+
+
+def test_versions_of_the_encoder_are_not_mixed(
+    folder: Path,
+    tmp_path: Path,
+    use_codec: Callable[..., StandInCodec],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "results.tsv"
+    use_codec(fail_at=1)
+    assert run(folder, "--out", out) == 1
+    assert read_table(out).comment("encoder") == str(ENCODER_VERSION)
+    first, codec = out.read_bytes(), use_codec()
+    monkeypatch.setattr(kodak, "ENCODER_VERSION", ENCODER_VERSION + 1)
+    assert run(folder, "--out", out, "--resume") == 1
+    assert "another version of the encoder" in capsys.readouterr().err
+    assert (codec.options, out.read_bytes()) == ([], first)
 
 
 def test_an_interrupted_run_goes_on_where_it_ended(
@@ -210,7 +217,7 @@ def test_what_cannot_be_measured(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("empty").mkdir()
-    Path("some.json").write_text(json.dumps({kodak.PUBLISHED_KEY: {"a": [[0.5, 20]]}}))
+    Path("some.json").write_text(json.dumps({TABLE1_KEY: {"a": [[0.5, 20]]}}))
     assert run(*arguments, "--out", "results.tsv") == 1
     error = capsys.readouterr().err
     assert message in error
@@ -270,7 +277,7 @@ def results(folder: Path, tmp_path: Path, use_codec: Callable[..., StandInCodec]
     anchors = tmp_path / "anchors.json"
     # The stand-in's files are larger than half a bit a pixel, and far smaller than a hundred.
     points = [[0.5, 10.0], [100.0, 10.0], [100.0, 99.0]]
-    anchors.write_text(json.dumps({kodak.PUBLISHED_KEY: {"a": points, "b": points}}))
+    anchors.write_text(json.dumps({TABLE1_KEY: {"a": points, "b": points}}))
     assert run(folder, "--k", 64, "--out", plain) == 0
     assert run(folder, "--preset", "paper", "--table1", anchors, "--out", compared) == 0
     return [compared, plain]

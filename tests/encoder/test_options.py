@@ -68,6 +68,8 @@ def test_more_bits_than_pixels_can_use(rate: float, picture: Bytes) -> None:
         ({"preset": "slow"}, "unknown preset 'slow': choose one of fast, default, best, paper"),
         ({"preset": []}, "unknown preset"),
         ({"tune": "ear"}, "unknown tune 'ear': choose visual or psnr"),
+        ({"loss": "l3"}, "unknown loss 'l3': choose l2 or l1 or l1-ssim"),
+        ({"tune": "visual", "loss": "l1"}, "tune visual and loss l1 exclude each other"),
         ({"tune": "visual", "loss": "l1-ssim"}, "tune visual and loss l1-ssim exclude each other"),
         ({"qualty": 5}, "unknown option 'qualty': did you mean quality?"),
         ({"steps": 9}, "steps must be a whole number from 10"),

@@ -205,7 +205,7 @@ def test_attraction_grows_by_equal_factors() -> None:
 @pytest.mark.parametrize("lloyd_every", [10, NEVER])
 def test_vectors_and_codewords_become_one(lloyd_every: int) -> None:
     start = gaussians(30, num_groups=2)
-    coded, _ = run(start, config_of(30, 6), 60, Clustering(lloyd_every=lloyd_every))
+    coded, _ = run(start, config_of(30, 6), 60, Clustering(lloyd_every=lloyd_every, lloyd_iterations=3))
     for name, values in coded.expanded().rows.items():
         if name in CODED:
             assert len(coded.codewords[name]) <= 6

@@ -89,7 +89,7 @@ def test_all_of_the_budget_is_used_however_few_the_steps(n: int) -> None:
 
 
 @pytest.mark.parametrize("blending", ["alpha", "normalized"])
-@pytest.mark.parametrize("loss", ["l2", "l1-ssim"])
+@pytest.mark.parametrize("loss", ["l2", "l1", "l1-ssim"])
 @pytest.mark.parametrize("density", ["prune", "gradient"])
 def test_fitting_improves_on_the_mean_colour(blending: Blending, loss: str, density: str) -> None:
     picture = photograph()

@@ -79,10 +79,10 @@ def test_the_band_of_l1_ssim_moves_over_the_whole_picture() -> None:
 
 
 @pytest.mark.parametrize("blending", ["alpha", "normalized"])
-@pytest.mark.parametrize("loss", ["l2", "l1-ssim"])
+@pytest.mark.parametrize("loss", ["l2", "l1", "l1-ssim"])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_gradients_of_the_loss(loss: str, blending: Blending, weighted: bool) -> None:
-    """Weights are those of squared errors: l1-ssim does not know them, but tells the weighted squared error."""
+    """Weights are those of squared errors: other losses do not know them, but tell the weighted squared error."""
     size, order = (14, 18), np.array([3, 1, 0, 5, 2, 4])
     parameters = in_order(random_parameters(6, size, blending), order)
     picture = noise(*size)
@@ -95,7 +95,12 @@ def test_gradients_of_the_loss(loss: str, blending: Blending, weighted: bool) ->
     drawn = twins.render_densely(twin_of(leaves, blending), order, size, blending)
     picture = picture.cpu().double()
     squares = weights * (drawn - picture).square()
-    (squares.mean() if loss == "l2" else l1_ssim_of(drawn, picture, 0)).backward()
+    losses = {
+        "l2": squares.mean(),
+        "l1": (drawn - picture).abs().sum() / picture.numel(),
+        "l1-ssim": l1_ssim_of(drawn, picture, 0),
+    }
+    losses[loss].backward()
     assert float(squared_error) == pytest.approx(float(squares.detach().sum()), rel=1e-3)
     assert list(gradients) == list(parameters.tensors)
     for gradient, leaf in zip(gradients.values(), leaves, strict=True):

@@ -17,8 +17,8 @@ from taichi_gs.fit.unconstrained import Unconstrained
 @pytest.mark.parametrize(
     ("density", "budget", "num_pixels", "expected"),
     [
-        ("prune", 10, 5000, 100),
-        ("prune", 10, 3500, 70),  # room for no more that are sparse
+        ("prune", 10, 6000, 100),
+        ("prune", 10, 4200, 70),  # room for no more that are sparse
         ("prune", 10, 2500, 60),
         ("prune", 10, 900, 30),  # room for no more
         ("prune", 10, 299, 10),  # nor for the budget, which is obeyed

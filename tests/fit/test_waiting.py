@@ -30,7 +30,9 @@ def fewest_at_rest(waited: list[list[str]]) -> int:
     return min(sum(not waits for waits in waited[first : first + 10]) for first in range(STEPS - 9))
 
 
-@pytest.mark.parametrize(("blending", "loss"), [("normalized", "l2"), ("alpha", "l2"), ("alpha", "l1-ssim")])
+@pytest.mark.parametrize(
+    ("blending", "loss"), [("normalized", "l2"), ("alpha", "l2"), ("alpha", "l1"), ("alpha", "l1-ssim")]
+)
 def test_most_steps_wait_for_nothing(blending: Blending, loss: str) -> None:
     waited = waiting_of(blending, loss)
     # In the first step the host counts pairs and measures the PSNR, in the last one it measures again.

@@ -1,0 +1,9 @@
+"""The version of what the encoder writes. It is not the version of the file format, which `docs/format.md` has."""
+
+from __future__ import annotations
+
+ENCODER_VERSION = 1
+"""Raise this with every change that makes the encoder write other bytes for some picture and options.
+
+Results files say with which version they were made. A test then names those that documents quote and that are older.
+"""
