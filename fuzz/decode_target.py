@@ -18,8 +18,8 @@ from random import Random
 MAX_PIXELS = 1 << 20
 
 KERNELS = """
-    assign blend blend_cpu blend_gpu block_errors cost_cpu draw_cpu gradients half_tiles projection removal replacement
-    row_steps sharing tile_backward tile_drawing tile_forward tile_lists
+    assign blend blend_cpu blend_gpu block_errors cost_cpu draw_cpu gradients half_tiles levels_cpu projection removal
+    replacement row_steps sharing tile_backward tile_drawing tile_forward tile_lists
 """.split()
 """Modules whose functions Taichi compiles from their source."""
 

@@ -106,9 +106,15 @@ def _draw_layer(pixels: NDArray[np.uint8], layer: Layer, viewport: Viewport, dev
     down, across = viewport.samples
     strengths = _strengths(layer, viewport)
     blenders = _blenders(device, [projected] if strengths is None else [projected, strengths])
+    blender = blenders[0]
+    if strengths is None and viewport.samples == (1, 1) and isinstance(blender, _KernelBlender) and blender.can_round:
+        # A pixel is one sample, and nothing is added to it.
+        for left, top, part in divide(projected, reach, viewport.samples):
+            _store_levels(pixels[top:, left:], blender.levels(part))
+        return num_pairs
     parts_of_grain = divide(strengths, reach, viewport.samples) if strengths is not None else None
     for left, top, part in divide(projected, reach, viewport.samples):
-        planes = blenders[0](part)
+        planes = blender(part)
         if parts_of_grain is not None:
             strength = blenders[1](next(parts_of_grain)[2])[0]
             places = viewport.places((left, top), strength.shape, layer.gaussians.image_size)
@@ -162,15 +168,25 @@ def _blenders(device: str, pictures: Sequence[Projected]) -> list[Callable[[Proj
 
 
 class _KernelBlender:
-    """Draws one part after another by a kernel."""
+    """Draws one part after another by a kernel.
+
+    Attributes:
+        can_round: whether there is a kernel for `levels`.
+    """
 
     def __init__(self, form: runtime.Form) -> None:
+        self.can_round = form == "cpu"
         self._form, self._room = form, np.empty(0, np.float32)
 
     def __call__(self, part: Projected) -> FloatArray:
         """Draw a part."""
         planes: FloatArray = runtime.call(self._draw, part)
         return planes
+
+    def levels(self, part: Projected) -> NDArray[np.uint8]:
+        """Draw a part as levels [H, W, 3], which are those of its planes; they last until the next part's."""
+        levels: NDArray[np.uint8] = runtime.call(self._draw_levels, part)
+        return levels
 
     def _draw(self, part: Projected) -> FloatArray:
         from taichi_gs.kernels.blend import PLANES
@@ -180,14 +196,41 @@ class _KernelBlender:
         (height, width), blending = part.image_size, part.blending
         rows, columns = num_tiles(part.image_size)
         shape = PLANES[blending], rows * TILE, columns * TILE
-        if len(self._room) < math.prod(shape):  # new memory takes time
-            self._room = np.empty(math.prod(shape), np.float32)
-        image = self._room[: math.prod(shape)].reshape(shape)
+        image = self._space(math.prod(shape)).reshape(shape)
         lists = list_tiles(part.means, part.extents, None, part.image_size)
         splats = (part.means, part.conics, part.extents, part.colors, part.background)
         forward = blend_kernels(ti.f32, self._form, blending).forward
         forward(*splats, lists.tile_offsets, lists.tile_indices, image)
         return image[:3, :height, :width]
+
+    def _draw_levels(self, part: Projected) -> NDArray[np.uint8]:
+        from taichi_gs.kernels.levels_cpu import make_draw_levels
+
+        height, width = part.image_size
+        rows, columns = num_tiles(part.image_size)
+        shape = rows * TILE, columns * TILE, 3
+        words = self._space(math.prod(shape) // 4).view(np.int32)
+        lists = list_tiles(part.means, part.extents, None, part.image_size)
+        splats = (part.means, part.conics, part.colors, part.background)
+        make_draw_levels(part.blending)(*splats, lists.tile_offsets, lists.tile_indices, words, shape[1])
+        return words.view(np.uint8).reshape(shape)[:height, :width]
+
+    def _space(self, count: int) -> FloatArray:
+        """An array of so many numbers; new memory takes time."""
+        if len(self._room) < count:
+            self._room = np.empty(count, np.float32)
+        return self._room[:count]
+
+
+def _store_levels(pixels: NDArray[np.uint8], levels: NDArray[np.uint8]) -> None:
+    """Write the levels [H, W, 3] of a part where `pixels` [height, width, C] begins, as many channels as there are."""
+    height, width, _ = levels.shape
+    pixels = pixels[:height, :width]
+    if pixels.strides[1:] == levels.strides[1:]:
+        pixels[:] = levels
+        return
+    for channel in range(pixels.shape[2]):  # NumPy would go through few channels many times
+        pixels[:, :, channel] = levels[:, :, channel]
 
 
 def _store(pixels: NDArray[np.uint8], planes: FloatArray, viewport: Viewport) -> None:

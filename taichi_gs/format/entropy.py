@@ -22,21 +22,28 @@ Only integers decide what the decoder sees: see `probabilities.py`. The coder ha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache, lru_cache
-from operator import sub
-from typing import Any, NamedTuple
+from typing import Any
 
 import constriction
 import numpy as np
 from numpy.typing import NDArray
 
 from taichi_gs.errors import BitstreamError
-from taichi_gs.format.grids import MAX_COUNT_BITS, Boxes, Cuts, Grid, Plan, splits
-from taichi_gs.format.probabilities import SHARES, beta_binomial_model, categorical_model, uniform_model
+from taichi_gs.format.counts import (
+    MAX_COUNT_BITS,
+    NUM_CONCENTRATIONS,
+    Groups,
+    Level,
+    best_concentrations,
+    count_shifts,
+    high_groups,
+    keys_of,
+    keys_of_shares,
+    low_groups,
+)
+from taichi_gs.format.grids import Grid, Plan, splits
+from taichi_gs.format.probabilities import categorical_model, model_of_list, uniform_model
 from taichi_gs.model.quantized import IntArray
-
-NUM_CONCENTRATIONS = 8
-"""The beta-binomial distributions of a multiset all have the concentration alpha + beta = 4**code, 0 <= code < 8."""
 
 BLOCK_DIVISOR = 8
 """An order is coded in blocks of 1/8 of what remains, between which the probabilities follow what has been drawn.
@@ -70,12 +77,13 @@ class SymbolEncoder:
                 raise ValueError(f"a cell lies outside the grid of {grid.size[0]} x {grid.size[1]} cells")
         uneven = _uneven([(len(cells), grid) for cells, grid in multisets])
         codes = np.zeros(len(multisets), dtype=np.uint16)
-        levels = [_Level.of(*split) for split in splits(multisets)]
-        codes[uneven] = _best_concentrations(levels, uneven)
+        plan = Plan.of([grid for _, grid in multisets])
+        levels = [Level.of(plan, *split) for split in splits(plan, [cells for cells, _ in multisets])]
+        codes[uneven] = best_concentrations(levels, uneven)
         self.encode(codes[uneven], uniform_model(NUM_CONCENTRATIONS))
         for level in levels:
-            self._grouped(level.high, _high_groups(level.keys, codes[level.layers]))
-            self._grouped(level.low, _low_groups(level.shifts))
+            self._grouped(level.high, high_groups(level.keys | codes[level.layers]))
+            self._grouped(level.low, low_groups(level.shifts))
 
     def order(self, symbols: IntArray, num_levels: int) -> None:
         """Code the order of `symbols` [N] int, 0 <= symbol < num_levels."""
@@ -134,10 +142,13 @@ class SymbolEncoder:
         tail = (value & _STATE_MASK).to_bytes(8, "big")
         return (head + tail).rstrip(b"\0")
 
-    def _grouped(self, values: NDArray[np.int32], groups: _Groups) -> None:
+    def _grouped(self, values: NDArray[np.int32], groups: Groups) -> None:
         """Code `values` group by group."""
         encode, start = self.coder.encode, 0
         ordered = values[groups.order]
+        if groups.sizes is None:
+            list(map(encode, ordered.tolist(), groups.models))
+            return
         for size, model in zip(groups.sizes, groups.models, strict=True):
             encode(ordered[start : start + size], model)
             start += size
@@ -166,17 +177,11 @@ class SymbolDecoder:
         codes[uneven] = self._decode(len(uneven), uniform_model(NUM_CONCENTRATIONS))
         plan = Plan.of([grid for _, grid in multisets])
         boxes = plan.whole([num_points for num_points, _ in multisets])
-        found = [boxes.select(boxes.single())]
-        while len(boxes := boxes.select(boxes.divisible())):
-            shifts, cuts = boxes.count_shifts(), plan.cuts(boxes)
-            keys = _keys(boxes.counts >> shifts, cuts.shares)
-            num_left = self._grouped(_high_groups(keys, codes[boxes.corners[0]]), len(boxes)) << shifts
-            if shifts.any():
-                num_left |= self._grouped(_low_groups(shifts), len(boxes))
-                if (num_left > boxes.counts).any():
-                    raise BitstreamError("The payload is damaged: more points in a part than in the whole.")
-            boxes = boxes.halves(cuts, num_left)
-            found.append(boxes.select(boxes.single()))
+        lowest = keys_of_shares(plan.shares) | codes[plan.layers]
+        found = [boxes.select(boxes.single(plan))]
+        while len(boxes := boxes.select(boxes.divisible(plan))):
+            boxes = boxes.halved(plan, self._num_left(boxes.counts, lowest[boxes.longer]))
+            found.append(boxes.select(boxes.single(plan)))
         return plan.cells(found)
 
     def order(self, counts: IntArray) -> IntArray:
@@ -184,6 +189,9 @@ class SymbolDecoder:
         remaining = counts.copy()
         symbols = np.empty(counts.sum(), dtype=np.int64)
         for start, stop in _blocks(len(symbols), BLOCK_DIVISOR):
+            if stop == start + 1:  # as are all blocks from here on
+                symbols[start:] = self._one_by_one(remaining)
+                break
             kinds = (remaining > 0).nonzero()[0]
             if len(kinds) > 1:
                 drawn = self._decode(stop - start, categorical_model(remaining[kinds]))
@@ -191,10 +199,25 @@ class SymbolDecoder:
             else:
                 symbols[start:stop] = kinds[0]
             remaining -= np.bincount(symbols[start:stop], minlength=len(remaining))
-        # If one symbol has come up too often, another one has not been used up.
-        if remaining.any():
-            raise BitstreamError("The payload is damaged: a symbol comes up more often than was announced.")
         return symbols
+
+    def _one_by_one(self, remaining: IntArray) -> list[int]:
+        """Return the last symbols of an order: lists of so few take half the time that arrays would."""
+        if (remaining < 0).any():
+            raise BitstreamError("The payload is damaged: a symbol comes up more often than was announced.")
+        kinds = remaining.nonzero()[0].tolist()
+        counts: list[int] = remaining[kinds].tolist()
+        symbols: list[int] = []
+        with _panics_are_damage:
+            while len(kinds) > 1:
+                model = model_of_list(counts)
+                drawn = self._coder.decode(model)
+                self._encoder.coder.encode(drawn, model)
+                symbols.append(kinds[drawn])
+                counts[drawn] -= 1
+                if counts[drawn] == 0:
+                    del kinds[drawn], counts[drawn]
+        return symbols + kinds * sum(counts)
 
     def uniform(self, num_levels: IntArray) -> IntArray:
         """Return symbols [N] int64 in their order, each below its `num_levels` [N]."""
@@ -222,16 +245,30 @@ class SymbolDecoder:
         if self._encoder.finish() != self._data:
             raise BitstreamError("The payload is damaged: it holds more or less than the header announces.")
 
-    def _grouped(self, groups: _Groups, num_boxes: int) -> IntArray:
+    def _num_left(self, counts: IntArray, lowest: NDArray[np.uint16]) -> IntArray:
+        """Return how many of their points [M] boxes have in their left halves; `lowest` [M] is of `keys_of`."""
+        if counts.max() < 1 << MAX_COUNT_BITS:  # as on most levels
+            return self._grouped(high_groups(keys_of(counts, lowest)), len(counts))
+        shifts = count_shifts(counts)
+        num_left = self._grouped(high_groups(keys_of(counts >> shifts, lowest)), len(counts)) << shifts
+        num_left |= self._grouped(low_groups(shifts), len(counts))
+        if (num_left > counts).any():
+            raise BitstreamError("The payload is damaged: more points in a part than in the whole.")
+        return num_left
+
+    def _grouped(self, groups: Groups, num_boxes: int) -> IntArray:
         """Return the values of boxes [num_boxes] that were coded group by group; 0 for boxes in no group."""
         values = np.zeros(num_boxes, dtype=np.int64)
         if not groups.models:
             return values
         with _panics_are_damage:
             # Most symbols come this way, in so many calls that loops written out would take as long again.
-            found = list(map(self._coder.decode, groups.models, groups.sizes))
+            if groups.sizes is None:
+                found = list(map(self._coder.decode, groups.models))
+            else:
+                found = list(map(self._coder.decode, groups.models, groups.sizes))
             list(map(self._encoder.coder.encode, found, groups.models))
-        values[groups.order] = np.concatenate(found)
+        values[groups.order] = found if groups.sizes is None else np.concatenate(found)
         return values
 
     def _decode(self, num_symbols: int, model: Any) -> NDArray[np.int32]:
@@ -256,84 +293,6 @@ class _PanicsAreDamage:
 _panics_are_damage = _PanicsAreDamage()
 
 
-class _Groups(NamedTuple):
-    """Boxes whose counts are coded with one distribution, group after group.
-
-    Attributes:
-        order: [G] int64, the boxes of the first group, then those of the second, and so on; ascending within each.
-        sizes: the number of boxes of each group.
-        models: of each group.
-    """
-
-    order: IntArray
-    sizes: list[int]
-    models: list[Any]
-
-
-class _Level(NamedTuple):
-    """What is said of M boxes of one level when they are cut; of all levels at once, so it is to be small.
-
-    Attributes:
-        layers: [M] int16.
-        keys: [M] uint16, see `_keys`.
-        shifts: [M] int32, how many low bits of the counts are coded apart.
-        high: [M] int32, the high bits of the number of points in the left half.
-        low: [M] int32, the low bits.
-    """
-
-    layers: NDArray[np.int16]
-    keys: NDArray[np.uint16]
-    shifts: NDArray[np.int32]
-    high: NDArray[np.int32]
-    low: NDArray[np.int32]
-
-    @classmethod
-    def of(cls, boxes: Boxes, cuts: Cuts, num_left: IntArray) -> _Level:
-        """What is said of the numbers of points in left halves."""
-        shifts = boxes.count_shifts()
-        high, low = num_left >> shifts, num_left & ((1 << shifts) - 1)
-        keys = _keys(boxes.counts >> shifts, cuts.shares)
-        return cls(boxes.corners[0].astype(np.int16), keys, shifts, high.astype(np.int32), low.astype(np.int32))
-
-
-def _keys(high_counts: IntArray, shares: IntArray) -> NDArray[np.uint16]:
-    """Return high bits of counts and shares as one number, with room for a code of 3 bits below them.
-
-    They are sorted by it, and of no other width does NumPy sort numbers as fast.
-    """
-    return (high_counts << 7 | shares << 3).astype(np.uint16)
-
-
-def _high_groups(keys: NDArray[np.uint16], codes: NDArray[np.uint16]) -> _Groups:
-    """Group all boxes in ascending order of `_keys` [M] and of the code of their layer's concentration [M]."""
-    order, distinct, sizes = _sorted_runs(keys | codes)
-    return _Groups(order, sizes, list(map(_model_of, distinct)))
-
-
-@lru_cache(maxsize=16384)
-def _model_of(key: int) -> Any:
-    """Return the model of the high bits of boxes with a key with a code in it."""
-    return beta_binomial_model(key >> 7, key >> 3 & SHARES - 1, 4 ** (key & NUM_CONCENTRATIONS - 1))
-
-
-def _low_groups(shifts: NDArray[np.int32]) -> _Groups:
-    """Group the boxes that have low bits in ascending order of how many."""
-    if not shifts.any():
-        return _Groups(np.empty(0, dtype=np.int64), [], [])
-    order, distinct, sizes = _sorted_runs(shifts)
-    if distinct[0] == 0:
-        order, distinct, sizes = order[sizes[0] :], distinct[1:], sizes[1:]
-    return _Groups(order, sizes, [uniform_model(1 << shift) for shift in distinct])
-
-
-def _sorted_runs(keys: NDArray[np.integer]) -> tuple[IntArray, list[int], list[int]]:
-    """Return the stable order that sorts `keys`, the distinct ones, ascending, and how often each of them occurs."""
-    order = keys.argsort(kind="stable")
-    ordered = keys[order]
-    starts = [0, *((ordered[1:] != ordered[:-1]).nonzero()[0] + 1).tolist()]
-    return order, ordered[starts].tolist(), list(map(sub, [*starts[1:], len(keys)], starts))
-
-
 def _blocks(num_symbols: int, divisor: int) -> Iterator[tuple[int, int]]:
     """Yield the start and the end of each block of an order, one in `divisor` of what remains, at least one."""
     start = 0
@@ -346,38 +305,3 @@ def _blocks(num_symbols: int, divisor: int) -> Iterator[tuple[int, int]]:
 def _uneven(multisets: Sequence[tuple[int, Grid]]) -> list[int]:
     """Return which multisets have a concentration: those where it can make a difference."""
     return [part for part, (n, grid) in enumerate(multisets) if n > 1 and not grid.has_one_cell]
-
-
-def _best_concentrations(levels: Sequence[_Level], chosen: Sequence[int]) -> list[int]:
-    """Return, of each of the layers `chosen`, the code of the concentration that makes its points shortest.
-
-    This is a choice of the encoder, so that floating point does no harm here.
-    """
-    if not chosen:
-        return []
-    layers = np.concatenate([level.layers for level in levels])
-    keys = np.concatenate([level.keys for level in levels]).astype(np.int64)
-    lefts = np.concatenate([level.high for level in levels])
-    order = layers.argsort(kind="stable")
-    starts = layers[order].searchsorted(range(max(chosen) + 2))
-    codes = []
-    for layer in chosen:
-        own = order[starts[layer] : starts[layer + 1]]
-        counts, shares, in_left = keys[own] >> 7, keys[own] >> 3 & SHARES - 1, lefts[own]
-        # Where in a table with one row after another; looking up rows and columns would take longer.
-        whole = SHARES << MAX_COUNT_BITS | counts
-        left, right = shares << MAX_COUNT_BITS | in_left, SHARES - shares << MAX_COUNT_BITS | counts - in_left
-        tables = [_log_rising_factorials(4.0**code) for code in range(NUM_CONCENTRATIONS)]
-        lengths = [(bits.take(whole) - bits.take(left) - bits.take(right)).sum() for bits in tables]
-        codes.append(int(np.argmin(lengths)))
-    return codes
-
-
-@cache
-def _log_rising_factorials(concentration: float) -> NDArray[np.float64]:
-    """Return log2 of x (x + 1) ... (x + k - 1) [SHARES + 1, 2**MAX_COUNT_BITS]; row s has x = s / SHARES of all."""
-    starts = concentration / SHARES * np.arange(1, SHARES + 1)
-    logs = np.log2(starts[:, None] + np.arange((1 << MAX_COUNT_BITS) - 1))
-    table = np.zeros((SHARES + 1, 1 << MAX_COUNT_BITS))
-    table[1:, 1:] = np.cumsum(logs, axis=1)
-    return table

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from taichi_gs.format.probabilities import SHARES
 from taichi_gs.model.quantized import IntArray
 
-MAX_COUNT_BITS = 8
-"""Counts of more bits than this are coded in two parts, so that no beta-binomial table has more than 256 entries."""
-
-_AXES = np.array([[0], [1]])
+_SIDE_BITS = 24
+"""More than a side of a grid needs."""
 
 
 @dataclass(frozen=True)
@@ -46,148 +43,154 @@ class Grid:
         return self.size == (1, 1)
 
 
-class Cuts(NamedTuple):
-    """Where M boxes are cut in two.
-
-    Attributes:
-        axes: [M], the axis along which each is cut: 1 (columns) unless there are more rows than columns.
-        middles: [M], where the right half begins along it, counted as in a `Plan`.
-        lefts: [M], the length of the left half along it.
-        shares: [M], its share of the box's weight, in units of 1 / SHARES.
-    """
-
-    axes: IntArray
-    middles: IntArray
-    lefts: IntArray
-    shares: IntArray
-
-
 @dataclass(frozen=True)
 class Plan:
-    """The weights of several grids, one after another.
+    """How the boxes of several grids are cut; the grids count as layers of one.
+
+    Where a box is cut depends on the side that it is cut along, and not on the other one. So the parts into which each
+    side is cut again and again form a binary tree, and a box is two parts and a number of points. Parts are numbered
+    over all sides, first those of one row or column, longer ones after shorter ones, and columns after as many rows:
+    a box is cut along the side with the greater number.
 
     Attributes:
-        weights: ascending, those of the rows of the first grid, of its columns, of the rows of the second, and so on.
-        starts: [2, layers], where the rows and the columns of each grid begin in it.
-        sizes: of the grids.
+        wholes: [2, layers], the part that is all rows of each grid, and the one that is all columns.
+        layers: [P], of which grid each part is a part of a side.
+        is_column: [P], 1 for columns and 0 for rows.
+        firsts: [P], the first of the rows or columns.
+        halves: [P, 2], the left half and the right one; 0 for parts of one row or column.
+        shares: [P], the share of the part's weight that the left half has, in units of 1 / SHARES; likewise.
+        num_single: the number of parts of one row or column.
     """
 
-    weights: IntArray
-    starts: IntArray
-    sizes: list[tuple[int, int]]
+    wholes: IntArray
+    layers: IntArray
+    is_column: IntArray
+    firsts: IntArray
+    halves: IntArray
+    shares: IntArray
+    num_single: int
 
     @classmethod
     def of(cls, grids: Sequence[Grid]) -> Plan:
         """Return the plan of grids."""
         sides = [side for grid in grids for side in (grid.rows, grid.columns)]
-        starts = np.cumsum([0, *map(len, sides)])[:-1]
-        # All weights together ascend, so that one search finds the cuts of all boxes.
-        before = np.cumsum([0, *(side[-1] + 1 for side in sides)])[:-1]
-        weights = np.concatenate(sides) + before.repeat([len(side) for side in sides])
-        return cls(weights, starts.reshape(-1, 2).T, [grid.size for grid in grids])
+        lengths = [len(side) for side in sides]
+        starts = np.array([0, *itertools.accumulate(lengths)])
+        # All weights together ascend, so that one search finds the cuts of all sides.
+        before = np.array([0, *itertools.accumulate(int(side[-1]) + 1 for side in sides)])[:-1]
+        weights = np.concatenate(sides) + before.repeat(lengths)
+        first, last = _parts_of(weights, starts[:-1], starts[1:] - 1)
+        side = np.arange(len(sides)).repeat(lengths)[first]
+        order = (2 * (last - first) + (side & 1)).argsort(kind="stable")
+        numbers = np.empty_like(order)
+        numbers[order] = np.arange(len(order))
+        inner = (last - first > 1).nonzero()[0]
+        # What follows the sides themselves is two halves of each part that has any.
+        halves, shares = np.zeros((len(order), 2), dtype=np.int64), np.zeros_like(order)
+        halves[numbers[inner]] = numbers[len(sides) :].reshape(-1, 2)
+        shares[numbers[inner]] = _shares(*(weights[at] for at in (first[inner], last[len(sides) :: 2], last[inner])))
+        firsts, side = (first - starts[side])[order], side[order]
+        wholes = numbers[: len(sides)].reshape(-1, 2).T
+        return cls(wholes, side >> 1, side & 1, firsts, halves, shares, len(order) - len(inner))
 
     def whole(self, counts: Sequence[int]) -> Boxes:
         """Return a box for each whole grid that has any of its number of points."""
-        boxes = [
-            (layer, *self.starts[:, layer].tolist(), *size, count)
-            for layer, (size, count) in enumerate(zip(self.sizes, counts, strict=True))
-            if count > 0
-        ]
-        return Boxes(np.array(boxes, dtype=np.int64).reshape(-1, 6).T)
-
-    def cuts(self, boxes: Boxes) -> Cuts:
-        """Return where to cut boxes: before the first row, or column, that half of the weight is before."""
-        (rows, columns), (heights, widths) = boxes.corners[1:], boxes.sides
-        is_wide = widths >= heights
-        first = np.where(is_wide, columns, rows)
-        last = first + np.maximum(widths, heights)
-        low = self.weights[first]
-        total = self.weights[last] - low
-        # Every row has some weight, so that half of that of two rows or more is before none but the first.
-        middles = np.minimum(self.weights.searchsorted(low + (total >> 1)), last - 1)
-        shares = (2 * SHARES * (self.weights[middles] - low) + total) // (2 * total)
-        shares = np.minimum(np.maximum(shares, 1), SHARES - 1)
-        return Cuts(is_wide.astype(np.int64), middles, middles - first, shares)
+        boxes = Boxes(np.stack([self.wholes.max(axis=0), self.wholes.min(axis=0), counts]))
+        return boxes.select(boxes.counts.nonzero()[0])
 
     def cells(self, found: Sequence[Boxes]) -> list[IntArray]:
         """Return the cells [N, 2] of the points of each grid, in raster order, from boxes of one cell in any order."""
-        boxes = Boxes.joined(found)
-        # The rows of a grid come after those of the grids before it, so that this sorts by layer too.
-        order = (boxes.corners[1] << 32 | boxes.corners[2]).argsort(kind="stable")
-        corners = boxes.corners.take(order.repeat(boxes.counts[order]), axis=1)
-        layers = corners[0]
-        cells = (corners[1:] - self.starts.take(layers, axis=1)).T
-        return np.split(cells, layers.searchsorted(range(1, len(self.sizes))))
+        longer, shorter, counts = np.concatenate([boxes.table for boxes in found], axis=1)
+        # One number for a cell, with its layer in the highest bits, then its row, then its column.
+        rows = self.layers << 2 * _SIDE_BITS | self.firsts << _SIDE_BITS
+        addends = np.where(self.is_column, self.firsts, rows)
+        cells = (addends[longer] + addends[shorter]).repeat(counts)
+        cells.sort(kind="stable")  # because much of it is in order
+        ends = cells.searchsorted(np.arange(1, self.wholes.shape[1]) << 2 * _SIDE_BITS)
+        most = (1 << _SIDE_BITS) - 1
+        return np.split(np.stack([cells >> _SIDE_BITS & most, cells & most], axis=1), ends)
+
+
+def _parts_of(weights: IntArray, first: IntArray, last: IntArray) -> tuple[IntArray, IntArray]:
+    """The first and the last weights [P] of all parts that sides with these are cut into again and again.
+
+    A part of more than one row is cut before the first row, but its own first, that half of the weight is before. Its
+    halves come after all parts that are as often halved as itself, in the order of these.
+    """
+    firsts, lasts = [first], [last]
+    while len(inner := (last - first > 1).nonzero()[0]):
+        first, last = first[inner], last[inner]
+        low = weights[first]
+        # Every row has some weight, so that half of that of two rows or more is before none but the first.
+        middle = np.minimum(weights.searchsorted(low + (weights[last] - low >> 1)), last - 1)
+        edges = np.array([first, middle, last]).T
+        first, last = edges[:, :2].ravel(), edges[:, 1:].ravel()
+        firsts.append(first)
+        lasts.append(last)
+    return np.concatenate(firsts), np.concatenate(lasts)
+
+
+def _shares(low: IntArray, middle: IntArray, high: IntArray) -> IntArray:
+    """The shares of left halves, see `Plan`, given the weights before them, after them and after the parts."""
+    total = high - low
+    shares: IntArray = np.clip((2 * SHARES * (middle - low) + total) // (2 * total), 1, SHARES - 1)
+    return shares
 
 
 class Boxes:
-    """M boxes of one level of the halving of several grids, which count as layers of one.
+    """M boxes of one level of the halving of several grids.
 
     Attributes:
-        corners: [3, M], (layer, row, column) of the first cell, rows and columns counted as in a `Plan`.
-        sides: [2, M], in rows and in columns.
+        table: [3, M], the following ones.
+        longer: [M], the part of a `Plan` along which each box would be cut.
+        shorter: [M], the part that is its other side.
         counts: [M], of points.
     """
 
     def __init__(self, table: IntArray) -> None:
-        """The rows of `table` [6, M] are those of the attributes, one after another."""
-        self._table = table
-        self.corners: IntArray = table[:3]
-        self.sides: IntArray = table[3:5]
-        self.counts: IntArray = table[5]
-        self._areas: IntArray = table[3] * table[4]
-
-    @classmethod
-    def joined(cls, parts: Sequence[Boxes]) -> Boxes:
-        """Return the boxes of all parts."""
-        return cls(np.concatenate([part._table for part in parts], axis=1))
+        """The rows of `table` [3, M] are the attributes in their order."""
+        self.table = table
+        self.longer, self.shorter, self.counts = table
 
     def __len__(self) -> int:
         return len(self.counts)
 
     def select(self, which: IntArray) -> Boxes:
         """Return the boxes with the numbers `which`."""
-        return Boxes(self._table.take(which, axis=1))
+        return Boxes(self.table.take(which, axis=1))
 
-    def halves(self, cuts: Cuts, num_left: IntArray) -> Boxes:
+    def halved(self, plan: Plan, num_left: IntArray) -> Boxes:
         """Return the left and the right half of every box in turn [2 M], with `num_left` [M] points in the left one."""
-        # By how much the right half begins later, which along the other axis is not at all.
-        shifts = (cuts.axes == _AXES) * cuts.lefts
-        table = np.empty((len(self._table), len(self), 2), dtype=np.int64)
-        left, right = table[:, :, 0], table[:, :, 1]
-        left[:3] = self.corners
-        left[3:5] = np.where(shifts, shifts, self.sides)
-        left[5] = num_left
-        right[0] = self.corners[0]
-        right[1:3] = self.corners[1:] + shifts
-        right[3:5] = self.sides - shifts
-        right[5] = self.counts - num_left
-        return Boxes(table.reshape(len(table), -1))
+        table = np.empty((3, 2 * len(self)), dtype=np.int64)
+        halves, others = plan.halves.take(self.longer, axis=0).ravel(), self.shorter.repeat(2)
+        np.maximum(halves, others, out=table[0])
+        np.minimum(halves, others, out=table[1])
+        table[2, ::2] = num_left
+        table[2, 1::2] = self.counts - num_left
+        return Boxes(table)
 
-    def single(self) -> IntArray:
-        """Return the numbers of the boxes of one cell."""
-        single: IntArray = (self._areas == 1).nonzero()[0]
+    def single(self, plan: Plan) -> IntArray:
+        """Return the numbers of the boxes of one cell that have points."""
+        single: IntArray = ((self.longer < plan.num_single) & (self.counts > 0)).nonzero()[0]
         return single
 
-    def divisible(self) -> IntArray:
+    def divisible(self, plan: Plan) -> IntArray:
         """Return the numbers of the boxes where there is anything to be said about where their points are."""
-        divisible: IntArray = ((self._areas > 1) & (self.counts > 0)).nonzero()[0]
+        divisible: IntArray = ((self.longer >= plan.num_single) & (self.counts > 0)).nonzero()[0]
         return divisible
 
-    def count_shifts(self) -> NDArray[np.int32]:
-        """[M], how many low bits of each box's counts are coded apart."""
-        # The exponent that frexp finds is the number of bits, 0 for 0.
-        shifts: NDArray[np.int32] = np.frexp(self.counts >> MAX_COUNT_BITS)[1]
-        return shifts
 
+def splits(plan: Plan, multisets: Sequence[IntArray]) -> Iterator[tuple[Boxes, IntArray]]:
+    """Yield, level by level, the boxes that are cut, and how many of their cells lie in each left half.
 
-def splits(multisets: Sequence[tuple[IntArray, Grid]]) -> Iterator[tuple[Boxes, Cuts, IntArray]]:
-    """Yield, level by level, the boxes, where they are cut, and how many of their cells lie in each left half."""
-    plan = Plan.of([grid for _, grid in multisets])
-    boxes = plan.whole([len(cells) for cells, _ in multisets])
-    cells = np.concatenate([cells + plan.starts[:, layer] for layer, (cells, _) in enumerate(multisets)]).T.copy()
+    Args:
+        plan: of the grids.
+        multisets: the cells [N, 2] of each.
+    """
+    boxes = plan.whole([len(cells) for cells in multisets])
+    cells = np.concatenate(multisets).T.copy()
     box_of = np.repeat(np.arange(len(boxes)), boxes.counts)
-    while len(divisible := boxes.divisible()):
+    while len(divisible := boxes.divisible(plan)):
         # Where each box is among those that are left, and -1 for the others.
         places = np.full(len(boxes), -1)
         places[divisible] = np.arange(len(divisible))
@@ -195,9 +198,9 @@ def splits(multisets: Sequence[tuple[IntArray, Grid]]) -> Iterator[tuple[Boxes, 
         if len(divisible) < len(places):
             inside = (box_of >= 0).nonzero()[0]
             cells, box_of = cells.take(inside, axis=1), box_of[inside]
-        cuts = plan.cuts(boxes)
-        is_right = np.where(cuts.axes[box_of], cells[1], cells[0]) >= cuts.middles[box_of]
+        middles = plan.firsts[plan.halves[boxes.longer, 1]]
+        is_right = np.where(plan.is_column[boxes.longer][box_of], cells[1], cells[0]) >= middles[box_of]
         box_of = 2 * box_of + is_right
         num_left = np.bincount(box_of, minlength=2 * len(boxes))[::2]
-        yield boxes, cuts, num_left
-        boxes = boxes.halves(cuts, num_left)
+        yield boxes, num_left
+        boxes = boxes.halved(plan, num_left)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -18,11 +18,13 @@ _STEP_BITS = 28
 """Steps are multiples of 2**-28."""
 
 
+@lru_cache(maxsize=64)
 def cumulative_weights(channel: int, quantizer: UniformQuantizer, blending: Blending) -> IntArray:
     """Return the weight of all symbols before each [L + 1] int64, for the L symbols of a channel's quantiser.
 
     A symbol stands for the values that are rounded to it. It has the weight of these values in the channel's table of
-    bins of equal width, and 1.
+    bins of equal width, and 1. The weights are kept, for encoders that count the bytes of one picture after another,
+    and read-only.
 
     Args:
         channel: its number among the seven.
@@ -32,6 +34,7 @@ def cumulative_weights(channel: int, quantizer: UniformQuantizer, blending: Blen
     own = channels_of(blending)[channel]
     symbols = np.arange(quantizer.num_levels + 1)
     if quantizer.num_levels == 1:
+        symbols.flags.writeable = False
         return symbols
     step = int(quantizer.step * 2**_STEP_BITS)
     multiples = symbols - own.levels_below(quantizer.step)
@@ -42,6 +45,7 @@ def cumulative_weights(channel: int, quantizer: UniformQuantizer, blending: Blen
     table, before = _table_of(channel, blending)
     bins, within = parts >> _BIN_BITS, parts & (1 << _BIN_BITS) - 1
     weights: IntArray = (before[bins] << _BIN_BITS) + table[bins] * within + symbols
+    weights.flags.writeable = False
     return weights
 
 

@@ -169,24 +169,18 @@ def lattice_of(
     if subdivision == 0:
         n = len(covariances.indices)
         return Lattice(grid_size, image_size, np.ones((n, 2), dtype=np.int64), np.zeros(n, dtype=np.int64))
-    (height, width), (rows, columns) = image_size, grid_size
     m, u, v = (_fixed_point(covariances.codebook, channel) for channel in range(COVARIANCE_CHANNELS))
     z = _fixed_point(colors.codebook, AMPLITUDE_CHANNEL)
     xx, xy = _unit_covariances(u, v)
-    sizes, factors = np.split(_exp(np.concatenate([-3 * m // 8, z])), [len(m)])
-    factors = factors >> 16 if blending == "normalized" else np.full_like(z, 1 << 16)
-    densities, shears = [], []
-    sheared, upright = 2 * SHEAR_UNIT * width * rows, columns * height
-    # Here 64 bits are not enough. Python's own integers are, and it is little work.
-    for s_xx, s_xy, size in zip(xx.tolist(), xy.tolist(), sizes.tolist(), strict=True):
-        root, fineness = math.isqrt(s_xx << 32), subdivision * size
-        densities.append((fineness * root >> 52, (fineness << 12) // root))
-        unit = s_xx * upright
-        shears.append(max(-MAX_SHEAR, min((s_xy * sheared + unit) // (2 * unit), MAX_SHEAR)))
-    fine = np.minimum(np.array(densities, dtype=np.int64).reshape(-1, 2), MAX_DENSITY)
-    levels = fine.take(covariances.indices, axis=0) * factors[colors.indices, None] + (1 << 31) >> 32
+    if blending == "normalized":
+        sizes, factors = np.split(_exp(np.concatenate([-3 * m // 8, z])), [len(m)])
+        factors >>= 16
+    else:
+        sizes, factors = _exp(-3 * m // 8), np.full_like(z, 1 << 16)
+    densities, shears = _densities(xx, subdivision * sizes), _shears(xx, xy, grid_size, image_size)
+    levels = densities.take(covariances.indices, axis=0) * factors[colors.indices, None] + (1 << 31) >> 32
     levels = np.minimum(np.maximum(levels, 1), MAX_LEVELS)
-    return Lattice(grid_size, image_size, levels, np.array(shears, dtype=np.int64)[covariances.indices])
+    return Lattice(grid_size, image_size, levels, shears[covariances.indices])
 
 
 def lattice_of_picture(quantized: QuantizedGaussians) -> Lattice:
@@ -208,22 +202,21 @@ def _fixed_point(codebook: QuantizedCodebook, channel: int) -> IntArray:
 
 
 def _multiply(a: IntArray, b: IntArray) -> IntArray:
-    """The product in fixed point; it has to be below 2**31 in magnitude."""
-    a_low, b_low = a & 0xFFFFFFFF, b & 0xFFFFFFFF
-    product = a_low * b_low
-    # All 64 bits of this first product are digits, and none is a sign.
-    digits = product.view(np.uint64)
-    digits >>= np.uint64(32)
-    product += (a >> 32) * b
-    product += a_low * (b >> 32)
+    """The product in fixed point; a has to be below 2**11 in magnitude, and the product below 2**18."""
+    # b in two parts, so that no intermediate value has more than 64 bits.
+    product = a * (b & 0xFFFFF)
+    product >>= 20
+    product += a * (b >> 20)
+    product >>= 12
     return product
 
 
 def _exp(x: IntArray) -> IntArray:
     """The exponential of |x| <= 12 in fixed point: eight terms of the series at x / 256, squared eight times."""
-    power = np.full_like(x, 1 << 32)
+    power, part = np.full_like(x, 1 << 32), x >> 8
     for k in range(8, 0, -1):
-        power = (1 << 32) + _multiply(power, x >> 8) // k
+        # Both are so small that 64 bits hold their product.
+        power = (1 << 32) + (power * part >> 32) // k
     for _ in range(8):
         power = _multiply(power, power)
     return power
@@ -236,11 +229,43 @@ def _unit_covariances(u: IntArray, v: IntArray) -> tuple[IntArray, IntArray]:
     MAX_ANISOTROPY_CODE. Where little is left of xx, rounding must not make it zero or negative.
     """
     squares = _multiply(u, u) + _multiply(v, v)
+    low, high = squares & 0xFFFFF, squares >> 20
     series = np.full((2, len(squares)), 1 << 32)
     cosh, sinhc = series
     for k in range(24, 0, -1):
-        series[:] = _multiply(series, squares)
-        cosh //= 2 * k * (2 * k - 1)
-        sinhc //= 2 * k * (2 * k + 1)
+        # What `_multiply` does, but for its last 12 bits, by which the divisors are greater.
+        part = series * low
+        part >>= 20
+        series *= high
+        series += part
+        cosh //= 2 * k * (2 * k - 1) << 12
+        sinhc //= 2 * k * (2 * k + 1) << 12
         series += 1 << 32
     return np.maximum(cosh + _multiply(u, sinhc), 1 << 16), _multiply(v, sinhc)
+
+
+def _densities(xx: IntArray, fineness: IntArray) -> IntArray:
+    """The rows and the columns [K, 2] of points in a cell, up to MAX_DENSITY, before the amplitude is considered.
+
+    They are fineness * root / 2**52 and fineness * 2**12 / root, where root is the square root of 2**32 xx.
+    """
+    # Here 64 bits are not enough, and Python's own integers are.
+    roots = np.array([math.isqrt(element << 32) for element in xx.tolist()], dtype=np.int64)
+    # Where this minimum is taken, the rows are too many all the same.
+    high, low = np.minimum(fineness >> 22, (1 << 62) // roots + 1), fineness & 0x3FFFFF
+    rows = high * roots + (low * roots >> 22) >> 30
+    # A long division, whose second digit is of 12 bits.
+    whole = fineness // roots
+    columns = (whole << 12) + ((fineness - whole * roots << 12) // roots)
+    densities: IntArray = np.minimum(np.stack([rows, columns], axis=1), MAX_DENSITY)
+    return densities
+
+
+def _shears(xx: IntArray, xy: IntArray, grid_size: tuple[int, int], image_size: tuple[int, int]) -> IntArray:
+    """The shears [K]: xy / xx, in units of cells."""
+    (height, width), (rows, columns) = image_size, grid_size
+    across, upright, most = 2 * SHEAR_UNIT * width * rows, columns * height, 2 * MAX_SHEAR
+    # Python's own integers again: these have up to 90 bits.
+    elements = zip(xx.tolist(), xy.tolist(), strict=True)
+    doubled = [max(-most, min(s_xy * across // (s_xx * upright), most)) for s_xx, s_xy in elements]
+    return np.array(doubled, dtype=np.int64) + 1 >> 1

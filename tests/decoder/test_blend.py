@@ -19,6 +19,7 @@ from taichi_gs.format.bitstream import serialize
 from taichi_gs.kernels import runtime
 from taichi_gs.model.blending import Blending
 from taichi_gs.model.gaussians import Gaussians
+from taichi_gs.model.levels import to_levels
 
 PROGRAM = """
 import sys, taichi_gs
@@ -59,6 +60,28 @@ def test_planes_are_those_of_the_kernels_to_the_last_bit(size: tuple[int, int], 
             np.testing.assert_array_equal(planes, drawn_by_kernel(part))
         else:
             np.testing.assert_allclose(planes, drawn_by_kernel(part), atol=1e-4)
+
+
+@pytest.mark.parametrize("blending", BLENDINGS)
+@pytest.mark.parametrize("size", [(1, 1), (16, 16), (37, 50), (5, 300), (190, 201)])
+def test_levels_of_the_kernel_are_those_of_its_planes(size: tuple[int, int], blending: Blending) -> None:
+    if runtime.start() != "cpu":
+        pytest.skip("there is no kernel for levels on a GPU")
+    for seed in range(3):
+        part = project_gaussians(random_gaussians(size, blending, seed)).drawable()
+        expected = np.moveaxis(to_levels(drawn_by_kernel(part)), 0, 2)
+        assert np.ptp(expected) > 0 or size == (1, 1)
+        np.testing.assert_array_equal(draw._KernelBlender("cpu").levels(part), expected)
+
+
+@pytest.mark.parametrize("channels", [slice(0, 1), slice(0, 3), slice(1, 4), slice(3, 4)])
+def test_levels_are_stored_in_the_channels_that_there_are(channels: slice) -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (16, 32, 3), np.uint8)[:15, :20]
+    pixels = np.zeros((20, 20, 4), np.uint8)
+    draw._store_levels(pixels[2:, :, channels], levels)
+    expected = np.zeros_like(pixels)
+    expected[2:17, :, channels] = levels[:, :, : channels.stop - channels.start]
+    np.testing.assert_array_equal(pixels, expected)
 
 
 def test_work_is_values_and_gaussians() -> None:
