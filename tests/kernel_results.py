@@ -15,6 +15,7 @@ from render_scenes import BLENDINGS, SCENES, drawable, order_of, pixel_weights
 from twins import Splats
 
 from taichi_gs.fit.render import Renderer
+from taichi_gs.fit.splats import Candidates
 from taichi_gs.kernels import runtime
 from taichi_gs.kernels.assign import make_assign
 from taichi_gs.kernels.runtime import Form
@@ -61,7 +62,7 @@ def _drawing(size: tuple[int, int], splats: Splats, blending: Blending, form: Fo
     if blending == "normalized":
         rows = torch.arange(len(splats.means))
         others = drawable(Splats(*(t.detach() for t in leaves)), None, blending)
-        results.append(renderer.replacement_errors(scene, rows.flip(0), others, target, weights))
+        results.append(renderer.replacement_errors(scene, Candidates(rows.flip(0), others), target, weights))
     return [t.numpy() for t in results]
 
 

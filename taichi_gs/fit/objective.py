@@ -16,7 +16,7 @@ from taichi_gs.fit.losses import LOSSES
 from taichi_gs.fit.parameters import Parameters
 from taichi_gs.fit.render import Renderer
 from taichi_gs.fit.resolution import Resolution
-from taichi_gs.fit.splats import NO_BLOCKS
+from taichi_gs.fit.splats import NO_BLOCKS, Candidates
 from taichi_gs.fit.tuning import Tuning
 from taichi_gs.model.levels import to_levels
 
@@ -184,7 +184,7 @@ class Objective:
         """About how much each of K candidates for each Gaussian of `rows` [M] adds [M, K] to it in that one's place."""
         splats, others = (p.splats(self.size, self.full.size) for p in (parameters, candidates))
         compared = self.full.picture, self.full.weights, self.full.workspace
-        return self._renderer.replacement_errors(splats, rows, others, *compared, skips_rows=True)
+        return self._renderer.replacement_errors(splats, Candidates(rows, others), *compared, skips_rows=True)
 
     def grain_codes(self, parameters: Parameters, codewords: Tensor, num_codewords: int) -> Tensor | None:
         """The strength codes [num_codewords] of the texture that is left out, if the tuning has grain.

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from taichi_gs.fit import tile_tensors
 from taichi_gs.fit.at_once import cost_at_once, draw_at_once, removal_errors_at_once
-from taichi_gs.fit.splats import NO_BLOCKS, Cost, SplatGradients, Splats
+from taichi_gs.fit.splats import NO_BLOCKS, Candidates, Cost, SplatGradients, Splats
 from taichi_gs.fit.tensors import raw, taichi_dtype
 from taichi_gs.fit.tile_tensors import PairCapacity, TileTensors
 from taichi_gs.fit.workspace import Workspace
@@ -132,8 +132,7 @@ class Renderer:
     def replacement_errors(
         self,
         splats: Splats,
-        rows: Tensor,
-        candidates: Splats,
+        candidates: Candidates,
         picture: Tensor,
         weights: Tensor | None = None,
         workspace: Workspace | None = None,
@@ -146,9 +145,8 @@ class Renderer:
 
         Args:
             splats: the Gaussians.
-            rows: [M] integers, Gaussians that are replaced.
-            candidates: M K Gaussians, K for each of `rows` in turn, and K at most MAX_CANDIDATES. Each one alone is
-                drawn with all of `splats` but that one.
+            candidates: K for each of M Gaussians, and K at most MAX_CANDIDATES. Each one alone is drawn with all of
+                `splats` but the one in whose place it is.
             picture: as for `cost`.
             weights: likewise.
             workspace: likewise.
@@ -160,7 +158,8 @@ class Renderer:
         Raises:
             ValueError: if K is more than MAX_CANDIDATES.
         """
-        num_candidates = len(candidates.means) // max(len(rows), 1)
+        rows, others = candidates.rows, candidates.splats.tensors[:4]
+        num_candidates = len(others[0]) // max(len(rows), 1)
         if num_candidates > MAX_CANDIDATES:  # the kernel has no room for more
             raise ValueError(f"{num_candidates} candidates for a Gaussian are more than {MAX_CANDIDATES}")
         picture = picture.detach().contiguous()
@@ -181,7 +180,7 @@ class Renderer:
             image = _draw(gaussians, _Projected(conics, extents, lists), background, scene)
         if picture.shape[2] < LANES:
             compared = [functional.pad(planes, (0, LANES - planes.shape[-1])) for planes in compared]
-        inputs = (means, projected, colors, rows.to(torch.int32), *candidates.tensors[:4], image, *compared, errors)
+        inputs = (means, projected, colors, rows.to(torch.int32), *others, image, *compared, errors)
         shared = self.form == "gpu" or is_worth_sharing(CANDIDATE_NANOSECONDS * errors.numel())
         make_replacement(taichi_dtype(errors), shared=shared)(*(raw(t) for t in inputs), skips_rows)
         return errors

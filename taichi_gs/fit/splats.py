@@ -47,6 +47,18 @@ class Splats:
         return means, log_covariances, colors, amplitudes, background
 
 
+class Candidates(NamedTuple):
+    """What may stand in the place of some Gaussians.
+
+    Attributes:
+        rows: [M] integers, which Gaussians.
+        splats: M K Gaussians, K for each of `rows` in turn. Their background and their order mean nothing.
+    """
+
+    rows: Tensor
+    splats: Splats
+
+
 class SplatGradients(NamedTuple):
     """Gradients by the tensors of `Splats`.
 

@@ -15,6 +15,7 @@ from twins import Splats, render_densely
 from taichi_gs.fit.codeword_search import CodewordSearch
 from taichi_gs.fit.parameters import CODED, CodebookParameters, Parameters
 from taichi_gs.fit.render import Renderer
+from taichi_gs.fit.splats import Candidates
 from taichi_gs.fit.stage import Stage
 from taichi_gs.kernels import runtime
 from taichi_gs.kernels.runtime import Form
@@ -46,7 +47,7 @@ def test_replacement_errors_are_those_of_replacing(
     inputs, tried = (s.leaves(dtype, runtime.start()) for s in (splats, candidates))
     compared = (target.to(inputs.means), weights.to(inputs.means))
     drawn, other = (drawable(s, None, "normalized") for s in (inputs, tried))
-    found = Renderer(form).replacement_errors(drawn, rows.to(inputs.means.device), other, *compared)
+    found = Renderer(form).replacement_errors(drawn, Candidates(rows.to(inputs.means.device), other), *compared)
     assert (found.shape, found.dtype, found.requires_grad) == ((count, 3 if count else 0), dtype, False)
     scale = np.abs(expected).max(initial=1e-3)
     np.testing.assert_allclose(found.cpu().numpy().reshape(-1, 3), expected, rtol=0, atol=tolerance * scale)
@@ -68,7 +69,7 @@ def test_every_other_row_of_tall_gaussians(form: Form) -> None:
 
     def errors(weights: torch.Tensor, *, skips_rows: bool) -> torch.Tensor:
         own = weights.to(picture)
-        return Renderer(form).replacement_errors(drawn, rows, other, picture, own, skips_rows=skips_rows)
+        return Renderer(form).replacement_errors(drawn, Candidates(rows, other), picture, own, skips_rows=skips_rows)
 
     torch.testing.assert_close(errors(torch.ones(size), skips_rows=True), errors(weights, skips_rows=False))
 
@@ -80,7 +81,7 @@ def test_more_candidates_than_there_is_room_for_are_refused() -> None:
         Splats(*(t[:1].repeat_interleave(17, dim=0) for t in splats[:4]), splats.background), None, "normalized"
     )
     with pytest.raises(ValueError, match="17 candidates for a Gaussian are more than 16"):
-        Renderer("cpu").replacement_errors(drawn, torch.tensor([0]), others, torch.zeros(3, 20, 20))
+        Renderer("cpu").replacement_errors(drawn, Candidates(torch.tensor([0]), others), torch.zeros(3, 20, 20))
 
 
 def lagrangian(stage: Stage, parameters: CodebookParameters, bit_weight: float) -> float:
