@@ -6,11 +6,11 @@ The loops are in `tile_forward.py` and `tile_backward.py`.
 import functools
 
 from taichi_gs.kernels.blend import NUM_GRADS, NUM_PIXELS, PLANES
-from taichi_gs.kernels.half_tiles import NUM_HALVES, first_pixel, pixel_at
+from taichi_gs.kernels.half_tiles import NUM_HALVES, first_pixel
 from taichi_gs.kernels.sharing import SLOT_BITS, first_of_slot
 from taichi_gs.kernels.taichi import ti
 from taichi_gs.kernels.tile_backward import make_differentiate_tile
-from taichi_gs.kernels.tile_forward import make_blend_tile
+from taichi_gs.kernels.tile_forward import make_blend_tile, make_store_tile
 from taichi_gs.kernels.tiles import HALF_WIDTH, TILE
 from taichi_gs.kernels.weights import FIRST_STATES
 
@@ -40,8 +40,11 @@ def make_kernels(dtype, blending):
 
 
 def _make_forward_tiles(dtype, blending):
-    blend_tile = make_blend_tile(dtype, blending)
-    normalized, first_state = blending == "normalized", FIRST_STATES[blending]
+    blend_tile, store_tile, first_state = (
+        make_blend_tile(dtype, blending),
+        make_store_tile(blending),
+        FIRST_STATES[blending],
+    )
     num_planes = PLANES[blending]
     array1 = ti.types.ndarray(dtype=dtype, ndim=1)
     array2 = ti.types.ndarray(dtype=dtype, ndim=2)
@@ -73,15 +76,7 @@ def _make_forward_tiles(dtype, blending):
                     means, conics, colors, background, tile_indices,
                     left, top, first_pair, end, state, red, green, blue,
                 )  # fmt: skip
-                for y in range(TILE):
-                    first = (top + y) * width + left
-                    for x in range(TILE):
-                        j = pixel_at(y, x)
-                        image[first + x] = red[j]
-                        image[first + plane + x] = green[j]
-                        image[first + 2 * plane + x] = blue[j]
-                        if ti.static(normalized):
-                            image[first + 3 * plane + x] = state[j]
+                store_tile(image, top * width + left, plane, width, state, red, green, blue)
 
     return forward_tiles
 

@@ -7,11 +7,10 @@ The weights are the decoder's, and not those of a step, see `row_steps.py`: whoe
 import functools
 
 from taichi_gs.kernels.blend import NUM_PIXELS, PLANES
-from taichi_gs.kernels.half_tiles import pixel_at
 from taichi_gs.kernels.projection import NUM_PROJECTED, make_project_one
 from taichi_gs.kernels.sharing import first_of_slot, slot_bits
 from taichi_gs.kernels.taichi import ti
-from taichi_gs.kernels.tile_forward import make_blend_tile
+from taichi_gs.kernels.tile_forward import make_blend_tile, make_store_tile
 from taichi_gs.kernels.tile_lists import make_list_tiles
 from taichi_gs.kernels.tiles import TILE
 from taichi_gs.kernels.weights import FIRST_STATES
@@ -24,9 +23,9 @@ def make_draw(dtype, blending, *, shares_rows=True, shares_tiles=True):
     The arguments are those of `Splats`, those that `make_cost` overwrites, and the image [PLANES[blending] H' W'], as
     one row, with its width W'.
     """
-    blend_tile, list_tiles = make_blend_tile(dtype, blending), make_list_tiles(dtype)
-    project_one = make_project_one(dtype, blending)
-    normalized, first_state, num_planes = blending == "normalized", FIRST_STATES[blending], PLANES[blending]
+    blend_tile, store_tile = make_blend_tile(dtype, blending), make_store_tile(blending)
+    project_one, list_tiles = make_project_one(dtype, blending), make_list_tiles(dtype)
+    first_state, num_planes = FIRST_STATES[blending], PLANES[blending]
     bits = slot_bits(shared=shares_tiles)
     array1 = ti.types.ndarray(dtype=dtype, ndim=1)
     array2 = ti.types.ndarray(dtype=dtype, ndim=2)
@@ -72,14 +71,6 @@ def make_draw(dtype, blending, *, shares_rows=True, shares_tiles=True):
                     means, projected, colors, background, tile_indices,
                     left, top, first_pair, end, state, red, green, blue,
                 )  # fmt: skip
-                for y in range(TILE):
-                    first = (top + y) * width + left
-                    for x in range(TILE):
-                        j = pixel_at(y, x)
-                        image[first + x] = red[j]
-                        image[first + plane + x] = green[j]
-                        image[first + 2 * plane + x] = blue[j]
-                        if ti.static(normalized):
-                            image[first + 3 * plane + x] = state[j]
+                store_tile(image, top * width + left, plane, width, state, red, green, blue)
 
     return draw
