@@ -181,10 +181,10 @@ class Objective:
         return self._renderer.removal_errors(splats, self.full.picture, self.full.weights, self.full.workspace)
 
     def replacement_errors(self, parameters: Parameters, rows: Tensor, candidates: Parameters) -> Tensor:
-        """About how much each of K candidates for each Gaussian of `rows` [M] adds [M, K] to it in that one's place."""
+        """How much each of K candidates for each Gaussian of `rows` [M] adds [M, K] to that same error in its place."""
         splats, others = (p.splats(self.size, self.full.size) for p in (parameters, candidates))
         compared = self.full.picture, self.full.weights, self.full.workspace
-        return self._renderer.replacement_errors(splats, Candidates(rows, others), *compared, skips_rows=True)
+        return self._renderer.replacement_errors(splats, Candidates(rows, others), *compared)
 
     def grain_codes(self, parameters: Parameters, codewords: Tensor, num_codewords: int) -> Tensor | None:
         """The strength codes [num_codewords] of the texture that is left out, if the tuning has grain.

@@ -136,8 +136,6 @@ class Renderer:
         picture: Tensor,
         weights: Tensor | None = None,
         workspace: Workspace | None = None,
-        *,
-        skips_rows: bool = False,
     ) -> Tensor:
         """Return by how much the squared error of `cost` changes when one Gaussian is replaced by a candidate.
 
@@ -150,7 +148,6 @@ class Renderer:
             picture: as for `cost`.
             weights: likewise.
             workspace: likewise.
-            skips_rows: of Gaussians of MIN_SKIPPED_ROWS rows or more, look at every other row: an estimate.
 
         Returns:
             The changes [M, K].
@@ -182,7 +179,7 @@ class Renderer:
             compared = [functional.pad(planes, (0, LANES - planes.shape[-1])) for planes in compared]
         inputs = (means, projected, colors, rows.to(torch.int32), *others, image, *compared, errors)
         shared = self.form == "gpu" or is_worth_sharing(CANDIDATE_NANOSECONDS * errors.numel())
-        make_replacement(taichi_dtype(errors), shared=shared)(*(raw(t) for t in inputs), skips_rows)
+        make_replacement(taichi_dtype(errors), shared=shared)(*(raw(t) for t in inputs))
         return errors
 
     def _capacity_of(self, workspace: Workspace | None) -> PairCapacity | None:

@@ -22,9 +22,6 @@ LANES = 16
 MAX_CANDIDATES = 16
 """Of one Gaussian. They are looked at together: what the pixels are without it is found once for all of them."""
 
-MIN_SKIPPED_ROWS = 12
-"""From so many rows on, every other one tells nearly as much as all."""
-
 
 @functools.cache
 def make_replacement(dtype, *, shared=True):
@@ -33,8 +30,7 @@ def make_replacement(dtype, *, shared=True):
     `rows [M]` names the Gaussians among those of the first three arrays; `projected [N, NUM_PROJECTED]` has conics and
     extents. The four arrays after it are of the candidates, the K of the first row before those of the second; K is
     MAX_CANDIDATES at most. `image` is as `forward` left it. The picture [3, H, W] and the weights of its pixels [H, W]
-    have no padding; W is LANES or more. With `skips_rows`, only even rows of the picture count, and twice, where a
-    Gaussian or a candidate has MIN_SKIPPED_ROWS or more. `shared` tells whether all threads of the CPU take part.
+    have no padding; W is LANES or more. `shared` tells whether all threads of the CPU take part.
     """
     bits = slot_bits(shared=shared)
     project_one = make_project_one(dtype, "normalized")
@@ -73,7 +69,6 @@ def make_replacement(dtype, *, shared=True):
         picture: array3,
         weights: array2,
         errors: array2,
-        skips_rows: ti.i32,
     ):
         ti.loop_config(serialize=not shared)
         for slot in range(1 << bits):
@@ -92,11 +87,7 @@ def make_replacement(dtype, *, shared=True):
                     other = rows_of(new_means[k, 1], found[5], height)
                     span = ti.Vector([ti.min(span[0], other[0]), ti.max(span[1], other[1])])
                 total = totals(0.0)
-                first_row, end_row, step = ti.cast(span[0], ti.i32), ti.cast(span[1], ti.i32), 1
-                if skips_rows and end_row - first_row >= MIN_SKIPPED_ROWS:
-                    first_row, step = (first_row + 1) // 2 * 2, 2
-                for row in range((end_row - first_row + step - 1) // step):
-                    y = first_row + step * row
+                for y in range(ti.cast(span[0], ti.i32), ti.cast(span[1], ti.i32)):
                     dy = y + 0.5 - means[i, 1]
                     linear, constant = b * dy, l - (c * dy) * (c * dy)
                     reach = columns_of(a, linear, constant, means[i, 0])
@@ -153,6 +144,6 @@ def make_replacement(dtype, *, shared=True):
                     own = lanes(0.0)
                     for x in range(LANES):
                         own[x] = total[candidate * LANES + x]
-                    errors[m, candidate] = step * own.sum()
+                    errors[m, candidate] = own.sum()
 
     return replacement

@@ -53,27 +53,6 @@ def test_replacement_errors_are_those_of_replacing(
     np.testing.assert_allclose(found.cpu().numpy().reshape(-1, 3), expected, rtol=0, atol=tolerance * scale)
 
 
-@pytest.mark.parametrize("form", ["cpu", "gpu"])
-def test_every_other_row_of_tall_gaussians(form: Form) -> None:
-    size, count, generator = (60, 40), 8, torch.Generator().manual_seed(7)
-    means = torch.tensor([10.0, 15.0]) + torch.tensor([20.0, 30.0]) * torch.rand(count, 2, generator=generator)
-    shapes = torch.tensor([3.0, 0.0, 0.0]) + torch.rand(count, 3, generator=generator)  # 20 rows and more
-    colors, amplitudes = torch.rand(count, 3, generator=generator), torch.full((count,), 0.9)
-    splats = Splats(means, shapes, colors, amplitudes, torch.rand(3, generator=generator))
-    candidates = Splats(means, shapes, colors.flip(0), amplitudes, splats.background)
-    target, weights = torch.rand(3, *size, generator=generator), torch.zeros(size)
-    weights[::2] = 2.0
-    inputs, tried = (s.leaves(torch.float32, runtime.start()) for s in (splats, candidates))
-    drawn, other = (drawable(s, None, "normalized") for s in (inputs, tried))
-    rows, picture = torch.arange(count).to(inputs.means.device), target.to(inputs.means)
-
-    def errors(weights: torch.Tensor, *, skips_rows: bool) -> torch.Tensor:
-        own = weights.to(picture)
-        return Renderer(form).replacement_errors(drawn, Candidates(rows, other), picture, own, skips_rows=skips_rows)
-
-    torch.testing.assert_close(errors(torch.ones(size), skips_rows=True), errors(weights, skips_rows=False))
-
-
 def test_more_candidates_than_there_is_room_for_are_refused() -> None:
     splats = SCENES["normalized"]["a narrow picture"][1].leaves(torch.float32, runtime.start())
     drawn = drawable(splats, None, "normalized")
