@@ -18,6 +18,7 @@ from taichi_gs.fit.render import Renderer
 from taichi_gs.fit.resolution import Resolution
 from taichi_gs.fit.splats import NO_BLOCKS, Candidates
 from taichi_gs.fit.tuning import Tuning
+from taichi_gs.fit.workspace import Workspace
 from taichi_gs.model.levels import to_levels
 
 
@@ -127,7 +128,10 @@ class Objective:
             blocks = functional.interpolate(reduced[None, None], size=full.size, mode="nearest")[0, 0]
             errors = blocks.sub_(fine).square_().mul_(full.weights)
             hidden += float(errors.sum(dtype=torch.float64))
-        return Resolution(picture, weights[0], self.size, self._renderer, hidden, importance, importances_of_blocks)
+        workspace = Workspace(full.workspace)
+        return Resolution(
+            picture, weights[0], self.size, self._renderer, hidden, importance, importances_of_blocks, workspace
+        )
 
     def _factor(self, spacing: float, min_spacing: float, size: tuple[int, int]) -> int:
         """The power of two by which a picture can be reduced so that a spacing in its pixels stays large enough."""
