@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from torch import Tensor
+
 from taichi_gs.fit.adam import Adam
 from taichi_gs.fit.codeword_search import CodewordSearch
 from taichi_gs.fit.parameters import CODED, CodebookParameters, Parameters
@@ -55,10 +57,14 @@ def train_step(
     adam: Adam,
     drawn: Parameters,
     factor: float = 1.0,
-) -> None:
-    """Take a step down the loss of what is drawn of the parameters, every learning rate multiplied by `factor`."""
+) -> Tensor:
+    """Take a step down the loss of what is drawn of the parameters, every learning rate multiplied by `factor`.
+
+    Return the sum of weighted squared errors before it.
+    """
     resolution = stage.objective.full
     squared_error, gradients = stage.objective.differentiate(drawn, resolution)
     adam.step(parameters.tensors, parameters.gradients(gradients), factor)
     stage.constrain(parameters.tensors)
     stage.listener(drawn, squared_error, resolution)
+    return squared_error

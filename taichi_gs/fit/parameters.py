@@ -186,6 +186,11 @@ class CodebookParameters:
         """Return the Gaussians `kept` [M]."""
         return replace(self, means=self.means[kept], indices={name: own[kept] for name, own in self.indices.items()})
 
+    def copied(self) -> CodebookParameters:
+        """Return the same Gaussians, in tensors that no step changes."""
+        codewords = {name: words.clone() for name, words in self.codewords.items()}
+        return replace(self, means=self.means.clone(), codewords=codewords, background=self.background.clone())
+
     def used_codewords(self, name: str) -> Tensor:
         """The rows [M], ascending, of the codewords of a name in CODED that some Gaussian has."""
         return torch.bincount(self.indices[name], minlength=len(self.codewords[name])).nonzero().squeeze(1)

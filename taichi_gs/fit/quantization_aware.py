@@ -1,12 +1,18 @@
 """The last stage of a fit: quantisation-aware training.
 
 Positions and codewords are rounded as the file will round them, with straight-through gradients, so that what is drawn
-is what a decoder will see. Meanwhile Gaussians go until the file fits its limit in bytes.
+is what a decoder will see. Meanwhile Gaussians go until the file fits its limit in bytes. From step to step what rounds
+to another level may change the picture much, and of the last steps the best is kept.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
 
 from taichi_gs.fit.adam import Adam, decay
 from taichi_gs.fit.codeword_search import CodewordSearch
@@ -30,6 +36,7 @@ class QuantizationAware:
             change in so few steps, and their integers are found on the host, whatever the device.
         searches: the fractions of the stage after which other codewords are tried.
         search: how they are.
+        num_compared: the last steps, of which the best is kept.
         precision: how finely is rounded.
         pruning: which Gaussians go.
     """
@@ -39,6 +46,7 @@ class QuantizationAware:
     lattices_every: int = 10
     searches: tuple[float, ...] = (0.3, 0.7)
     search: CodewordSearch = field(default_factory=CodewordSearch)
+    num_compared: int = 32
     precision: Precision = field(default_factory=Precision)
     pruning: Pruning = field(default_factory=Pruning)
 
@@ -48,32 +56,50 @@ class QuantizationAware:
         rounding = self.precision.choose(stage, parameters, config.max_bytes)
         size_checks = {int(part * steps) for part in pruning.size_checks}
         searches = {int(part * steps) for part in self.searches}
+        last: deque[tuple[Tensor, CodebookParameters]] = deque(maxlen=self.num_compared)
         for step in range(steps):
             if step in searches:
                 parameters = self.search.improve(stage, parameters, rounding.rounded)
             if step in size_checks:
-                parameters = self._fitting(stage, parameters, adam, rounding)
+                kept = _rows_within_size(stage, parameters, rounding)
+                adam.keep_rows(["means"], kept)
+                parameters = parameters.with_rows(kept)
             if step in size_checks or step % self.lattices_every == 0:
                 lattice = rounding.lattice(parameters)
             factor = self.rate_factor * decay(step / steps, final=self.final_rate)
-            train_step(stage, parameters, adam, rounding.rounded(parameters, lattice), factor)
+            before = parameters.copied()
+            error = train_step(stage, parameters, adam, rounding.rounded(parameters, lattice), factor)
+            last.append((error, before))
+        parameters = _best(stage, rounding, parameters, last)
         if rounding.grain is not None:
             drawn, words = rounding.rounded(parameters), parameters.codewords[COLORS]
             grain = stage.objective.grain_codes(drawn, parameters.indices[COLORS], len(words))
             rounding = replace(rounding, grain=grain)
-        parameters = self._fitting(stage, parameters, adam, rounding)
+        parameters = parameters.with_rows(_rows_within_size(stage, parameters, rounding))
         if config.min_psnr is not None:
             kept = rows_for_psnr(parameters, rounding, stage.objective, config.min_psnr, pruning.single_tries)
             parameters = parameters.with_rows(kept)
         return rounding.integers(parameters)
 
-    def _fitting(
-        self, stage: Stage, parameters: CodebookParameters, adam: Adam, rounding: Rounding
-    ) -> CodebookParameters:
-        """The Gaussians that are left when the file is within its limit, if it has one; `adam` follows."""
-        max_bytes = stage.config.max_bytes
-        if max_bytes is None:
-            return parameters
-        kept = rows_within_size(parameters, rounding, stage.objective, max_bytes)
-        adam.keep_rows(["means"], kept)
-        return parameters.with_rows(kept)
+
+def _rows_within_size(stage: Stage, parameters: CodebookParameters, rounding: Rounding) -> Tensor:
+    """The rows [M] of the Gaussians that are left when the file is within its limit; all of them if it has none."""
+    max_bytes = stage.config.max_bytes
+    if max_bytes is None:
+        return torch.arange(len(parameters), device=parameters.means.device)
+    return rows_within_size(parameters, rounding, stage.objective, max_bytes)
+
+
+def _best(
+    stage: Stage,
+    rounding: Rounding,
+    parameters: CodebookParameters,
+    others: Iterable[tuple[Tensor, CodebookParameters]],
+) -> CodebookParameters:
+    """Of parameters and others, which had these squared errors, those that have the least error."""
+    error = stage.objective.squared_error(rounding.rounded(parameters))
+    errors, candidates = [error], [parameters]
+    for other_error, other in others:
+        errors.append(other_error)
+        candidates.append(other)
+    return candidates[int(torch.stack(errors).argmin())]
