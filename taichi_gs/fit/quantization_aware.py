@@ -62,6 +62,8 @@ class QuantizationAware:
                 parameters = self.search.improve(stage, parameters, rounding.rounded)
             if step in size_checks:
                 kept = _rows_within_size(stage, parameters, rounding)
+                if len(kept) < len(parameters):
+                    last.clear()  # what has had too many is no measure
                 adam.keep_rows(["means"], kept)
                 parameters = parameters.with_rows(kept)
             if step in size_checks or step % self.lattices_every == 0:
