@@ -21,7 +21,7 @@ from taichi_gs.kernels.removal import make_removal
 from taichi_gs.kernels.sharing import is_worth_sharing
 from taichi_gs.kernels.tiles import TILE, num_tiles
 
-SPARE_PAIRS = 1.1
+SPARE_PAIRS = 1.25
 """Room for pairs of tiles and Gaussians, in multiples of those that there are: Gaussians move."""
 
 PAIRS_PER_GAUSSIAN = 8
@@ -142,11 +142,10 @@ def _with_room(
     """
     projected = workspace.array("projected", (count, NUM_PROJECTED), rows[0].dtype)
     offsets = workspace.array("offsets", (num_tiles + count + 3,), np.int32)
-    room = int(SPARE_PAIRS * workspace.num_pairs) or PAIRS_PER_GAUSSIAN * count
+    room = workspace.room("tile_indices") or PAIRS_PER_GAUSSIAN * count
     while True:
         tile_indices, rank_pairs = (workspace.array(name, (room,), np.int32) for name in ("tile_indices", "rank_pairs"))
         launch(projected, offsets, tile_indices, rank_pairs)
-        workspace.num_pairs = int(offsets[-1])
-        if workspace.num_pairs <= room:
+        if offsets[-1] <= room:
             return projected, offsets, tile_indices
-        room = int(SPARE_PAIRS * workspace.num_pairs)
+        room = int(SPARE_PAIRS * offsets[-1])

@@ -110,5 +110,6 @@ def _run_stages(
     first, second, third = (max(1, round(share * config.steps)) for share in shares)
     parameters, adam = chosen.unconstrained.run(stage, first)
     coded = chosen.clustering.run(stage, parameters, adam, second)
+    objective.free_memory()
     coded, adam = chosen.codeword_training.run(stage, coded, third)
     return chosen.quantization_aware.run(stage, coded, adam, config.steps - first - second - third)

@@ -153,6 +153,10 @@ class Objective:
         """
         return self.choosing[step % len(self.choosing)]
 
+    def free_memory(self) -> None:
+        """Give back what steps keep for the next ones: those to come have fewer Gaussians."""
+        self.full.workspace.clear()
+
     def differentiate(self, parameters: Parameters, resolution: Resolution) -> tuple[Tensor, dict[str, Tensor]]:
         """Compare what is drawn of `parameters` with the picture at a resolution: once in every step of a fit.
 
@@ -209,7 +213,7 @@ class Objective:
         image = error.neg_().add_(full.picture)
         image[0].sub_(roughness)
         image[1].sub_(1.0)
-        halves = torch.full_like(roughness, 0.5)
+        halves = roughness.fill_(0.5)  # in place, as all here, for the sake of large pictures
         sums = self._renderer.cost(splats, image, halves, workspace=full.workspace).gradients.tensors[2]
         sums = torch.zeros_like(sums[:1]).repeat(num_codewords, 1).index_add_(0, codewords, sums)
         return self._grain.codes(sums[:, 0], sums[:, 1])

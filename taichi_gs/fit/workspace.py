@@ -10,15 +10,6 @@ from numpy.typing import DTypeLike, NDArray
 
 from taichi_gs.fit.tile_tensors import PairCapacity
 
-SPARE = 1.25
-"""Memory in multiples of what is asked for, because the next step may ask for a little more."""
-
-MOST_SPARE = 5
-"""Memory that is larger than that is given back, unless it is small."""
-
-SMALL = 1 << 22
-"""Bytes."""
-
 
 class Workspace:
     """Memory of the kernels that draw moving Gaussians again and again, at one resolution.
@@ -27,22 +18,24 @@ class Workspace:
 
     Attributes:
         capacity: of the lists on a GPU.
-        num_pairs: of a tile and a Gaussian, on the CPU, in the last step; 0 before the first.
     """
 
     def __init__(self, other: Workspace | None = None) -> None:
         """Make one that shares its arrays with another, if one is given: for resolutions that take turns."""
-        self.capacity, self.num_pairs = PairCapacity(), 0
+        self.capacity = PairCapacity()
         self._memory: dict[str, NDArray[Any]] = {} if other is None else other._memory
 
     def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """Return an array that nobody else has under this name; what it holds means nothing."""
         size, memory = math.prod(shape), self._memory.get(name)
-        if memory is not None and (len(memory) < size or memory.dtype != np.dtype(dtype)):
-            memory = None
-        if memory is not None and memory.nbytes > SMALL and len(memory) > MOST_SPARE * size:
-            memory = None
-        if memory is None:
-            self._memory.pop(name, None)  # before there is new memory
-            memory = self._memory[name] = np.empty(int(SPARE * size), dtype)
+        if memory is None or len(memory) < size or memory.dtype != np.dtype(dtype):
+            memory = self._memory[name] = np.empty(size, dtype)
         return memory[:size].reshape(shape)
+
+    def room(self, name: str) -> int:
+        """How many numbers the array of this name has room for; none if there is none yet."""
+        return len(self._memory.get(name, ()))
+
+    def clear(self) -> None:
+        """Give all arrays back, of all that share them: there will be fewer Gaussians."""
+        self._memory.clear()
