@@ -21,7 +21,6 @@ STALE = """
     rate/photos/taichi_gs-default.tsv
     safety/agreement.tsv
     scaling/photo.tsv
-    small/photos/taichi_gs-default.tsv
     speed/cpu.tsv
     speed/fast-100-steps-table1.tsv
     speed/fast-table1.tsv
