@@ -16,7 +16,6 @@ STALE = """
     ablation/kodak.tsv
     default-k64.tsv
     paper-table1.tsv
-    rate/kodak/taichi_gs-default.tsv
     rate/photos/taichi_gs-default-psnr.tsv
     rate/photos/taichi_gs-default.tsv
     safety/agreement.tsv
