@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-ENCODER_VERSION = 1
+ENCODER_VERSION = 2
 """Raise this with every change that makes the encoder write other bytes for some picture and options.
 
 Results files say with which version they were made. A test then names those that documents quote and that are older.

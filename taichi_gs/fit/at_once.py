@@ -55,13 +55,10 @@ class Drawn(NamedTuple):
 
 
 def draw_at_once(splats: Splats, image_size: tuple[int, int], workspace: Workspace) -> Drawn:
-    """Draw Gaussians; all tensors are on the CPU, and nobody follows gradients.
-
-    The lists are in memory of the workspace, and the image is not.
-    """
+    """Draw Gaussians into memory of the workspace; all tensors are on the CPU, and nobody follows gradients."""
     rows, background = _front_to_back(splats)
     tiles_y, tiles_x = num_tiles(image_size)
-    image = np.empty((PLANES[splats.blending], tiles_y * TILE, tiles_x * TILE), rows[0].dtype)
+    image = workspace.array("image", (PLANES[splats.blending], tiles_y * TILE, tiles_x * TILE), rows[0].dtype)
     kernel = make_draw(taichi_dtype(splats.means), splats.blending, **_shared(len(rows[0]), tiles_y * tiles_x))
 
     def launch(*overwritten: NDArray[Any]) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from taichi_gs.fit.kmeans import index_bits
 from taichi_gs.fit.parameters import CODED, CodebookParameters, Parameters
+from taichi_gs.fit.splats import Screening
 from taichi_gs.fit.stage import Stage
 
 WORDS_AT_A_TIME = 1024
@@ -29,6 +30,9 @@ class CodewordSearch:
 
     Attributes:
         num_candidates: the codewords that are tried, those nearest to a Gaussian's own; MAX_CANDIDATES at most.
+        num_kept: of large Gaussians' candidates so many are looked at in all rows of pixels, those that are the best
+            by some rows.
+        most_rows: about how many rows these are; few are all looked at, of all candidates.
         rounds: in each, Gaussians that are far apart change; the others are tried again, as their neighbours are now.
             Few are left after the first.
         reach: half the side of the box that a Gaussian keeps from changing others, in standard deviations.
@@ -37,6 +41,8 @@ class CodewordSearch:
 
     num_candidates: int = 8
     rounds: int = 3
+    num_kept: int = 3
+    most_rows: int = 8
     reach: float = 1.5
     block: int = 8
 
@@ -80,8 +86,9 @@ class CodewordSearch:
                 key: t[rows].repeat_interleave(tried.shape[1], dim=0) for key, t in drawn.rows.items()
             }
             candidates = replace(drawn, **rest | {name: words[tried.flatten()]})
-            changes = stage.objective.replacement_errors(drawn, rows, candidates)
-            changes = changes + bit_weight * (bits[tried] - bits[own[rows]][:, None])
+            penalties = bit_weight * (bits[tried] - bits[own[rows]][:, None])
+            screening = Screening(penalties, min(self.num_kept, tried.shape[1]), self.most_rows)
+            changes = stage.objective.replacement_errors(drawn, rows, candidates, screening) + penalties
             least = changes.min(dim=1)
             gaining = (least.values < 0.0).nonzero().squeeze(1)
             rows, best = rows[gaining], tried[gaining, least.indices[gaining]]

@@ -12,14 +12,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from taichi_gs.fit.free_memory import give_back_freed_memory
 from taichi_gs.fit.losses import LOSSES
 from taichi_gs.fit.parameters import Parameters
 from taichi_gs.fit.render import Renderer
 from taichi_gs.fit.resolution import Resolution
-from taichi_gs.fit.splats import NO_BLOCKS, Candidates
+from taichi_gs.fit.splats import NO_BLOCKS, Candidates, Screening
 from taichi_gs.fit.tuning import Tuning
 from taichi_gs.fit.workspace import Workspace
 from taichi_gs.model.levels import to_levels
+
+LARGE_PIXELS = 1 << 22
+"""Of pictures whose planes take more memory than a process has anyway."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,7 @@ class Objective:
     def free_memory(self) -> None:
         """Give back what steps keep for the next ones: those to come have fewer Gaussians."""
         self.full.workspace.clear()
+        give_back_freed_memory(is_large=math.prod(self.size) >= LARGE_PIXELS)
 
     def differentiate(self, parameters: Parameters, resolution: Resolution) -> tuple[Tensor, dict[str, Tensor]]:
         """Compare what is drawn of `parameters` with the picture at a resolution: once in every step of a fit.
@@ -188,11 +193,16 @@ class Objective:
         splats = parameters.splats(self.size, self.full.size)
         return self._renderer.removal_errors(splats, self.full.picture, self.full.weights, self.full.workspace)
 
-    def replacement_errors(self, parameters: Parameters, rows: Tensor, candidates: Parameters) -> Tensor:
-        """How much each of K candidates for each Gaussian of `rows` [M] adds [M, K] to that same error in its place."""
+    def replacement_errors(
+        self, parameters: Parameters, rows: Tensor, candidates: Parameters, screening: Screening
+    ) -> Tensor:
+        """How much each of K candidates for each Gaussian of `rows` [M] adds [M, K] to that same error in its place.
+
+        It is infinite for those that the screening left out.
+        """
         splats, others = (p.splats(self.size, self.full.size) for p in (parameters, candidates))
         compared = self.full.picture, self.full.weights, self.full.workspace
-        return self._renderer.replacement_errors(splats, Candidates(rows, others), *compared)
+        return self._renderer.replacement_errors(splats, Candidates(rows, others, screening), *compared)
 
     def grain_codes(self, parameters: Parameters, codewords: Tensor, num_codewords: int) -> Tensor | None:
         """The strength codes [num_codewords] of the texture that is left out, if the tuning has grain.
@@ -265,15 +275,12 @@ class Objective:
         root = full.weights.rsqrt()
         between = self._renderer.render(splats, full.size, full.workspace).add_(root, alpha=0.5)
         totals = {name: torch.zeros_like(tensor) for name, tensor in parameters.rows.items()}
+        compared = torch.empty_like(between)
         for _ in range(num_probes):
             # Against C - W^-1/2 z / 2 the squared error has this gradient, and its kernel is the one that fits anyway.
-            # In place, and kept by nobody, because planes of large pictures take a lot of memory.
-            probe = self._renderer.cost(
-                splats,
-                _coin_tosses(between.shape, generator).to(between).mul_(root).neg_().add_(between),
-                full.weights,
-                workspace=full.workspace,
-            )
+            # In place, because planes of large pictures take a lot of memory.
+            compared.copy_(_coin_tosses(between.shape, generator)).mul_(root).neg_().add_(between)
+            probe = self._renderer.cost(splats, compared, full.weights, workspace=full.workspace)
             gradients = parameters.gradients(probe.gradients, self.size, full.size)
             if steps is not None:
                 gradients["means"] = (steps * gradients["means"][:, None]).sum(dim=2)

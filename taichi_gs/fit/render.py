@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from taichi_gs.fit import tile_tensors
 from taichi_gs.fit.at_once import cost_at_once, draw_at_once, removal_errors_at_once
-from taichi_gs.fit.splats import NO_BLOCKS, Candidates, Cost, SplatGradients, Splats
+from taichi_gs.fit.splats import NO_BLOCKS, Candidates, Cost, Screening, SplatGradients, Splats
 from taichi_gs.fit.tensors import raw, taichi_dtype
 from taichi_gs.fit.tile_tensors import PairCapacity, TileTensors
 from taichi_gs.fit.workspace import Workspace
@@ -56,7 +56,8 @@ class Renderer:
         Args:
             splats: the Gaussians.
             image_size: (height, width).
-            workspace: for Gaussians that are drawn again and again while they move.
+            workspace: for Gaussians that are drawn again and again while they move. On the CPU, where nobody follows
+                gradients, the image is in its memory until something else is drawn or tried with it.
         """
         if self.form == "cpu" and not any(tensor.requires_grad for tensor in splats.tensors):
             planes = torch.from_numpy(draw_at_once(splats, image_size, workspace or Workspace()).image)
@@ -150,7 +151,7 @@ class Renderer:
             workspace: likewise.
 
         Returns:
-            The changes [M, K].
+            The changes [M, K]; infinite where a screening left a candidate out.
 
         Raises:
             ValueError: if K is more than MAX_CANDIDATES.
@@ -177,9 +178,11 @@ class Renderer:
             image = _draw(gaussians, _Projected(conics, extents, lists), background, scene)
         if picture.shape[2] < LANES:
             compared = [functional.pad(planes, (0, LANES - planes.shape[-1])) for planes in compared]
-        inputs = (means, projected, colors, rows.to(torch.int32), *others, image, *compared, errors)
+        screening = candidates.screening or Screening(torch.zeros_like(errors), num_candidates, 1)
+        inputs = (means, projected, colors, rows.to(torch.int32), *others, image, *compared, screening.penalties)
         shared = self.form == "gpu" or is_worth_sharing(CANDIDATE_NANOSECONDS * errors.numel())
-        make_replacement(taichi_dtype(errors), shared=shared)(*(raw(t) for t in inputs))
+        kernel = make_replacement(taichi_dtype(errors), shared=shared)
+        kernel(*(raw(t) for t in inputs), screening.most_rows, screening.num_kept, raw(errors))
         return errors
 
     def _capacity_of(self, workspace: Workspace | None) -> PairCapacity | None:

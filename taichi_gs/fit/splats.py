@@ -47,16 +47,32 @@ class Splats:
         return means, log_covariances, colors, amplitudes, background
 
 
+class Screening(NamedTuple):
+    """How some candidates are chosen from all, by some rows of pixels alone.
+
+    Attributes:
+        penalties: [M, K], of candidates; those of the least change and penalty are kept.
+        num_kept: so many for each Gaussian.
+        most_rows: of pixels. Fewer than twice as many are all looked at, of all candidates.
+    """
+
+    penalties: Tensor
+    num_kept: int
+    most_rows: int
+
+
 class Candidates(NamedTuple):
     """What may stand in the place of some Gaussians.
 
     Attributes:
         rows: [M] integers, which Gaussians.
         splats: M K Gaussians, K for each of `rows` in turn. Their background and their order mean nothing.
+        screening: if given, not all of them have to be looked at closely.
     """
 
     rows: Tensor
     splats: Splats
+    screening: Screening | None = None
 
 
 class SplatGradients(NamedTuple):

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -53,10 +54,7 @@ class VisualWeights:
 
     def _mean(self, plane: Tensor) -> Tensor:
         """The mean [H, W] over the window's pixels that are in the picture: along one axis, then the other."""
-        mean = plane[None, None]
-        for size, padding in (((self.window, 1), (self.window // 2, 0)), ((1, self.window), (0, self.window // 2))):
-            mean = functional.avg_pool2d(mean, size, 1, padding, count_include_pad=False)
-        return mean[0, 0]
+        return _window_means(_window_means(plane, 0, self.window), 1, self.window)
 
 
 @dataclass(frozen=True)
@@ -78,3 +76,21 @@ class Tuning:
 
 
 TUNINGS: Mapping[str, Tuning] = {"psnr": Tuning(), "visual": Tuning(VisualWeights(), 1.0, (2.5, 2.0), Grain())}
+
+
+def _window_means(plane: Tensor, dim: int, window: int) -> Tensor:
+    """The means along an axis of a plane [H, W] over what is in it of windows around each of its pixels."""
+    length, half = plane.shape[dim], window // 2
+    sums = functional.pad(plane, (0, 0, half, half) if dim == 0 else (half, half))
+    totals, offset = torch.zeros_like(plane), 0
+    for bit in range(window.bit_length()):  # of windows of a power of two, each made of two that are half as wide
+        width = 1 << bit
+        if window & width:
+            totals += sums.narrow(dim, offset, length)
+            offset += width
+        if 2 * width <= window:
+            rest = sums.shape[dim] - width
+            sums = sums.narrow(dim, 0, rest) + sums.narrow(dim, width, rest)
+    places = torch.arange(length, device=plane.device)
+    counts = (places + half).clamp_max(length - 1) - (places - half).clamp_min(0) + 1
+    return totals.div_(counts[:, None] if dim == 0 else counts)

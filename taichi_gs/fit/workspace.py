@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
-import sys
 from typing import Any
 
 import numpy as np
@@ -41,12 +39,3 @@ class Workspace:
     def clear(self) -> None:
         """Give all arrays back, of all that share them: there will be fewer Gaussians."""
         self._memory.clear()
-        _give_back_freed_memory()
-
-
-def _give_back_freed_memory() -> None:
-    """Let the operating system have what is free: glibc keeps a few hundred megabytes in the fit of a large picture."""
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has no such function
-        if trim is not None:
-            trim(0)

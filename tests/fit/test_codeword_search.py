@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from render_scenes import SCENES, drawable, pixel_weights
+from render_scenes import SCENES, drawable, pixel_weights, splats_of
 from small_fits import clustered, config_of
 from twins import Splats, render_densely
 
 from taichi_gs.fit.codeword_search import CodewordSearch
 from taichi_gs.fit.parameters import CODED, CodebookParameters, Parameters
 from taichi_gs.fit.render import Renderer
-from taichi_gs.fit.splats import Candidates
+from taichi_gs.fit.splats import Candidates, Screening
 from taichi_gs.fit.stage import Stage
 from taichi_gs.kernels import runtime
 from taichi_gs.kernels.runtime import Form
@@ -51,6 +51,36 @@ def test_replacement_errors_are_those_of_replacing(
     assert (found.shape, found.dtype, found.requires_grad) == ((count, 3 if count else 0), dtype, False)
     scale = np.abs(expected).max(initial=1e-3)
     np.testing.assert_allclose(found.cpu().numpy().reshape(-1, 3), expected, rtol=0, atol=tolerance * scale)
+
+
+def screened(form: Form, sigma: float, num_kept: int, penalties: list[float]) -> tuple[list[float], list[float]]:
+    """What five reds in the place of a gray Gaussian change of a red picture, without a screening and with one."""
+    gray = splats_of([[32, 32, sigma, 0.2, 0.2, 0.2, 1.0]], [0.0, 0.0, 0.0])
+    reds = splats_of([[32, 32, sigma, red, 0.2, 0.2, 1.0] for red in (0.3, 1.0, 0.5, 0.7, 0.1)], [0.0, 0.0, 0.0])
+    own, others = (drawable(s.leaves(torch.float32, runtime.start()), None, "normalized") for s in (gray, reds))
+    row, picture = torch.zeros(1, dtype=torch.int64, device=own.means.device), torch.full((3, 64, 64), 0.2)
+    picture[0] = 0.65
+    screening = Screening(torch.tensor([penalties]).to(own.means), num_kept, most_rows=8)
+    whole, found = (
+        Renderer(form).replacement_errors(own, Candidates(row, others, chosen), picture.to(own.means))
+        for chosen in (None, screening)
+    )
+    return whole[0].tolist(), found[0].tolist()
+
+
+@pytest.mark.parametrize("num_kept", [1, 2, 4])
+@pytest.mark.parametrize("penalties", [[0.0] * 5, [0, 0, 0, 1e6, 0], [0, 1e6, 0, 1e6, -1e6]])
+def test_a_screening_keeps_the_best_by_error_and_penalty(form: Form, penalties: list[float], num_kept: int) -> None:
+    whole, found = screened(form, 20.0, num_kept, penalties)
+    kept = np.argsort(np.add(whole, penalties))[:num_kept]  # the picture is flat, so all rows tell about the same
+    expected = [change if n in kept else math.inf for n, change in enumerate(whole)]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_a_screening_leaves_none_out_of_a_few_rows(form: Form) -> None:
+    whole, found = screened(form, 1.0, 1, [0.0] * 5)
+    assert found == whole
+    assert all(map(math.isfinite, found))
 
 
 def test_more_candidates_than_there_is_room_for_are_refused() -> None:
