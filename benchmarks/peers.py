@@ -259,7 +259,7 @@ def _plug_in() -> None:
         import pillow_heif
         import pillow_jxl  # noqa: F401  # registers itself
     except ImportError as error:
-        raise ResultsError(f"a codec is missing: pip install 'taichi-gs[benchmarks]' ({error})") from error
+        raise ResultsError(f"a codec is missing: pip install '.[benchmarks]' ({error})") from error
     pillow_heif.register_heif_opener()
 
 

@@ -69,7 +69,7 @@ class WebPOfLibrary(Peer):
         try:
             from webp import WebPConfig, WebPPicture
         except ImportError as error:
-            raise ResultsError(f"a codec is missing: pip install 'taichi-gs[benchmarks]' ({error})") from error
+            raise ResultsError(f"a codec is missing: pip install '.[benchmarks]' ({error})") from error
         config = WebPConfig.new()
         for name, value in self.save_options(setting).items():
             setattr(config.ptr, name, value)
@@ -326,7 +326,7 @@ def _candidates(original: NDArray[np.uint8], files: PeerFiles, setting: float) -
 def _score(original: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float:
     score = ssimulacra2(original, decoded)
     if score is None:
-        raise ResultsError("a measure is missing: pip install 'taichi-gs[benchmarks]'")
+        raise ResultsError("a measure is missing: pip install '.[benchmarks]'")
     return score
 
 

@@ -33,8 +33,8 @@ def compare(original: str, sources: tuple[str, ...], as_json: bool, limits: Limi
     ORIGINAL and each FILE are pictures or .tgs files. One of them may be - for standard input. A bad FILE does not stop
     the others; then the exit status is 1.
 
-    SSIMULACRA 2 is measured if the extra metrics is installed (pip install 'taichi-gs[metrics]'). If not, it is left
-    out, and --json has null for it.
+    SSIMULACRA 2 is measured if its package is installed (pip install ssimulacra2). If not, it is left out, and --json
+    has null for it.
 
     \b
     Examples:

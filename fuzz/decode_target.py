@@ -29,7 +29,7 @@ def main(argv: list[str]) -> None:
     try:
         import atheris
     except ImportError:
-        sys.exit("fuzz.decode_target needs atheris: pip install 'taichi-gs[fuzz]'")
+        sys.exit("fuzz.decode_target needs atheris: pip install '.[fuzz]'")
     os.environ["TI_CPU_MAX_NUM_THREADS"] = "1"
     with atheris.instrument_imports(include=["taichi_gs"], exclude=[f"taichi_gs.kernels.{name}" for name in KERNELS]):
         import taichi_gs

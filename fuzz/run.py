@@ -64,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, metavar="FILE.tsv", help="results file [default: stdout]")
     arguments = parser.parse_args(argv)
     if importlib.util.find_spec("atheris") is None:
-        parser.exit(2, "fuzz.run needs atheris, which is not installed: pip install 'taichi-gs[fuzz]'\n")
+        parser.exit(2, "fuzz.run needs atheris, which is not installed: pip install '.[fuzz]'\n")
     corpus = _folder(arguments.corpus, "tgs-corpus-")
     keep = _folder(arguments.keep, "tgs-findings-")
     searches = list(search(corpus, keep, 60.0 * arguments.minutes))

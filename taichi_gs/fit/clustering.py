@@ -72,6 +72,7 @@ class Clustering:
             squared_error, gradients = objective.differentiate(drawn, resolution)
             if resolution is objective.choosing[0]:  # as in the first step
                 error = squared_error
+            stage.listener(drawn, squared_error, resolution)
             adam.step(parameters.tensors, gradients, 1.0)
             stage.constrain(parameters.tensors)
             if step % self.curvatures_every == 0:
@@ -81,7 +82,6 @@ class Clustering:
                 bit_weight = stage.weight_of_a_bit(error, len(parameters), objective.choosing[0])
             codebooks.follow(parameters, bit_weight, stage.generator)
             codebooks.attract(parameters, self.attraction(step / steps))
-            stage.listener(drawn, squared_error, resolution)
         return CodebookParameters(
             parameters.means, codebooks.codewords, codebooks.indices, parameters.background, config.blending
         )

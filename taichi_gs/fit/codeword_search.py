@@ -32,7 +32,8 @@ class CodewordSearch:
         num_candidates: the codewords that are tried, those nearest to a Gaussian's own; MAX_CANDIDATES at most.
         num_kept: of large Gaussians' candidates so many are looked at in all rows of pixels, those that are the best
             by some rows.
-        most_rows: about how many rows these are; few are all looked at, of all candidates.
+        min_rows: how many rows these are at least, from 1; fewer than twice as many are all looked at, of all
+            candidates.
         rounds: in each, Gaussians that are far apart change; the others are tried again, as their neighbours are now.
             Few are left after the first.
         reach: half the side of the box that a Gaussian keeps from changing others, in standard deviations.
@@ -42,7 +43,7 @@ class CodewordSearch:
     num_candidates: int = 8
     rounds: int = 3
     num_kept: int = 3
-    most_rows: int = 8
+    min_rows: int = 8
     reach: float = 1.5
     block: int = 8
 
@@ -78,26 +79,29 @@ class CodewordSearch:
         words = _words_as_drawn(drawn, parameters, name)
         tried = _nearest(words, count)[own]
         rows = torch.arange(len(own), device=own.device)
-        for _ in range(self.rounds):
-            if not len(rows):
-                break
+        for number in range(self.rounds):
+            if number > 0:
+                drawn = draw(parameters)
             bits = index_bits(own, len(words))
             rest: dict[str, Any] = {
                 key: t[rows].repeat_interleave(tried.shape[1], dim=0) for key, t in drawn.rows.items()
             }
             candidates = replace(drawn, **rest | {name: words[tried.flatten()]})
             penalties = bit_weight * (bits[tried] - bits[own[rows]][:, None])
-            screening = Screening(penalties, min(self.num_kept, tried.shape[1]), self.most_rows)
+            screening = Screening(penalties, min(self.num_kept, tried.shape[1]), self.min_rows)
             changes = stage.objective.replacement_errors(drawn, rows, candidates, screening) + penalties
             least = changes.min(dim=1)
             gaining = (least.values < 0.0).nonzero().squeeze(1)
+            if not len(gaining):
+                break
             rows, best = rows[gaining], tried[gaining, least.indices[gaining]]
             order = least.values[gaining].argsort(stable=True)
             apart = self._far_apart(drawn, rows, order, stage.objective.size)
             own = own.index_put((rows[apart],), best[apart])
             parameters = replace(parameters, indices=parameters.indices | {name: own})
             rows, tried = rows[~apart], best[~apart, None]
-            drawn = draw(parameters)
+            if not len(rows):
+                break
         return parameters
 
     def _far_apart(self, drawn: Parameters, rows: Tensor, order: Tensor, size: tuple[int, int]) -> Tensor:

@@ -64,7 +64,7 @@ def train_step(
     """
     resolution = stage.objective.full
     squared_error, gradients = stage.objective.differentiate(drawn, resolution)
+    stage.listener(drawn, squared_error, resolution)
     adam.step(parameters.tensors, parameters.gradients(gradients), factor)
     stage.constrain(parameters.tensors)
-    stage.listener(drawn, squared_error, resolution)
     return squared_error

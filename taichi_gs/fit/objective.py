@@ -162,6 +162,10 @@ class Objective:
         self.full.workspace.clear()
         give_back_freed_memory(is_large=math.prod(self.size) >= LARGE_PIXELS)
 
+    def _measuring(self) -> Workspace:
+        """Memory to draw in what has to be right on a GPU too: there pairs are counted anew."""
+        return Workspace(self.full.workspace)
+
     def differentiate(self, parameters: Parameters, resolution: Resolution) -> tuple[Tensor, dict[str, Tensor]]:
         """Compare what is drawn of `parameters` with the picture at a resolution: once in every step of a fit.
 
@@ -175,7 +179,7 @@ class Objective:
         """The sum of weighted squared errors of the full picture."""
         splats = parameters.splats(self.size, self.full.size)
         return self._renderer.cost(
-            splats, self.full.picture, self.full.weights, workspace=self.full.workspace
+            splats, self.full.picture, self.full.weights, workspace=self._measuring()
         ).squared_error
 
     def decoded_error(self, squared_error: Tensor, resolution: Resolution) -> float:
@@ -191,7 +195,7 @@ class Objective:
     def removal_errors(self, parameters: Parameters) -> Tensor:
         """How much removing each Gaussian alone would add [N] to the weighted squared error of the full picture."""
         splats = parameters.splats(self.size, self.full.size)
-        return self._renderer.removal_errors(splats, self.full.picture, self.full.weights, self.full.workspace)
+        return self._renderer.removal_errors(splats, self.full.picture, self.full.weights, self._measuring())
 
     def replacement_errors(
         self, parameters: Parameters, rows: Tensor, candidates: Parameters, screening: Screening
@@ -201,7 +205,7 @@ class Objective:
         It is infinite for those that the screening left out.
         """
         splats, others = (p.splats(self.size, self.full.size) for p in (parameters, candidates))
-        compared = self.full.picture, self.full.weights, self.full.workspace
+        compared = self.full.picture, self.full.weights, self._measuring()
         return self._renderer.replacement_errors(splats, Candidates(rows, others, screening), *compared)
 
     def grain_codes(self, parameters: Parameters, codewords: Tensor, num_codewords: int) -> Tensor | None:
@@ -215,7 +219,8 @@ class Objective:
         if self._grain is None:
             return None
         full, splats = self.full, parameters.splats(self.size, self.full.size)
-        error = self._renderer.render(splats, full.size, full.workspace).neg_().add_(full.picture)
+        workspace = self._measuring()
+        error = self._renderer.render(splats, full.size, workspace).neg_().add_(full.picture)
         roughness = self._grain.roughness(error)
         # By a Gaussian's colour, a pixel has as its derivative the part that the Gaussian has in it. With half of the
         # usual weight, the squared error has that derivative times what the pixel differs by: in red its roughness, in
@@ -224,7 +229,7 @@ class Objective:
         image[0].sub_(roughness)
         image[1].sub_(1.0)
         halves = roughness.fill_(0.5)  # in place, as all here, for the sake of large pictures
-        sums = self._renderer.cost(splats, image, halves, workspace=full.workspace).gradients.tensors[2]
+        sums = self._renderer.cost(splats, image, halves, workspace=workspace).gradients.tensors[2]
         sums = torch.zeros_like(sums[:1]).repeat(num_codewords, 1).index_add_(0, codewords, sums)
         return self._grain.codes(sums[:, 0], sums[:, 1])
 
@@ -249,8 +254,8 @@ class Objective:
 
     def has_psnr(self, parameters: Parameters, min_psnr: float) -> bool:
         """Tell whether the full picture, drawn and rounded to 8 bits, has a PSNR of `min_psnr` dB; unweighted."""
-        image = self._renderer.render(parameters.splats(self.size, self.size), self.size)
-        errors = (to_levels(image) - to_levels(self._picture)).square()
+        image = self._renderer.render(parameters.splats(self.size, self.size), self.size, self._measuring())
+        errors = to_levels(image).sub_(to_levels(self._picture)).square_()
         most: float = 255.0**2 * 10.0 ** (-0.1 * min_psnr)
         return float(errors.mean(dtype=torch.float64)) <= most
 
@@ -273,14 +278,15 @@ class Objective:
         full, num_probes = self.full, self._settings.num_probes
         splats = parameters.splats(self.size, full.size)
         root = full.weights.rsqrt()
-        between = self._renderer.render(splats, full.size, full.workspace).add_(root, alpha=0.5)
+        workspace = self._measuring()
+        between = self._renderer.render(splats, full.size, workspace).add_(root, alpha=0.5)
         totals = {name: torch.zeros_like(tensor) for name, tensor in parameters.rows.items()}
         compared = torch.empty_like(between)
         for _ in range(num_probes):
             # Against C - W^-1/2 z / 2 the squared error has this gradient, and its kernel is the one that fits anyway.
             # In place, because planes of large pictures take a lot of memory.
             compared.copy_(_coin_tosses(between.shape, generator)).mul_(root).neg_().add_(between)
-            probe = self._renderer.cost(splats, compared, full.weights, workspace=full.workspace)
+            probe = self._renderer.cost(splats, compared, full.weights, workspace=workspace)
             gradients = parameters.gradients(probe.gradients, self.size, full.size)
             if steps is not None:
                 gradients["means"] = (steps * gradients["means"][:, None]).sum(dim=2)

@@ -7,7 +7,6 @@ to another level may change the picture much, and of the last steps the best is 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -32,8 +31,9 @@ class QuantizationAware:
     Attributes:
         rate_factor: on the learning rates.
         final_rate: the factor on them that is left at the end of the stage.
-        lattices_every: steps from one finding of the lattices to the next. They follow the codewords, which hardly
-            change in so few steps, and their integers are found on the host, whatever the device.
+        lattices_every: steps from one finding of the lattices to the next, if no Gaussian has another codeword or goes.
+            They follow the codewords, which hardly change in so few steps, and their integers are found on the host,
+            whatever the device.
         searches: the fractions of the stage after which other codewords are tried.
         search: how they are.
         num_compared: the last steps, of which the best is kept.
@@ -56,7 +56,7 @@ class QuantizationAware:
         rounding = self.precision.choose(stage, parameters, config.max_bytes)
         size_checks = {int(part * steps) for part in pruning.size_checks}
         searches = {int(part * steps) for part in self.searches}
-        last: deque[tuple[Tensor, CodebookParameters]] = deque(maxlen=self.num_compared)
+        last: list[tuple[Tensor, CodebookParameters]] = []
         for step in range(steps):
             if step in searches:
                 parameters = self.search.improve(stage, parameters, rounding.rounded)
@@ -66,12 +66,13 @@ class QuantizationAware:
                     last.clear()  # what has had too many is no measure
                 adam.keep_rows(["means"], kept)
                 parameters = parameters.with_rows(kept)
-            if step in size_checks or step % self.lattices_every == 0:
+            if step in size_checks | searches or step % self.lattices_every == 0:
                 lattice = rounding.lattice(parameters)
             factor = self.rate_factor * decay(step / steps, final=self.final_rate)
-            before = parameters.copied()
+            before = parameters.copied() if step >= steps - self.num_compared else None
             error = train_step(stage, parameters, adam, rounding.rounded(parameters, lattice), factor)
-            last.append((error, before))
+            if before is not None:
+                last.append((error, before))
         parameters = _best(stage, rounding, parameters, last)
         if rounding.grain is not None:
             drawn, words = rounding.rounded(parameters), parameters.codewords[COLORS]

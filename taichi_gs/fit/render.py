@@ -57,7 +57,8 @@ class Renderer:
             splats: the Gaussians.
             image_size: (height, width).
             workspace: for Gaussians that are drawn again and again while they move. On the CPU, where nobody follows
-                gradients, the image is in its memory until something else is drawn or tried with it.
+                gradients, the image is in its memory until `render`, `removal_errors` or `replacement_errors` is called
+                with it again, or with one that shares its arrays. `cost` leaves the image alone.
         """
         if self.form == "cpu" and not any(tensor.requires_grad for tensor in splats.tensors):
             planes = torch.from_numpy(draw_at_once(splats, image_size, workspace or Workspace()).image)
@@ -182,7 +183,7 @@ class Renderer:
         inputs = (means, projected, colors, rows.to(torch.int32), *others, image, *compared, screening.penalties)
         shared = self.form == "gpu" or is_worth_sharing(CANDIDATE_NANOSECONDS * errors.numel())
         kernel = make_replacement(taichi_dtype(errors), shared=shared)
-        kernel(*(raw(t) for t in inputs), screening.most_rows, screening.num_kept, raw(errors))
+        kernel(*(raw(t) for t in inputs), screening.min_rows, screening.num_kept, raw(errors))
         return errors
 
     def _capacity_of(self, workspace: Workspace | None) -> PairCapacity | None:

@@ -43,7 +43,10 @@ class Resolution:
         return self.picture.shape[1], self.picture.shape[2]
 
     def render(self, parameters: Parameters) -> Tensor:
-        """Draw [3, h, w], differentiably."""
+        """Draw [3, h, w], differentiably; where nobody follows gradients, into memory of the workspace.
+
+        There the next picture, of this resolution or of one that shares its workspace, takes its place.
+        """
         return self.renderer.render(parameters.splats(self.full_size, self.size), self.size, self.workspace)
 
     def cost(self, parameters: Parameters) -> Cost:

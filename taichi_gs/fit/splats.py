@@ -53,12 +53,12 @@ class Screening(NamedTuple):
     Attributes:
         penalties: [M, K], of candidates; those of the least change and penalty are kept.
         num_kept: so many for each Gaussian.
-        most_rows: of pixels. Fewer than twice as many are all looked at, of all candidates.
+        min_rows: of pixels, from 1. Fewer than twice as many are all looked at, of all candidates.
     """
 
     penalties: Tensor
     num_kept: int
-    most_rows: int
+    min_rows: int
 
 
 class Candidates(NamedTuple):

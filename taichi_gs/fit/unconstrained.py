@@ -69,9 +69,9 @@ class Unconstrained:
             if events:
                 activity += gradients["means"].norm(dim=1)
                 since += 1
+            stage.listener(drawn, squared_error, objective.coarse)
             adam.step(parameters.tensors, gradients, decay(step / steps, start=self.decay_start))
             stage.constrain(parameters.tensors)
-            stage.listener(drawn, squared_error, objective.coarse)
             if step + 1 in events:
                 left = len(events) - events.index(step + 1)
                 portion = -(-(count - len(parameters)) // left)

@@ -12,7 +12,7 @@ from taichi_gs.fit.tile_tensors import PairCapacity
 
 
 class Workspace:
-    """Memory of the kernels that draw moving Gaussians again and again, at one resolution.
+    """Memory of the kernels that draw moving Gaussians again and again.
 
     Fresh memory costs a fault of the processor for each of its pages, which together take longer than small kernels.
 

@@ -10,7 +10,7 @@ Paths are whatever fsspec takes: of local files, or URLs. A picture that fails b
 stops the others. Outputs appear whole or not at all, and those that are there already are skipped, so that the same
 pipeline, run again after whatever stopped it, does the rest.
 
-Ray comes with `pip install taichi-gs[ray]`. The classes do without it: called with a batch, they work in any process.
+Ray comes with the extra `ray`. The classes do without it: called with a batch, they work in any process.
 """
 
 from __future__ import annotations

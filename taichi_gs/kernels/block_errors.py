@@ -1,4 +1,4 @@
-"""Errors that neighbouring pixels share: sums over blocks of a tile, for the squared errors of `blend_cpu.py`.
+"""Errors that neighbouring pixels share: sums over blocks of a tile, for the costs of `cost_cpu.py`.
 
 A tile is divided into blocks of BLOCKS[0] and, independently, of BLOCKS[1] pixels a side. The mean error of a block is
 that of its pixels, weighted by their weights: pixels outside the picture have none.

@@ -6,8 +6,9 @@ squared error by |E + d|^2 - |E|^2 = d . (d + 2 E), times the pixel's weight. Se
     alpha blending:       d = alpha / (1 - alpha) S - s c,     S: the colour still to come behind it
     normalised blending:  d = weight / (W - weight) (C - c).
 
-On the CPU a task is a tile, in the form of `blend_cpu.py`. On a GPU it is a row of 16 pixels of a tile, and writes one
-number for each of the tile's pairs. No atomics: the sums, taken elsewhere, are the same in every run.
+On the CPU a task is a tile, in the form of `blend_cpu.py`, with the weights of `row_steps.py`. Their errors count where
+a Gaussian stands nearly alone, and there it is worth most anyway. On a GPU a task is a row of 16 pixels of a tile, and
+writes one number for each of the tile's pairs. No atomics: the sums, taken elsewhere, are the same in every run.
 """
 
 import functools

@@ -32,7 +32,7 @@ def make_replacement(dtype, *, shared=True):
     MAX_CANDIDATES at most. `image` is as `forward` left it. The picture [3, H, W] and the weights of its pixels [H, W]
     have no padding; W is LANES or more. `shared` tells whether all threads of the CPU take part.
 
-    Where `num_kept` is below K, and a Gaussian with its candidates has at least twice `most_rows` rows of pixels, every
+    Where `num_kept` is below K, and a Gaussian with its candidates has at least twice `min_rows` rows of pixels, every
     second or every so manieth row comes first. The `num_kept` candidates with the least change there and `penalties`
     [M, K] are then looked at in all rows; those left out change it by infinity.
     """
@@ -85,7 +85,7 @@ def make_replacement(dtype, *, shared=True):
         picture: array3,
         weights: array2,
         penalties: array2,
-        most_rows: ti.i32,
+        min_rows: ti.i32,
         num_kept: ti.i32,
         errors: array2,
     ):
@@ -111,7 +111,7 @@ def make_replacement(dtype, *, shared=True):
                 top, end = ti.cast(span[0], ti.i32), ti.cast(span[1], ti.i32)
                 step = 1
                 if num_kept < num_candidates:
-                    step = ti.max((end - top) // most_rows, 1)
+                    step = ti.max((end - top) // min_rows, 1)
                 looks = 1 if step == 1 else 2
                 for look in range(looks):
                     if look == 1:

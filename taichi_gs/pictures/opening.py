@@ -16,7 +16,7 @@ from taichi_gs.errors import ImageError
 from taichi_gs.pictures import jxl
 from taichi_gs.pictures.convert import check_size
 
-KNOWN = "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, PPM, PGM, PBM or PAM, and HEIC or JPEG XL with taichi-gs[formats]"
+KNOWN = "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, PPM, PGM, PBM or PAM, and HEIC or JPEG XL with the extra formats"
 """The kinds of files that are read, for messages."""
 
 
@@ -71,7 +71,7 @@ def open_picture(data: bytes, name: str, max_pixels: int) -> ImageFile.ImageFile
     try:
         module = importlib.import_module(plugin.module)
     except ImportError as error:
-        advice = "a newer Pillow" if plugin.package == "Pillow" else f"{plugin.package}: pip install taichi-gs[formats]"
+        advice = "a newer Pillow" if plugin.package == "Pillow" else f"{plugin.package}: pip install {plugin.package}"
         raise ImageError(f"{name} is a {plugin.title} file, and to read it takes {advice}") from error
     try:
         if format == "HEIF":  # whose package does not register it unasked

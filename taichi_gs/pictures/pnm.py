@@ -42,6 +42,16 @@ def is_pnm(data: bytes) -> bool:
     return data[:2] in (*_CHANNELS, b"P7") and data[2:3] in (b" ", b"\t", b"\r", b"\n", b"#")
 
 
+def size_of(data: bytes) -> tuple[int, int]:
+    """Return the (width, height) that such a file announces.
+
+    Raises:
+        ImageError: if its header is not whole.
+    """
+    header = _read_header(data, "the picture")
+    return header.width, header.height
+
+
 def pixels_of(data: bytes, name: str, max_pixels: int, *, first_frame: bool) -> NDArray[Any]:
     """Decode the first picture of a file: [H, W] or [H, W, C] of uint8, or of uint16 if samples have more than 8 bits.
 

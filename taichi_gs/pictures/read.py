@@ -110,6 +110,10 @@ def picture_from_bytes(
 def size_of(data: bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int] | None:
     """Return the (width, height) that the file of a picture announces, or None if it cannot be read."""
     try:
+        if pnm.is_pnm(data):
+            width, height = pnm.size_of(data)
+            check_size(height, width, "the picture", max_pixels)
+            return width, height
         with open_picture(data, "the picture", max_pixels) as image:
             return image.size
     except Exception:  # whatever a plugin of Pillow's makes of it

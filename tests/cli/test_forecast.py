@@ -45,6 +45,15 @@ def test_what_is_faster_is_said() -> None:
 
 
 @pytest.mark.parametrize(
+    "header", [b"P5\n4000 3000\n255\n", b"P7\nWIDTH 4000\nHEIGHT 3000\nDEPTH 3\nMAXVAL 255\nENDHDR\n"]
+)
+def test_files_that_pillow_does_not_open(header: bytes) -> None:
+    assert forecast(header, "default", {}, "cpu") == forecast(LARGE, "default", {}, "cpu")
+    assert forecast(header, "default", {"max_pixels": 1000}, "cpu") is None
+    assert forecast(header[:4], "default", {}, "cpu") is None
+
+
+@pytest.mark.parametrize(
     ("steps", "time"), [(300_000, "hours"), (600, "minutes"), (250, "seconds"), (200, "40 seconds"), (50, "")]
 )
 def test_times_in_words(steps: int, time: str) -> None:

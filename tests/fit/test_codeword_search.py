@@ -60,7 +60,7 @@ def screened(form: Form, sigma: float, num_kept: int, penalties: list[float]) ->
     own, others = (drawable(s.leaves(torch.float32, runtime.start()), None, "normalized") for s in (gray, reds))
     row, picture = torch.zeros(1, dtype=torch.int64, device=own.means.device), torch.full((3, 64, 64), 0.2)
     picture[0] = 0.65
-    screening = Screening(torch.tensor([penalties]).to(own.means), num_kept, most_rows=8)
+    screening = Screening(torch.tensor([penalties]).to(own.means), num_kept, min_rows=8)
     whole, found = (
         Renderer(form).replacement_errors(own, Candidates(row, others, chosen), picture.to(own.means))
         for chosen in (None, screening)

@@ -75,6 +75,19 @@ def test_the_best_of_the_last_steps_is_kept() -> None:
     assert 10 * math.log10(photograph().size / min(errors[-30:])) == pytest.approx(psnr_of(quantized), abs=0.2)
 
 
+def test_lattices_follow_the_codewords_that_a_search_chooses() -> None:
+    """Without training, so that nothing but the search, in the step 4 of 9, changes what is drawn."""
+    found = []
+    for lattices_every in (1, 100):
+        stage, coded, adam, errors = state_before()
+        settings = QuantizationAware(rate_factor=0.0, lattices_every=lattices_every, searches=(0.5,))
+        replace(settings, pruning=Pruning(size_checks=())).run(stage, coded, adam, 9)
+        found.append(errors)
+    assert found[0] == found[1]
+    assert len(set(found[0])) == 2
+    assert found[0][3] > found[0][4]
+
+
 def test_bits_and_codebooks_are_what_was_asked_for() -> None:
     bits: dict[str, Any] = {"position_bits": 5, "covariance_bits": (4,) * 3, "color_bits": (4,) * 4}
     stage, coded, adam, _ = state_before(2, num_gaussians=60, k=12, **bits)

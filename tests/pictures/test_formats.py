@@ -156,12 +156,12 @@ def brands(*names: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("data", "package"),
     [
-        (brands(b"heic", b"mif1", b"heic"), "pillow-heif: pip install taichi-gs[formats]"),
-        (brands(b"mif1", b"mif1", b"heix"), "pillow-heif: pip install taichi-gs[formats]"),
-        (jxl.CODESTREAM + bytes(20), "pillow-jxl-plugin: pip install taichi-gs[formats]"),
+        (brands(b"heic", b"mif1", b"heic"), "pillow-heif: pip install pillow-heif"),
+        (brands(b"mif1", b"mif1", b"heix"), "pillow-heif: pip install pillow-heif"),
+        (jxl.CODESTREAM + bytes(20), "pillow-jxl-plugin: pip install pillow-jxl-plugin"),
         (
             jxl.CONTAINER + b"\0\0\0\0jxlc" + jxl.CODESTREAM + bytes(20),
-            "pillow-jxl-plugin: pip install taichi-gs[formats]",
+            "pillow-jxl-plugin: pip install pillow-jxl-plugin",
         ),
         (brands(b"mif1", b"avif", b"mif1"), "a newer Pillow"),
         (brands(b"avis"), "a newer Pillow"),
