@@ -17,7 +17,7 @@ from .conversion import Conversion, Converted, FileConversion
 from .failures import EXIT_FAILED, EXIT_SHORTFALL, Failure, sentence_of
 from .machine import worker_environments
 from .options import FileOptions
-from .outputs import select_missing
+from .outputs import select_missing, unwritable_folders
 from .plan import Input, Item, Names, argument, list_entry, make_plan, take_shard
 from .pool import Event, run_here, run_in_processes
 from .progress import batch_progress
@@ -46,6 +46,7 @@ def convert_batch(conversion: Conversion, files: FileOptions, device: Device) ->
     items = select_missing(part, force=files.force, skip_existing=files.skip_existing)
     lists = [] if files.files_from in (None, PIPE) else [files.files_from]
     check_report(files.report, [*lists, *(path for item in part for path in (item.source, item.target))])
+    unwritable = unwritable_folders(items)
     scope = Scope(len(items) + len(plan.unreadable), len(part) - len(items), plan.num_others)
     if files.dry_run:
         print_plan(items, as_json=files.as_json)
@@ -59,10 +60,15 @@ def convert_batch(conversion: Conversion, files: FileOptions, device: Device) ->
         try:
             for folder, sentence in plan.unreadable.items():
                 report.add({"input": folder, "error": sentence})
-            _convert_items(conversion, items, files, device, report)
+            for item in items:  # before any of them is worked on
+                if (folder := os.path.dirname(item.target)) in unwritable:
+                    report.add({"input": item.source, "error": unwritable[folder]})
+            writable = [item for item in items if os.path.dirname(item.target) not in unwritable]
+            _convert_items(conversion, writable, files, device, report)
         except (KeyboardInterrupt, Terminated):
             report.finish()
-            say("Run the same command with --skip-existing to go on from here.")
+            if not files.force:
+                say("Run the same command with --skip-existing to go on from here.")
             raise
         report.finish()
     troubles = [trouble for trouble in (report.trouble, file.trouble) if trouble is not None]

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 def compare(original: str, sources: tuple[str, ...], as_json: bool, limits: Limits | None) -> None:
     """Measure PSNR, MS-SSIM and SSIMULACRA 2 of pictures against an original.
 
-    ORIGINAL and each FILE are pictures or .tgs files. One of them may be - for standard input. A bad FILE does not stop
-    the others; then the exit status is 1.
+    ORIGINAL and each FILE are pictures or .tgs files. Of an animation, the first frame counts. One of them may be - for
+    standard input. A bad FILE does not stop the others; then the exit status is 1.
 
     SSIMULACRA 2 is measured if its package is installed (pip install ssimulacra2). If not, it is left out, and --json
     has null for it.
@@ -78,11 +78,13 @@ def _read_picture(source: str, limits: Limits | None) -> Picture:
     """Read a picture or a .tgs file, told apart by content, as sRGB."""
     from taichi_gs.codec import decode_picture
     from taichi_gs.format.bitstream import SIGNATURE
+    from taichi_gs.format.limits import Limits
     from taichi_gs.pictures.convert import as_srgb
     from taichi_gs.pictures.read import picture_from_bytes
 
     data, name = read_input(source), name_of(source)
     if not data.startswith(SIGNATURE):
-        return as_srgb(picture_from_bytes(data, name=name), name)
+        most = (limits or Limits()).max_pixels
+        return as_srgb(picture_from_bytes(data, name=name, first_frame=True, max_pixels=most), name)
     with naming(name):
         return as_srgb(decode_picture(data, limits=limits), name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import json
 import os
 import sys
@@ -25,6 +26,12 @@ def replace_closed_streams() -> None:
             descriptor = os.open(os.devnull, flags)
             os.set_inheritable(descriptor, True)
             setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))
+
+
+def print_any_name() -> None:
+    """Let standard output print names of files that its encoding does not have: as the bytes they are, or escaped."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape" if os.name == "posix" else "backslashreplace")
 
 
 def emit(text: str) -> None:
@@ -92,6 +99,22 @@ def refused(error: OSError) -> FileError | OSError:
         return error
     silence(sys.stdout)
     return FileError(f"cannot write to standard output: {reason_of(error)}")
+
+
+@contextlib.contextmanager
+def stdout_silenced() -> Iterator[None]:
+    """Let programs that are started in the block say nothing on standard output: it has results alone."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    before = os.dup(1)
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.close(nowhere)
+        yield
+    finally:
+        os.dup2(before, 1)
+        os.close(before)
 
 
 def silence(stream: IO[Any]) -> None:

@@ -87,6 +87,8 @@ def decompress(files: FileOptions, format_name: str | None, device: Device, **op
     """
     from .conversion import Decompression
 
+    if options["scale"] is not None and options["size"] is not None:
+        raise click.UsageError("--scale and --size exclude each other.")
     suffix = f".{format_name}" if format_name is not None else _suffix(files.output)
     convert_files(Decompression(suffix, device, options), files, device)
 

@@ -22,11 +22,12 @@ def doctor(as_json: bool) -> None:
       tgs doctor
     """
     from taichi_gs.diagnosis import diagnose
-    from taichi_gs.pictures.suffixes import READ_SUFFIXES, WRITE_SUFFIXES
+    from taichi_gs.pictures.opening import readable_suffixes
+    from taichi_gs.pictures.suffixes import WRITE_SUFFIXES
 
     facts = {
         **diagnose(),
-        "reads": " ".join(sorted(READ_SUFFIXES)),
+        "reads": " ".join(sorted(readable_suffixes())),
         "writes": " ".join(sorted(WRITE_SUFFIXES)),
     }
     if as_json:

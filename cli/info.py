@@ -11,6 +11,7 @@ from .console import emit
 from .failures import OneSentenceCommand, naming
 from .looking import look_at_all
 from .options import limits_option, path
+from .report import shown
 from .streams import name_of, read_input
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def info(sources: tuple[str, ...], as_json: bool, limits: Limits | None) -> None
 
     def show(contents: dict[str, Any]) -> None:
         column = max(map(len, contents)) + 2
+        contents = contents | {"input": shown(contents["input"])}
         lines = [f"{name.replace('_', ' ') + ':':{column}}{_readable(value)}" for name, value in contents.items()]
         emit("\n".join(lines if len(sources) == 1 else [*lines, ""]))
 

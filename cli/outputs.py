@@ -51,6 +51,20 @@ def check_not_input(source: str, target: str) -> None:
         raise Failure(f"the output {quoted(target)} is the input itself; choose another with -o or --output-dir")
 
 
+def unwritable_folders(items: Sequence[Item]) -> dict[str, str]:
+    """Return the folders of outputs that cannot be written into or made, and why, in one sentence each."""
+    found = {}
+    for folder in {os.path.dirname(item.target) for item in items}:
+        nearest = os.path.abspath(folder)
+        while not os.path.lexists(nearest):
+            nearest = os.path.dirname(nearest)
+        if not os.path.isdir(nearest):
+            found[folder] = f"cannot make the folder {quoted(folder)}: {quoted(nearest)} is not a directory"
+        elif not os.access(nearest, os.W_OK | os.X_OK):
+            found[folder] = f"cannot write into the folder {quoted(nearest)}: it is not writable"
+    return found
+
+
 def select_missing(items: Sequence[Item], *, force: bool, skip_existing: bool) -> list[Item]:
     """Return the items to work on: all, or with `skip_existing` those whose output does not exist.
 

@@ -77,7 +77,8 @@ class Names:
     def item(self, each: Input) -> Item:
         """The work that is to be done for an input."""
         path = each.path if self.output_dir is None else os.path.join(self.output_dir, each.place)
-        return Item(self.target(path), os.path.normpath(each.path))
+        # Not normpath, which drops "link/..": behind a symbolic link, that is another place.
+        return Item(self.target(path), str(Path(each.path)))
 
 
 def argument(path: str) -> Input:

@@ -17,7 +17,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Literal
 
-from .failures import sentence_of
+from .console import reason_of
+from .failures import Failure, sentence_of
 from .signals import ignore_interrupts, interrupts_not_inherited
 
 if TYPE_CHECKING:
@@ -137,11 +138,14 @@ class _Pool:
         return bool(self._busy)
 
     def start(self, environment: Mapping[str, str]) -> _Worker:
-        connection, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs, self._work, dict(environment)), daemon=True)
-        with interrupts_not_inherited():
-            process.start()
-        theirs.close()
+        try:
+            connection, theirs = self._context.Pipe()
+            process = self._context.Process(target=_serve, args=(theirs, self._work, dict(environment)), daemon=True)
+            with interrupts_not_inherited():
+                process.start()
+            theirs.close()
+        except OSError as error:
+            raise Failure(f"cannot start a process to work in: {reason_of(error)}; try a smaller --jobs") from error
         worker = _Worker(process, connection, environment)
         self._busy[connection] = worker
         self._all.append(worker)

@@ -24,10 +24,12 @@ class RecordFile:
 
     Attributes:
         trouble: in one sentence, why the records are not all in the file; the work goes on without them.
+        is_complete: whether all that there is to say has been written.
     """
 
     def __init__(self, file: IO[str] | None, path: str = "") -> None:
         self.trouble: str | None = None
+        self.is_complete = False
         self._file = file
         self._path = path
 
@@ -43,7 +45,7 @@ class RecordFile:
         if self._file is not None:
             with self._noting_trouble():
                 self._file.close()
-        if temporary is not None and self.trouble is None:
+        if temporary is not None and self.is_complete and self.trouble is None:
             with self._noting_trouble():
                 os.replace(temporary, os.path.realpath(self._path))
 
@@ -59,7 +61,8 @@ class RecordFile:
 def open_report(path: str | None, *, append: bool, overwrite: bool) -> Iterator[RecordFile]:
     """Open a file for records, which goes on with `append` and is not written over without `overwrite`.
 
-    A report that is written over stays as it is until the block ends; then the new one takes its place.
+    A report that is written over stays as it is until the block ends; then the new one takes its place, if it is
+    complete. A new file that got no record is removed.
 
     Raises:
         FileError: if it cannot be opened, or exists and neither is true.
@@ -71,6 +74,7 @@ def open_report(path: str | None, *, append: bool, overwrite: bool) -> Iterator[
     if overwrite and os.path.isfile(path):
         check_target(path, overwrite=True)
         temporary = os.path.join(os.path.dirname(os.path.realpath(path)), f".tgs-{os.urandom(8).hex()}.tmp")
+    is_new = not os.path.lexists(path)
     records = RecordFile(open_text(temporary or path, "x" if temporary or not (append or overwrite) else "a"), path)
     try:
         if temporary is not None:
@@ -82,6 +86,10 @@ def open_report(path: str | None, *, append: bool, overwrite: bool) -> Iterator[
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+        if is_new and not records.is_complete:
+            with contextlib.suppress(OSError):
+                if os.path.getsize(path) == 0:
+                    os.unlink(path)
 
 
 def check_report(path: str | None, files: Sequence[str]) -> None:

@@ -158,6 +158,7 @@ class Report:
         """Print the totals, and on stderr whatever failed or fell short."""
         totals = self.totals()
         self._file.write({"totals": totals})
+        self._file.is_complete = True
         self._print({"totals": totals})
         if self._talks:
             say(self._totals_line(totals) if self._scope.files else self._scope.sentence())

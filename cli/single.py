@@ -40,10 +40,12 @@ def convert_single(conversion: Conversion, files: FileOptions) -> None:
         except Exception as error:
             failed = {"input": source, "error": sentence_of(error)}
             report.write(failed)
+            report.is_complete = True
             if files.as_json:
                 emit_record(failed)
             raise
         report.write(record)
+        report.is_complete = True
     if target != PIPE and not (files.as_json or files.quiet):
         say(summary(record))
     if files.as_json:

@@ -13,7 +13,7 @@ from taichi_gs.errors import ImageError
 from taichi_gs.files import quoted
 from taichi_gs.pictures.suffixes import READ_SUFFIXES
 
-from .console import emit, say
+from .console import emit, say, stdout_silenced
 from .failures import Failure, OneSentenceCommand, naming
 from .options import limits_option, path
 from .outputs import check_not_input, check_output
@@ -108,9 +108,11 @@ def _read(source: str, limits: Limits | None) -> PageFile:
 
 def _read_original(original: str, files: Sequence[PageFile], limits: Limits | None) -> Original:
     from taichi_gs.decoder.decode import TgsFile
+    from taichi_gs.format.limits import Limits
     from taichi_gs.viewer.page import original_from_bytes
 
-    picture = original_from_bytes(read_input(original), name_of(original))
+    most = (limits or Limits()).max_pixels
+    picture = original_from_bytes(read_input(original), name_of(original), max_pixels=most)
     for file in files:
         height, width = TgsFile(file.data, limits).header.image_size
         try:
@@ -134,5 +136,7 @@ def _temporary(name: str) -> str:
 def _open(target: str) -> None:
     import webbrowser
 
-    if not webbrowser.open(pathlib.Path(target).resolve().as_uri()):
+    with stdout_silenced():
+        is_open = webbrowser.open(pathlib.Path(target).resolve().as_uri())
+    if not is_open:
         say("There is no browser here to open the page with.")

@@ -20,6 +20,7 @@ from taichi_gs.model.channels import quantizers_of
 from taichi_gs.model.quantized import COVARIANCE_CHANNELS, NUM_CHANNELS, QuantizedCodebook, QuantizedGaussians
 
 PACKAGES = ("taichi", "torch", "numpy", "constriction", "pillow", "imageio", "click", "rich")
+EXTRA_PACKAGES = ("pillow-heif", "pillow-jxl-plugin", "ssimulacra2", "ray")
 
 NUM_THREADS = 4
 
@@ -30,7 +31,7 @@ def diagnose() -> dict[str, str]:
         "taichi_gs": __version__,
         "Python": f"{platform.python_version()} ({sys.executable})",
         "system": f"{platform.platform()}, {os.cpu_count()} cores",
-        **{name: _version(name) for name in PACKAGES},
+        **{name: _version(name) for name in (*PACKAGES, *EXTRA_PACKAGES)},
         "CUDA": _cuda(),
         "Vulkan": _finding("Taichi", has=_taichi_finds("vulkan")),
         "Metal": _finding("Taichi", has=_taichi_finds("metal")),

@@ -26,12 +26,16 @@ def comparable_pixels(first: Picture, second: Picture) -> tuple[NDArray[np.uint8
     """Two pictures of any modes as 8-bit RGB, to measure their difference; see `picture.comparable_rgb`.
 
     Alpha counts if it is not opaque everywhere in one of them.
+
+    Raises:
+        ImageError: if they are of different sizes.
     """
     # Only here, so that `tgs info` starts without Pillow.
     from taichi_gs.pictures.convert import as_byte_image, as_planes
     from taichi_gs.pictures.picture import comparable_rgb
 
     pair = [as_byte_image(as_planes(picture.pixels, max_pixels=None)) for picture in (first, second)]
+    _check_sizes(*pair)
     has_alpha = any(planes.shape[2] in (2, 4) and planes[:, :, -1].min() < 255 for planes in pair)
     for index, planes in enumerate(pair):
         if planes.shape[2] in (2, 4) and not has_alpha:
@@ -116,6 +120,10 @@ def _check_pair(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> None:
     for picture in (a, b):
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or picture.size == 0:
             raise ImageError(f"an 8-bit RGB picture was expected, not {picture.dtype} of shape {picture.shape}")
-    if a.shape != b.shape:
+    _check_sizes(a, b)
+
+
+def _check_sizes(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> None:
+    if a.shape[:2] != b.shape[:2]:
         sizes = [f"{picture.shape[1]}x{picture.shape[0]}" for picture in (a, b)]
         raise ImageError(f"pictures of different sizes cannot be compared: {sizes[0]} and {sizes[1]}")

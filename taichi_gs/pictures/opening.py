@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import io
 import struct
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from PIL import Image, ImageFile
 from taichi_gs.errors import ImageError
 from taichi_gs.pictures import jxl
 from taichi_gs.pictures.convert import check_size
+from taichi_gs.pictures.suffixes import READ_SUFFIXES
 
 KNOWN = "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, PPM, PGM, PBM or PAM, and HEIC or JPEG XL with the extra formats"
 """The kinds of files that are read, for messages."""
@@ -49,8 +51,21 @@ _PREFIXES: dict[str, tuple[bytes, ...]] = {
     "JXL": jxl.SIGNATURES,
 }
 
+_SUFFIXES = {"HEIF": {".heic", ".heif", ".hif"}, "JXL": {".jxl"}}
+"""Of the formats whose plugins need not be installed."""
+
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1", b"mif2"}
+
+
+def readable_suffixes() -> set[str]:
+    """Return the suffixes of the pictures that can be read here: those of formats whose plugins are installed."""
+    missing = (
+        suffixes
+        for format, suffixes in _SUFFIXES.items()
+        if importlib.util.find_spec(_PLUGINS[format].module.partition(".")[0]) is None
+    )
+    return set(READ_SUFFIXES).difference(*missing)
 
 
 def open_picture(data: bytes, name: str, max_pixels: int) -> ImageFile.ImageFile:
@@ -84,7 +99,8 @@ def open_picture(data: bytes, name: str, max_pixels: int) -> ImageFile.ImageFile
             image = factory(io.BytesIO(data), "")
     except (SyntaxError, IndexError, TypeError, struct.error) as error:
         # What Image.open takes for a plugin's word that the file is not for it.
-        raise ImageError(f"{name} is not a picture that can be read (a damaged {plugin.title} file)") from error
+        reason = f"a {plugin.title} file that is damaged or of an unsupported kind: {error}"
+        raise ImageError(f"{name} is not a picture that can be read ({reason})") from error
     check_size(image.height, image.width, name, max_pixels)
     return image
 

@@ -1,6 +1,6 @@
-"""Pixels in and out: picture files of many kinds become a `Picture`, and 8-bit pictures become files.
+"""Pixels in: picture files of many kinds become a `Picture`.
 
-What reading does, so that nothing is lost silently:
+What is done, so that nothing is lost silently:
 
 * Files are recognised by content; see `opening.py` for the kinds. Everything else is refused.
 * Orientation (EXIF, or XMP) is baked in.
@@ -12,8 +12,8 @@ What reading does, so that nothing is lost silently:
 * Of EXIF what describes the picture is kept on request, and XMP. Animations are refused unless the first frame is asked
   for.
 
-Both directions use Pillow itself. imageio hands on neither the profile nor the pixel mode nor the list of formats to
-try, and loads all of Pillow's plugins to write one file.
+Pillow itself is used. imageio hands on neither the profile nor the pixel mode nor the list of formats to
+try.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ Opener = Callable[[bytes], ImageFile.ImageFile]
 Turn = Callable[[Image.Image], Image.Image]
 
 _TIFF_BITS_PER_SAMPLE = 258
+_TIFF_PLANAR_CONFIGURATION = 284
+_SEPARATE = 2
 _TIFF_PHOTOMETRIC = 262
 _WHITE_IS_ZERO = 0
 
@@ -43,6 +45,10 @@ def read_16_bits(data: bytes, image: ImageFile.ImageFile, reopen: Opener, turn: 
         header = data[12:24] + b"\x08\x06" + data[26:29]
         with reopen(data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]) as as_rgba:
             return np.asarray(turn(as_rgba)).view(">u2").astype(np.uint16)
+    if _has_separate_planes(image):
+        kinds = ("16L", "16B") if data.startswith(b"II") else ("16B", "16L")  # Pillow takes the upper byte by the first
+        upper, lower = (_read_planes(data, reopen, turn, kind) for kind in kinds)
+        return (upper << 8 | lower).astype(np.uint16)
     match = re.fullmatch(r"(RGBA?;)(16[BLN])", raw_mode)
     if match is None:
         return None
@@ -58,6 +64,26 @@ def read_16_bits(data: bytes, image: ImageFile.ImageFile, reopen: Opener, turn: 
         return samples
     alpha = np.where((samples == np.array(key)).all(axis=2, keepdims=True), 0, 65535)
     return np.concatenate([samples, alpha.astype(np.uint16)], axis=2)
+
+
+def _has_separate_planes(image: ImageFile.ImageFile) -> bool:
+    """Tell whether this is a TIFF of 16 bits whose channels lie one after the other: Pillow reads them as of 8 bits."""
+    tags = getattr(image, "tag_v2", {})
+    is_separate = tags.get(_TIFF_PLANAR_CONFIGURATION) == _SEPARATE and len(image.getbands()) > 1
+    return is_separate and max(tags.get(_TIFF_BITS_PER_SAMPLE, (1,))) == 16
+
+
+def _read_planes(data: bytes, reopen: Opener, turn: Turn, kind: str) -> NDArray[np.uint16]:
+    """Decode one byte of each sample of a TIFF of separate planes, upright, as 16 bits.
+
+    Raises:
+        SyntaxError: if Pillow cannot.
+    """
+    with reopen(data) as image:
+        if image.mode not in ("RGB", "RGBA") or any(tile.codec_name != "raw" for tile in image.tile):
+            raise SyntaxError("compressed planes of 16 bits")
+        image.tile = [_with_raw_mode(tile, f"{_raw_mode(tile)};{kind}") for tile in image.tile]
+        return np.asarray(turn(image)).astype(np.uint16)
 
 
 def gray_16_bits(image: Image.Image, upright: Image.Image) -> NDArray[np.uint16]:

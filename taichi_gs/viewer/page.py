@@ -16,6 +16,7 @@ from taichi_gs.decoder.decode import TgsFile
 from taichi_gs.errors import ImageError
 from taichi_gs.files import read_bytes
 from taichi_gs.format.limits import Limits
+from taichi_gs.pictures.suffixes import MAX_PIXELS
 
 _BROWSER_KINDS = (
     ("image/png", 0, b"\x89PNG\r\n\x1a\n"),
@@ -55,8 +56,10 @@ class Original:
             )
 
 
-def original_from_bytes(data: bytes, name: str) -> Original:
+def original_from_bytes(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Original:
     """Return the original in a picture file: the file itself if browsers show it, or else a PNG file in sRGB.
+
+    Of an animation it is a PNG file of the first frame.
 
     Raises:
         ImageError: if it is not a whole picture of a kind that is read; `name` stands for it.
@@ -66,8 +69,16 @@ def original_from_bytes(data: bytes, name: str) -> Original:
     from taichi_gs.pictures.read import picture_from_bytes
     from taichi_gs.pictures.write import image_to_bytes
 
-    picture = picture_from_bytes(data, name=name)
-    kind = next((kind for kind, place, mark in _BROWSER_KINDS if data[place : place + len(mark)] == mark), None)
+    taken: dict[str, Any] = {"name": name, "max_pixels": max_pixels}
+    try:
+        picture, moves = picture_from_bytes(data, **taken), False
+    except ImageError:
+        picture, moves = picture_from_bytes(data, first_frame=True, **taken), True
+    kind = (
+        None
+        if moves
+        else next((kind for kind, place, mark in _BROWSER_KINDS if data[place : place + len(mark)] == mark), None)
+    )
     if kind is None:
         plain = as_srgb(picture, name).pixels
         if plain.dtype == np.uint16:

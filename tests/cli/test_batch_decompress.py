@@ -170,8 +170,19 @@ def test_an_output_folder_that_cannot_be_made(folder: Path) -> None:
     Path("file").touch()
     result = run("decompress", "in/normalized.tgs", "in/one/nothing.tgs", "--output-dir", "file", "--json")
     assert result.exit_code == 1
-    records, _ = objects(result.stdout)
+    records, totals = objects(result.stdout)
     assert all(record["error"].startswith("cannot make the folder 'file'") for record in records)
+    assert (len(records), totals["written"], totals["failures"]) == (2, 0, 2)
+
+
+def test_nothing_is_worked_on_for_a_folder_that_cannot_be_made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures may take hours."""
+    Path("in/one/file").touch()
+    monkeypatch.setattr("cli.conversion.FileConversion.__call__", lambda *_: pytest.fail("it is worked on"))
+    result = run("decompress", "in/one/nothing.tgs", "--output-dir", "in/one/file/deeper", "--json")
+    records, _ = objects(result.stdout)
+    assert "'in/one/file/deeper'" in records[0]["error"]
+    assert result.exit_code == 1
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,23 @@ def test_compare_many(photo_folder: Path, encoded: bytes) -> None:
     assert run("compare", "-", "-").exit_code == 2
 
 
+def test_the_first_frame_of_an_animation_is_compared(photo_folder: Path) -> None:
+    frames = [Image.new("L", (30, 20), gray) for gray in (50, 200)]
+    frames[0].save("two.gif", save_all=True, append_images=frames[1:])
+    frames[0].save("one.png")
+    assert "inf dB" in run("compare", "two.gif", "one.png").stdout
+
+
+def test_pictures_have_the_limit_that_is_asked_for(photo_folder: Path) -> None:
+    assert "more than the limit of 100" in error_of(run("compare", "photo.png", "photo.png", "--limit", "pixels=100"))
+
+
+def test_sizes_of_pictures_with_alpha_are_their_own(photo_folder: Path) -> None:
+    Image.new("RGBA", (10, 5), (1, 2, 3, 4)).save("logo.png")
+    Image.new("RGB", (6, 5)).save("other.png")
+    assert "different sizes cannot be compared: 10x5 and 6x5" in error_of(run("compare", "logo.png", "other.png"))
+
+
 def test_compare_failures(photo_folder: Path) -> None:
     Image.new("RGB", (3, 4)).save("other.png")
     assert "different sizes cannot be compared: 32x24 and 3x4" in error_of(run("compare", "photo.png", "other.png"))

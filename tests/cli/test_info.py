@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
-from command_line import run
+from command_line import Python, run
 
 
 def test_info_of_many_files(photo_folder: Path, encoded: bytes) -> None:
@@ -19,6 +20,17 @@ def test_info_of_many_files(photo_folder: Path, encoded: bytes) -> None:
     not_tgs, missing = result.stderr.splitlines()
     assert not_tgs.startswith("tgs: error: 'photo.png': ")
     assert missing == "tgs: error: cannot read 'no.tgs': no such file or directory"
+
+
+def test_names_that_are_no_text(photo_folder: Path, encoded: bytes, python: Python) -> None:
+    """Where standard output is strict about what it can encode."""
+    for name in (b"caf\xe9.tgs", b"two\nlines.tgs"):
+        Path(os.fsdecode(name)).write_bytes(encoded)
+    program = "import sys; from cli import main; sys.argv = ['tgs', 'info', *sys.argv[1:]]; main()"
+    result = python("-c", program, os.fsdecode(b"caf\xe9.tgs"), "two\nlines.tgs")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "'caf\\udce9.tgs'" in result.stdout
+    assert "'two\\nlines.tgs'" in result.stdout
 
 
 def test_failures_are_objects(photo_folder: Path, encoded: bytes) -> None:

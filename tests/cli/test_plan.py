@@ -90,6 +90,15 @@ def test_outputs_stay_in_their_folder(path: str, place: str) -> None:
     assert Path(list_entry(path).place) == Path(place)
 
 
+def test_what_is_behind_a_link_keeps_its_path(tree: Path) -> None:
+    (tree / "far" / "away").mkdir(parents=True)
+    (tree / "link").symlink_to(tree / "far" / "away")
+    path = os.path.join("link", os.pardir, "a.png")
+    (item,) = make_plan([argument(path)], Names(".tgs"), recursive=False, suffixes={".png"}).items
+    assert os.path.realpath(item.source) == str(tree / "far" / "a.png")
+    assert os.path.dirname(os.path.realpath(item.target)) == str(tree / "far")
+
+
 def test_a_folder_needs_r(tree: Path) -> None:
     with pytest.raises(Failure, match="'in': it is a folder, and -r takes what is in folders"):
         planned(argument("in"), recursive=False)

@@ -169,3 +169,30 @@ def test_an_old_report_stays_until_the_new_one_is_whole(folder: Path, monkeypatc
     assert (len(records), totals["failures"]) == (2, 2)
     assert old.stat().st_mode & 0o777 == 0o600
     assert sorted(os.listdir(folder)) == ["in", "report.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("sources", "place", "error"),
+    [("in/a.tgs", "cli.single._convert", KeyboardInterrupt), ("in -r -j 1", "cli.report.Report.keep", BrokenPipeError)],
+)
+@pytest.mark.parametrize("before", ["old\n", None])
+def test_a_report_that_is_cut_short_takes_no_place(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sources: str,
+    place: str,
+    error: type[BaseException],
+    before: str | None,
+) -> None:
+    """Neither that of an old report, nor, being empty, that of the next one."""
+    old = Path("report.jsonl")
+    if before is not None:
+        old.write_text(before)
+
+    def break_off(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(place, break_off)
+    assert run("decompress", *sources.split(), "--force", "--report", "report.jsonl").exit_code != 0
+    assert (old.read_text() if old.exists() else None) == before
+    assert not [name for name in os.listdir(folder) if name.startswith(".tgs-")]

@@ -51,6 +51,9 @@ def test_version() -> None:
         ["compress", "photo.png", "--opacity-bits", "8"],
         ["compress", "photo.png", "--device", "gpu"],
         ["compress", "photo.png", "--bpp", "0.1", "--num-gaussians", "10"],
+        ["compress", "photo.png", "--bpp", "0.1", "--bytes", "900", "--output-dir", "out"],
+        ["compress", "photo.png", "photo.png", "--loss", "l1", "--tune", "visual", "--dry-run"],
+        ["decompress", "photo.tgs", "--scale", "2", "--size", "9x9", "--output-dir", "out"],
         ["compare", "photo.png"],
     ],
 )

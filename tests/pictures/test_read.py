@@ -27,6 +27,40 @@ def test_16_bit_tiff_is_exact(channels: int, compression: int, order: str) -> No
     np.testing.assert_array_equal(picture_from_bytes(tiff_file(samples, order, compression)).pixels, samples)
 
 
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("channels", [3, 4])
+def test_16_bit_tiff_of_separate_planes_is_exact(channels: int, order: str) -> None:
+    samples = random_samples((5, 6, channels), 16)
+    np.testing.assert_array_equal(picture_from_bytes(separate_planes(samples, order)).pixels, samples)
+
+
+def test_compressed_16_bit_tiff_of_separate_planes_is_refused() -> None:
+    with pytest.raises(ImageError, match="compressed planes of 16 bits"):
+        picture_from_bytes(separate_planes(random_samples((5, 6, 3), 16), "<", compression=8))
+
+
+def separate_planes(samples: NDArray[np.uint16], order: str, compression: int = 1) -> bytes:
+    """A TIFF of RGB or RGBA with 16 bits a sample, whose channels lie one after the other."""
+    height, width, channels = samples.shape
+    planes = [plane.astype(f"{order}u2").tobytes() for plane in samples.transpose(2, 0, 1)]
+    planes = [zlib.compress(plane) for plane in planes] if compression == 8 else planes
+    sizes = list(map(len, planes))
+    tags = [(256, [width]), (257, [height]), (258, [16] * channels), (259, [compression]), (262, [2])]
+    tags += [(273, [0] * channels), (277, [channels]), (278, [height]), (279, sizes), (284, [2])]
+    tags += [(338, [2])] if channels == 4 else []
+    end = 8 + 2 + 12 * len(tags) + 4
+    first = end + 4 * sum(len(values) for _, values in tags if len(values) > 1)
+    values_of = dict(tags) | {273: [first + sum(sizes[:index]) for index in range(channels)]}
+    entries, arrays = b"", b""
+    for tag, values in sorted(values_of.items()):
+        packed = struct.pack(f"{order}{len(values)}I", *values)
+        place = packed if len(values) == 1 else struct.pack(order + "I", end + len(arrays))
+        arrays += packed if len(values) > 1 else b""
+        entries += struct.pack(order + "HHI", tag, 4, len(values)) + place
+    head = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, 8) + struct.pack(order + "H", len(tags))
+    return head + entries + bytes(4) + arrays + b"".join(planes)
+
+
 def tiff_file(samples: NDArray[np.uint16], order: str, compression: int) -> bytes:
     """A TIFF of RGB or RGBA with 16 bits a sample, which Pillow does not write."""
     height, width, channels = samples.shape
