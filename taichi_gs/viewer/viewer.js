@@ -51,6 +51,13 @@
     return file.pixels;
   }
 
+  /** Give back the canvas of `pixelsOf`, which takes four bytes a pixel. */
+  function releasePixels(file) {
+    if (!file.pixels) return;
+    file.pixels.width = 0;
+    file.pixels = undefined;
+  }
+
   const original = content.original && new Image();
   if (original) {
     original.onload = () => refresh();
@@ -405,6 +412,7 @@
 
   function open(newIndex) {
     const before = pictureOf(file());
+    releasePixels(file());
     index = (newIndex + content.files.length) % content.files.length;
     animation = null;
     // The same place in another file of the same picture, to compare them.
@@ -592,5 +600,10 @@
   if (original) shown.other = "original";
   showToggles();
   open(0);
-  new ResizeObserver(refresh).observe(stage);
+  const resizes = new ResizeObserver(refresh);
+  try {
+    resizes.observe(stage, { box: "device-pixel-content-box" }); // which also changes with the screen
+  } catch {
+    resizes.observe(stage);
+  }
 })();

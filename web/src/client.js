@@ -10,7 +10,9 @@ export class TgsWorker {
     this.worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
     this.waiting = new Map();
     this.lastId = 0;
+    this.failure = undefined; // why no file can be drawn any more
     this.worker.addEventListener("message", ({ data: { id, error, ...result } }) => {
+      if (!this.waiting.has(id)) return;
       const { resolve, reject } = this.waiting.get(id);
       this.waiting.delete(id);
       if (error) reject(new ERRORS[error.kind](error.message));
@@ -28,19 +30,21 @@ export class TgsWorker {
    */
   render(bytes, options = {}) {
     return new Promise((resolve, reject) => {
+      if (this.failure) throw new Error(this.failure);
       const id = ++this.lastId;
       this.worker.postMessage({ id, bytes, options });
       this.waiting.set(id, { resolve, reject });
     });
   }
 
-  /** End the worker. What is still waiting fails. */
+  /** End the worker. What is still waiting fails, and so does what comes later. */
   close() {
     this.worker.terminate();
     this.fail("The worker has been closed.");
   }
 
   fail(message) {
+    this.failure ??= message;
     for (const { reject } of this.waiting.values()) reject(new Error(message));
     this.waiting.clear();
   }

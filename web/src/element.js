@@ -1,7 +1,6 @@
 // The custom element <tgs-image>: a .tgs picture at once, and the full picture in its place when that is needed.
 
 import { TgsWorker } from "./client.js";
-import { TgsError } from "./errors.js";
 import { announcedSize, loadBytes } from "./source.js";
 
 /** A preview is smooth: more pixels than these would cost time, and show nothing more. */
@@ -40,17 +39,16 @@ function makeShared() {
   };
 }
 
-/** Draw in the worker of the page. One that has failed is replaced the next time. */
-async function render(bytes, size) {
+/** Draw in the worker of the page. One that has failed is replaced, and the file goes to the next one once. */
+async function render(bytes, size, mayFail = true) {
   const worker = (shared.worker ??= new TgsWorker());
   try {
     return await worker.render(bytes, size);
   } catch (error) {
-    if (!(error instanceof TgsError) && shared.worker === worker) {
-      worker.close();
-      shared.worker = undefined;
-    }
-    throw error;
+    if (!worker.failure) throw error; // the file's own
+    if (shared.worker === worker) shared.worker = undefined;
+    if (!mayFail) throw error;
+    return render(bytes, size, false);
   }
 }
 
@@ -83,6 +81,12 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
   }
 
   connectedCallback() {
+    for (const name of TgsImage.observedAttributes) {
+      if (!Object.hasOwn(this, name)) continue;
+      const value = this[name]; // set before this class was there to take it
+      delete this[name];
+      this[name] = value;
+    }
     this.#describe();
     this.#takePlace();
     this.#refresh();
@@ -240,7 +244,7 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
       return;
     }
     if (signal.aborted) return;
-    this.#ownSize ??= [full.naturalWidth, full.naturalHeight];
+    if (!this.#bytes) this.#ownSize = [full.naturalWidth, full.naturalHeight];
     this.#takePlace();
     this.#root.append(full);
     const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;

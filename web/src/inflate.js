@@ -4,6 +4,9 @@
 
 import { LimitError, TgsError } from "./errors.js";
 
+// Of a stream, which may have empty ones. Encoders put thousands of symbols into a block.
+const MAX_BLOCKS = 2 ** 16;
+
 const CODE_LENGTH_ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 /**
@@ -12,12 +15,13 @@ const CODE_LENGTH_ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2
  * @param {Uint8Array} input
  * @param {number} maxBytes
  * @param {string} name of the stream, for errors: it breaks a rule, or ends before or after the input does, or holds
- *   more than `maxBytes`
+ *   more than `maxBytes`, or has too many blocks
  */
 export function inflate(input, maxBytes, name) {
   let position = 0; // in bits
   let output = new Uint8Array(1024);
   let length = 0;
+  let fixed; // the fixed codes, once a block has them
 
   function refuse(why) {
     throw new TgsError(`The file is invalid: its ${name} ${why}.`);
@@ -156,12 +160,14 @@ export function inflate(input, maxBytes, name) {
     damaged();
   }
   let isLast;
+  let numBlocks = 0;
   do {
+    if (++numBlocks > MAX_BLOCKS) throw new LimitError(`The file's ${name} has too many blocks.`);
     isLast = bits(1);
     const type = bits(2);
     if (type === 0) stored();
     else if (type === 3) damaged();
-    else compressed(type === 1 ? fixedCodes() : dynamicCodes());
+    else compressed(type === 1 ? (fixed ??= fixedCodes()) : dynamicCodes());
   } while (!isLast);
   output = output.slice(0, length);
   skipToByte();

@@ -77,9 +77,13 @@ export function createPainter() {
   if (!gl?.getExtension("EXT_color_buffer_float") || !gl.getExtension("EXT_float_blend")) return undefined;
   const addGaussians = program(GAUSSIAN_CORNERS, GAUSSIAN_SAMPLES);
   const drawPixels = program(ALL_PIXELS, PIXELS);
+  if (!addGaussians || !drawPixels) return undefined;
   const framebuffer = gl.createFramebuffer();
 
-  /** Return a function that makes a program the current one, with values of its uniforms: name to two numbers. */
+  /**
+   * Return a function that makes a program the current one, with values of its uniforms: name to two numbers. Return
+   * undefined if the driver does not take the program.
+   */
   function program(...sources) {
     const made = gl.createProgram();
     [gl.VERTEX_SHADER, gl.FRAGMENT_SHADER].forEach((type, i) => {
@@ -90,6 +94,7 @@ export function createPainter() {
       gl.attachShader(made, shader);
     });
     gl.linkProgram(made);
+    if (!gl.getProgramParameter(made, gl.LINK_STATUS)) return undefined;
     return (uniforms) => {
       gl.useProgram(made);
       for (const name in uniforms) gl.uniform2fv(gl.getUniformLocation(made, name), uniforms[name]);
@@ -117,7 +122,7 @@ export function createPainter() {
       }
     }
     for (const { buffer } of layers) gl.deleteBuffer(buffer);
-    return !gl.isContextLost();
+    return gl.getError() === gl.NO_ERROR && !gl.isContextLost();
   }
 
   function bufferOf({ gaussians }) {

@@ -94,6 +94,22 @@ test("inflate returns what zlib has compressed", () => {
   assert.equal(inflatedOrWhy(new Uint8Array(deflateRawSync(text)), 1e6), DAMAGED);
 });
 
+test("inflate takes as many blocks as an encoder may make, and no more", () => {
+  // Empty blocks with fixed codes take ten bits: 0, 1 0 and the seven zeros of the end.
+  const streamOf = (numBlocks) => {
+    const bits = new Uint8Array(10 * numBlocks);
+    for (let i = 0; i < numBlocks; i++) bits[10 * i + 1] = 1;
+    bits[10 * (numBlocks - 1)] = 1; // the last one
+    const bytes = new Uint8Array(Math.ceil(bits.length / 8));
+    bits.forEach((bit, i) => (bytes[i >> 3] |= bit << (i & 7)));
+    return Uint8Array.from([0x78, 0x9c, ...bytes, 0, 0, 0, 1]);
+  };
+  const most = 2 ** 16;
+  assert.equal(inflate(streamOf(most), 0, "name").length, 0);
+  const sentence = "The file's name has too many blocks.";
+  assert.throws(() => inflate(streamOf(most + 1), 0, "name"), new LimitError(sentence));
+});
+
 test("inflate says of any bytes what zlib says", () => {
   const below = generator(4);
   const text = new TextEncoder().encode("one two three four five ".repeat(40));

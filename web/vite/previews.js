@@ -51,7 +51,10 @@ export class Previews {
 
   /** Return the name of the file that this version makes of this content. */
   async #nameOf(path, options) {
-    this.#version ??= this.#output("--version");
+    this.#version ??= this.#output("--version").catch((error) => {
+      this.#version = undefined; // the package may be installed while the server runs
+      throw error;
+    });
     const [version, content] = await Promise.all([this.#version, contentOf(path)]);
     const digest = createHash("sha256").update(JSON.stringify([version.toString(), options]));
     return `${digest.update(content).digest("hex")}.tgs`;
