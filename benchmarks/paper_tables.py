@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.curves import bd_rate
 from benchmarks.paper_fits import VARIATIONS
-from benchmarks.paper_times import PEER_NAMES, PRESETS
+from benchmarks.paper_times import PRESETS
 from benchmarks.published import read_table2, read_table3
 from benchmarks.rate_results import curve_through
 from benchmarks.summary import is_better, markdown
@@ -110,38 +110,59 @@ def _table1_pictures(paper: Table, default: Table) -> str:
 def table2(folder: Path, shown: str) -> str:
     """The paper's Table 2: what was measured here, and then what is quoted."""
     names = {"table2.tsv": "taichi_gs and the codecs of Pillow", "networks.tsv": "COIN and WIRE"}
-    tables = {name: read_table(folder / name) for name in names if (folder / name).exists()}
-    measured = [line for name, table in tables.items() for line in _measured_times(name, table)]
+    found = {name: read_table(folder / name) for name in names if (folder / name).exists()}
+    tables = {name: table for name, table in found.items() if _has_all(table)}
     quoted = markdown(
         ("quoted", "encode, s", "decode, s", "model, K"),
         ([name, *("–" if cell is None else f"{cell:.4f}" for cell in row)] for name, row in read_table2().items()),
     )
     header = ("measured here", "pictures", "encode, s", "decode, s", "file, K", "PSNR, dB", "training")
     parts = []
-    if measured:
-        links = " and ".join(f"[{name}]({shown}/{name})" for name in tables)
-        parts += [f"Measured here, means over the pictures: {links}.\n", markdown(header, measured)]
-        if "networks.tsv" in tables:
-            minutes = tables["networks.tsv"].settings["seconds"] / 60
-            parts.append(f"Training a network had a limit of {minutes:.3g} minutes for a picture.\n")
+    if "table2.tsv" in tables:
+        rows = _measured_times(tables["table2.tsv"].rows)
+        link = f"[table2.tsv]({shown}/table2.tsv)"
+        parts += [f"Measured here, means over the pictures: {link}.\n", markdown(header, rows)]
+    if "networks.tsv" in tables:
+        networks = tables["networks.tsv"]
+        images = {row["image"] for row in networks.rows}
+        others = tables["table2.tsv"].rows if "table2.tsv" in tables else ()
+        lines = _measured_times((*networks.rows, *(row for row in others if row["image"] in images)))
+        minutes = networks.settings["seconds"] / 60
+        parts += [
+            f"COIN and WIRE, and the others on the same {len(images)} pictures: "
+            f"[networks.tsv]({shown}/networks.tsv). Training had a limit of {minutes:.3g} minutes for a picture.\n",
+            markdown(header, lines),
+        ]
+    if tables:
         parts.append(machine(tables.values()))
-    parts += [f"Not measured yet: {what}.\n" for name, what in names.items() if name not in tables]
+    parts += [
+        f"Not measured yet: {what}{', whose run has not ended' if name in found else ''}.\n"
+        for name, what in names.items()
+        if name not in tables
+    ]
     parts += ["Quoted from Table 2 of the paper, on one RTX 3090:\n", quoted]
     return "\n".join(parts)
 
 
-def _measured_times(name: str, table: Table) -> Iterable[list[str]]:
-    codecs = (*PRESETS, *PEER_NAMES) if name == "table2.tsv" else dict.fromkeys(row["codec"] for row in table.rows)
-    for codec in codecs:
-        rows = [row for row in table.rows if row["codec"] == codec]
-        if not rows:
-            continue
+def _has_all(table: Table) -> bool:
+    """Whether every codec of a table has been measured with every picture of it."""
+    pairs = {(row["image"], row["codec"]) for row in table.rows}
+    images, codecs = ({row[column] for row in table.rows} for column in ("image", "codec"))
+    return bool(pairs) and len(pairs) == len(images) * len(codecs)
+
+
+def _measured_times(all_rows: Iterable[Row]) -> Iterable[list[str]]:
+    """A line for each codec, in the order in which they come: the means over its rows."""
+    by_codec: dict[str, list[Row]] = {}
+    for row in all_rows:
+        by_codec.setdefault(row["codec"], []).append(row)
+    for codec, rows in by_codec.items():
 
         def mean(column: str, rows: list[Row] = rows) -> float:
             return statistics.fmean(float(row[column]) for row in rows)
 
         training = "–"
-        if "steps" in table.columns:
+        if "steps" in rows[0]:
             ends = Counter(row["ended_by"] for row in rows)
             counts = ", ".join(end if len(ends) == 1 else f"{end} ({count})" for end, count in sorted(ends.items()))
             training = f"{mean('steps'):,.0f} steps, ended by {counts}"

@@ -62,6 +62,7 @@ def pillow_options(codec: str, setting: int) -> tuple[str, dict[str, Any]]:
         "AVIF, tune=psnr": ("AVIF", avif | {"advanced": {"tune": "psnr"}}),
         "AVIF, speed 2": ("AVIF", avif | {"speed": 2}),
         "HEIC": ("HEIF", {"quality": setting}),
+        "HEIC, tune=psnr": ("HEIF", {"quality": setting, "enc_params": {"tune": "psnr"}}),
         "JPEG XL": ("JXL", {"quality": setting}),
     }[codec]
 
@@ -73,7 +74,7 @@ def test_the_other_codecs_files_are_those_of_pillow(folder: Path, tmp_path: Path
     assert table.columns == peers.COLUMNS
     assert table.comment("command") == "python -m benchmarks.rate pictures --peers-only --bpp 0.01,5 --output results"
     assert all(map(table.comment, ["commit", "date", "cpu", "cores", "versions", "libraries"]))
-    assert len(table.rows) == (7 * 2 + 1) * 2 * 2
+    assert len(table.rows) == (8 * 2 + 1) * 2 * 2
     for row in table.rows:
         with Image.open(folder / f"{row['image']}.png") as image:
             picture = image.copy()
