@@ -152,15 +152,13 @@ def compress(
       tgs compress --files-from list.txt --shard 3/16 --output-dir small --report part3.jsonl
       tgs compress - -o - < photo.png > photo.tgs
     """
-    from taichi_gs.encoder.presets import EncoderConfig, configure
+    from taichi_gs.codec import check_options
 
     from .conversion import Compression
 
-    given = {name: value for name, value in options.items() if value is not None}
-    asked = {name: value for name, value in given.items() if name == "k" or name in EncoderConfig.__dataclass_fields__}
-    configure(preset, asked, preview=bool(options["preview"]))  # which refuses what excludes each other
     if keep_metadata and options["preview"]:
         raise click.UsageError("--preview and --keep-metadata exclude each other: a preview has no metadata.")
     measured = files.as_json or files.report is not None or not files.quiet
+    check_options({"preset": preset} | {name: value for name, value in options.items() if value is not None})
     compression = Compression(preset, device, options, first_frame, keep_metadata, measured)
     convert_files(compression, files, device)

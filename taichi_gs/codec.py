@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Union, cast
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from typing_extensions import Unpack
 
-    from taichi_gs.encoder.presets import EncodeOptions
+    from taichi_gs.encoder.presets import EncodeOptions, EncoderConfig
 
 Source = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, BinaryIO]
 """What a file is read from: its path, its bytes, or an open file."""
@@ -83,14 +83,10 @@ def encode(
     """
     # Here, because decoding does without PyTorch and Pillow.
     from taichi_gs.encoder.encode import encode_picture
-    from taichi_gs.encoder.presets import configure
     from taichi_gs.pictures.convert import as_asked
 
-    max_pixels = _checked_pixels(options.pop("max_pixels", None))
-    preview = options.pop("preview", False)
-    if preview and keep_metadata:
-        raise OptionError("preview and keep_metadata exclude each other: a preview has no metadata")
-    config = configure(preset, options, preview=preview)
+    max_pixels, preview = _checked_pixels(options.pop("max_pixels", None)), options.pop("preview", False)
+    config = _configured(preset, options, preview=preview, keep_metadata=keep_metadata)
     picture = _picture_of(image, first_frame, keep_metadata, max_pixels)
 
     def listen(step: int, num_steps: int, psnr: float) -> None:
@@ -98,6 +94,18 @@ def encode(
             progress(Progress(step, num_steps, psnr))
 
     return encode_picture(as_asked(picture, srgb=srgb, preview=preview), config, device, listen)
+
+
+def check_options(options: Mapping[str, Any], *, keep_metadata: bool = False) -> None:
+    """Refuse arguments of `encode`, by name, that make no sense, before there is a picture for them.
+
+    Raises:
+        OptionError: if one, or a combination, makes no sense.
+    """
+    rest = {name: value for name, value in options.items() if name not in ("device", "progress", "first_frame", "srgb")}
+    preset, preview = rest.pop("preset", "default"), rest.pop("preview", False)
+    _checked_pixels(rest.pop("max_pixels", None))
+    _configured(preset, rest, preview=preview, keep_metadata=keep_metadata)
 
 
 def decode(
@@ -195,6 +203,15 @@ def _is_pillow(image: Any) -> bool:
     """Tell whether this is a picture of Pillow's, which only a program that has imported Pillow has."""
     pillow = sys.modules.get("PIL.Image")
     return pillow is not None and isinstance(image, pillow.Image)
+
+
+def _configured(preset: Preset, options: Mapping[str, Any], *, preview: bool, keep_metadata: bool) -> EncoderConfig:
+    """What decides how a picture is encoded, from the options of `encode` that are not about its file."""
+    from taichi_gs.encoder.presets import configure
+
+    if preview and keep_metadata:
+        raise OptionError("preview and keep_metadata exclude each other: a preview has no metadata")
+    return configure(preset, options, preview=bool(preview))
 
 
 def _checked_pixels(max_pixels: Any) -> int:

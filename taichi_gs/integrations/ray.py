@@ -26,7 +26,7 @@ import fsspec
 import numpy as np
 from numpy.typing import NDArray
 
-from taichi_gs.codec import decode_picture, encode, info
+from taichi_gs.codec import check_options, decode_picture, encode, info
 from taichi_gs.encoder.choices import Device
 from taichi_gs.errors import DeviceError, OptionError, QualityError
 from taichi_gs.files import quoted
@@ -140,6 +140,7 @@ class Compress(_Worker):
         self, *, measured: bool = True, first_frame: bool = False, keep_metadata: bool = False, **options: Any
     ) -> None:
         super().__init__(**options)
+        check_options(self.options, keep_metadata=keep_metadata)
         self.measured, self.first_frame, self.keep_metadata = measured, first_frame, keep_metadata
 
     def _known_of(self, size: int) -> dict[str, Any]:

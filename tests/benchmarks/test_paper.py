@@ -273,7 +273,9 @@ def test_figure_2_has_other_codecs_at_full_size(folder: Path, tmp_path: Path, mo
     for images, drawn in ((IMAGES, True), ((*IMAGES, "kodim01"), False)):
         write_results(tmp_path / "table1-paper.tsv", dict.fromkeys(images, points))
         assert run("--output", tmp_path) == 0
-        assert ("HEIC, tune=psnr, measured here" in drawing.read_text(encoding="utf-8")) == drawn, "all pictures or no curve"
+        assert ("HEIC, tune=psnr, measured here" in drawing.read_text(encoding="utf-8")) == drawn, (
+            "all pictures or no curve"
+        )
 
 
 @pytest.mark.parametrize(

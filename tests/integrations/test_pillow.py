@@ -181,3 +181,8 @@ print("torch" in sys.modules)
 """
     result = python("-c", program)
     assert (result.stdout.split("\n"), result.stderr) == (["(32, 24) RGB False False", "False", ""], "")
+
+
+def test_a_preview_with_metadata_is_refused(picture: Bytes) -> None:
+    with pytest.raises(OptionError, match=r"^preview and keep_metadata exclude each other"):
+        saved(Image.fromarray(picture), "TGS", preview=True, keep_metadata=True)

@@ -175,6 +175,14 @@ def test_a_missing_device_is_no_fault_of_a_picture(
         rows_of(Compress(device="cuda"), ("memory://in/a.png", "memory://out/a.tgs"))
 
 
+@pytest.mark.parametrize(
+    "options", [{"stepps": 5}, {"num_bytes": 900, "psnr": 30.0}, {"preview": True, "keep_metadata": True}]
+)
+def test_options_that_make_no_sense_are_no_fault_of_a_picture(options: dict[str, Any]) -> None:
+    with pytest.raises(OptionError):
+        Compress(**options)
+
+
 def test_files_become_pictures(tmp_path: Path, picture: Bytes) -> None:
     data = taichi_gs.encode(picture, **QUICK)
     (tmp_path / "a.tgs").write_bytes(data)
