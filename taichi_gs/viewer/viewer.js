@@ -600,6 +600,7 @@
   if (original) shown.other = "original";
   showToggles();
   open(0);
+  for (const canvas of Object.values(canvases)) canvas.addEventListener("contextrestored", refresh);
   const resizes = new ResizeObserver(refresh);
   try {
     resizes.observe(stage, { box: "device-pixel-content-box" }); // which also changes with the screen

@@ -22,7 +22,8 @@ export function draw(picture, canvas, options = {}) {
   const pixels = usesWebGL ? undefined : render(picture, options);
   canvas.width = width;
   canvas.height = height;
-  const context = canvas.getContext("2d");
+  // Pixels that come from the memory stay there: what a graphics processor has is lost if it fails, or starts late.
+  const context = canvas.getContext("2d", { willReadFrequently: !usesWebGL });
   if (usesWebGL) context.drawImage(painter.canvas, 0, 0);
   else context.putImageData(new ImageData(pixels, width, height), 0, 0);
 }
