@@ -19,7 +19,7 @@ from taichi_gs import __version__
 
 from .compare import compare
 from .compress import compress
-from .console import print_any_name, replace_closed_streams
+from .console import allow_names_of_any_bytes, replace_closed_streams
 from .decompress import decompress
 from .desktop import desktop
 from .doctor import doctor
@@ -66,6 +66,6 @@ def main() -> None:
     # Python ends with a search for garbage through all that was imported, which takes a tenth of a second with Taichi.
     atexit.register(gc.freeze)
     replace_closed_streams()
-    print_any_name()
+    allow_names_of_any_bytes()
     raise_terminated()
     tgs(prog_name="tgs")

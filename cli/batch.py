@@ -46,7 +46,6 @@ def convert_batch(conversion: Conversion, files: FileOptions, device: Device) ->
     items = select_missing(part, force=files.force, skip_existing=files.skip_existing)
     lists = [] if files.files_from in (None, PIPE) else [files.files_from]
     check_report(files.report, [*lists, *(path for item in part for path in (item.source, item.target))])
-    unwritable = unwritable_folders(items)
     scope = Scope(len(items) + len(plan.unreadable), len(part) - len(items), plan.num_others)
     if files.dry_run:
         print_plan(items, as_json=files.as_json)
@@ -55,6 +54,7 @@ def convert_batch(conversion: Conversion, files: FileOptions, device: Device) ->
         for sentence in plan.unreadable.values():
             Failure(sentence).show()
         click.get_current_context().exit(EXIT_FAILED if plan.unreadable else 0)
+    unwritable = unwritable_folders(items)
     with open_report(files.report, append=files.skip_existing, overwrite=files.force) as file:
         report = Report(scope, file, as_json=files.as_json, quiet=files.quiet)
         try:
@@ -65,7 +65,7 @@ def convert_batch(conversion: Conversion, files: FileOptions, device: Device) ->
                     report.add({"input": item.source, "error": unwritable[folder]})
             writable = [item for item in items if os.path.dirname(item.target) not in unwritable]
             _convert_items(conversion, writable, files, device, report)
-        except (KeyboardInterrupt, Terminated):
+        except (KeyboardInterrupt, Terminated, Failure):
             report.finish()
             if not files.force:
                 say("Run the same command with --skip-existing to go on from here.")

@@ -28,7 +28,7 @@ def replace_closed_streams() -> None:
             setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))
 
 
-def print_any_name() -> None:
+def allow_names_of_any_bytes() -> None:
     """Let standard output print names of files that its encoding does not have: as the bytes they are, or escaped."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape" if os.name == "posix" else "backslashreplace")
@@ -103,7 +103,13 @@ def refused(error: OSError) -> FileError | OSError:
 
 @contextlib.contextmanager
 def stdout_silenced() -> Iterator[None]:
-    """Let programs that are started in the block say nothing on standard output: it has results alone."""
+    """Let programs that are started in the block say nothing on standard output, which has results alone.
+
+    A terminal is left to them: some browsers draw on it.
+    """
+    if sys.stdout.isatty():
+        yield
+        return
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
     before = os.dup(1)

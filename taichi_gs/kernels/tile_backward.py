@@ -1,9 +1,8 @@
-"""Differentiate the Gaussians of one tile, on the CPU: the loop of gradients, for the kernels of `blend_cpu.py` and
-`cost_cpu.py`.
+"""Differentiate the Gaussians of one tile, on the CPU: the loop of gradients.
 
-It is of the form of `tile_drawing.py`, and runs front to back as well. Every (tile, Gaussian) pair writes one row of
-`grad_pairs`; rows are summed per Gaussian afterwards in a fixed order, so that there are no atomics and gradients are
-the same in every run.
+The kernels of `blend_cpu.py` and of `cost_cpu.py` have it. It is of the form of `tile_drawing.py`, and runs front to
+back as well. Every (tile, Gaussian) pair writes one row of `grad_pairs`. Rows are summed per Gaussian afterwards in a
+fixed order, so that there are no atomics, and gradients are the same in every run.
 """
 
 import functools

@@ -12,8 +12,7 @@ What is done, so that nothing is lost silently:
 * Of EXIF what describes the picture is kept on request, and XMP. Animations are refused unless the first frame is asked
   for.
 
-Pillow itself is used. imageio hands on neither the profile nor the pixel mode nor the list of formats to
-try.
+Pillow reads. imageio hands on neither the profile nor the pixel mode, nor does it take a list of formats to try.
 """
 
 from __future__ import annotations

@@ -69,16 +69,12 @@ def original_from_bytes(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS)
     from taichi_gs.pictures.read import picture_from_bytes
     from taichi_gs.pictures.write import image_to_bytes
 
-    taken: dict[str, Any] = {"name": name, "max_pixels": max_pixels}
+    kind = next((kind for kind, place, mark in _BROWSER_KINDS if data[place : place + len(mark)] == mark), None)
     try:
-        picture, moves = picture_from_bytes(data, **taken), False
-    except ImageError:
-        picture, moves = picture_from_bytes(data, first_frame=True, **taken), True
-    kind = (
-        None
-        if moves
-        else next((kind for kind, place, mark in _BROWSER_KINDS if data[place : place + len(mark)] == mark), None)
-    )
+        picture = picture_from_bytes(data, name=name, max_pixels=max_pixels)
+    except ImageError:  # which names what is wrong again, unless it was that there are several frames
+        picture = picture_from_bytes(data, name=name, max_pixels=max_pixels, first_frame=True)
+        kind = None
     if kind is None:
         plain = as_srgb(picture, name).pixels
         if plain.dtype == np.uint16:

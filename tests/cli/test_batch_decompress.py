@@ -175,6 +175,20 @@ def test_an_output_folder_that_cannot_be_made(folder: Path) -> None:
     assert (len(records), totals["written"], totals["failures"]) == (2, 0, 2)
 
 
+def test_a_process_that_cannot_be_started_ends_the_batch_with_its_totals(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("multiprocessing.context.SpawnProcess.start", start)
+    result = run("decompress", "in", "-r", "--output-dir", "out", "--jobs", "2", "--json")
+    records, totals = objects(result.stdout)
+    assert (result.exit_code, records, totals["written"]) == (1, [], 0)
+    sentence = "tgs: error: cannot start a process to work in: too many open files; try a smaller --jobs"
+    assert result.stderr.splitlines()[-1] == sentence
+
+
 def test_nothing_is_worked_on_for_a_folder_that_cannot_be_made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures may take hours."""
     Path("in/one/file").touch()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import re
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command_line import error_of, run
+from command_line import Python, error_of, run
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -75,6 +76,24 @@ def test_there_may_be_no_browser(photo_folder: Path, encoded: bytes, monkeypatch
     result = run("view", "a.tgs", "-o", "page.html")
     assert (result.exit_code, result.stdout) == (0, "page.html\n")
     assert result.stderr == "There is no browser here to open the page with.\n"
+
+
+def test_a_browser_says_nothing_on_standard_output(photo_folder: Path, encoded: bytes, python: Python) -> None:
+    Path("a.tgs").write_bytes(encoded)
+    program = "import os, sys; os.environ['BROWSER'] = 'echo chatter %s'; from cli import main; main()"
+    result = python("-c", program, "view", "a.tgs", "-o", "page.html")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "page.html\n", "")
+
+
+def test_the_first_frame_of_an_animation_is_the_original(photo_folder: Path, encoded: bytes) -> None:
+    Path("a.tgs").write_bytes(encoded)
+    frames = [Image.new("RGB", (32, 24), color) for color in ("red", "blue")]
+    frames[0].save("two.gif", save_all=True, append_images=frames[1:])
+    assert run("view", "a.tgs", "--original", "two.gif", "-o", "page.html", "--no-open").exit_code == 0
+    kind, _, data = content_of(Path("page.html").read_bytes())["original"].partition(";base64,")
+    assert kind == "data:image/png"
+    with Image.open(io.BytesIO(base64.b64decode(data))) as image:
+        assert image.convert("RGB").getpixel((0, 0)) == (255, 0, 0)
 
 
 def test_a_page_on_standard_output(photo_folder: Path, encoded: bytes, opened: list[str]) -> None:
