@@ -75,6 +75,7 @@ def _initialize(device: str) -> Arch:
         raise DeviceError("this process was forked while kernels were running: start processes with the method spawn")
     if _parents_arch in ("vulkan", "metal"):  # Taichi ends the program before, whose driver has lost its threads
         raise DeviceError(f"this process was forked from one on {_parents_arch}: start processes with the method spawn")
+    from taichi_gs.kernels.pinning import pinned_pool
     from taichi_gs.kernels.taichi import QUIET, ti, without_variables
 
     arch = _choose_arch(device)
@@ -95,7 +96,7 @@ def _initialize(device: str) -> Arch:
     others = [name for name in os.environ if name.startswith("TI_") and name not in QUIET]
     try:
         # ti.init prints the architecture whatever the log level.
-        with contextlib.redirect_stdout(io.StringIO()), without_variables(others):
+        with contextlib.redirect_stdout(io.StringIO()), without_variables(others), pinned_pool():
             ti.init(arch=getattr(ti, arch), enable_fallback=False, **options)
     except RuntimeError as error:  # for want of address space, say
         raise DeviceError(f"Taichi cannot start: {' '.join(str(error).split()) or 'it does not say why'}") from error

@@ -100,6 +100,24 @@ def test_the_callers_thread_keeps_its_denormal_numbers(run: Callable[[str], str]
     assert run(f"{call}\nprint(float(np.float64(2.0**-1060) * 0.5) == 2.0**-1061)") == "True\n"
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux keeps threads on cores")
+@pytest.mark.parametrize("cores_left_out", [0, 1])
+def test_each_thread_that_computes_has_a_core_of_its_own(
+    run: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, cores_left_out: int
+) -> None:
+    cores = sorted(os.sched_getaffinity(0))
+    num_threads = len(cores) - cores_left_out
+    if len(cores) < 2:
+        pytest.skip("there is one core")
+    monkeypatch.setenv("TI_CPU_MAX_NUM_THREADS", str(num_threads))
+    printed = run(
+        "taichi_gs.decode(data)\n"
+        "sets = [os.sched_getaffinity(int(thread)) for thread in os.listdir('/proc/self/task')]\n"
+        "print(sorted(core for own in sets if len(own) == 1 for core in own), sorted(os.sched_getaffinity(0)))"
+    )
+    assert printed == f"{cores if cores_left_out == 0 else []} {cores}\n"
+
+
 @pytest.mark.parametrize(
     "variable",
     [
