@@ -23,8 +23,6 @@ STALE = """
     speed/cpu.tsv
     speed/fast-100-steps-table1.tsv
     speed/fast-table1.tsv
-    speed/versus-folder.tsv
-    speed/versus.tsv
     trials/best.tsv
     trials/paper-table1.tsv
 """.split()
