@@ -18,7 +18,6 @@ from taichi_gs.kernels.cost_cpu import NUM_SUMS, make_cost
 from taichi_gs.kernels.draw_cpu import make_draw
 from taichi_gs.kernels.projection import NUM_PROJECTED
 from taichi_gs.kernels.removal import make_removal
-from taichi_gs.kernels.sharing import is_worth_sharing
 from taichi_gs.kernels.tiles import TILE, num_tiles
 
 SPARE_PAIRS = 1.25
@@ -59,7 +58,9 @@ def draw_at_once(splats: Splats, image_size: tuple[int, int], workspace: Workspa
     rows, background = _front_to_back(splats)
     tiles_y, tiles_x = num_tiles(image_size)
     image = workspace.array("image", (PLANES[splats.blending], tiles_y * TILE, tiles_x * TILE), rows[0].dtype)
-    kernel = make_draw(taichi_dtype(splats.means), splats.blending, **_shared(len(rows[0]), tiles_y * tiles_x))
+    kernel = make_draw(
+        taichi_dtype(splats.means), splats.blending, **_shared(len(rows[0]), tiles_y * tiles_x, workspace)
+    )
 
     def launch(*overwritten: NDArray[Any]) -> None:
         kernel(*rows, background, *overwritten, image.reshape(-1), image.shape[2])
@@ -77,9 +78,7 @@ def cost_at_once(
     count, (tiles_y, tiles_x) = len(rows[0]), num_tiles((picture.shape[1], picture.shape[2]))
     sums = np.empty((NUM_SUMS, tiles_y * tiles_x), rows[0].dtype)
     grads = np.empty((count, NUM_GRADS), rows[0].dtype)
-    has_blocks = any(importances)
-    shared = _shared(count, tiles_y * tiles_x)
-    kernel = make_cost(taichi_dtype(picture), splats.blending, has_blocks=has_blocks, **shared)
+    kernel = make_cost(taichi_dtype(picture), splats.blending, **_shared(count, tiles_y * tiles_x, workspace))
 
     def launch(*overwritten: NDArray[Any]) -> None:
         grad_pairs = workspace.array("grad_pairs", (len(overwritten[-1]), NUM_GRADS), grads.dtype)
@@ -89,8 +88,8 @@ def cost_at_once(
     found = torch.from_numpy(grads)
     if order is not None:
         found = torch.empty_like(found).index_copy_(0, order, found)
-    total = torch.from_numpy(sums[: NUM_SUMS if has_blocks else NUM_SUMS - 1].sum(axis=1))
-    return Cost(total[-1], total[3], SplatGradients(found, total[:3]))
+    total = torch.from_numpy(sums.sum(axis=1))
+    return Cost(total[4], total[3], SplatGradients(found, total[:3]))
 
 
 def removal_errors_at_once(splats: Splats, picture: Tensor, weights: Tensor, workspace: Workspace) -> Tensor:
@@ -99,7 +98,7 @@ def removal_errors_at_once(splats: Splats, picture: Tensor, weights: Tensor, wor
     means, _, colors, _ = drawn.rows
     errors = np.empty((len(drawn.tile_indices), 1), means.dtype)
     if len(errors):
-        shared = is_worth_sharing(TILE_NANOSECONDS * (len(drawn.tile_offsets) - 1))
+        shared = workspace.shares("tiles", TILE_NANOSECONDS * (len(drawn.tile_offsets) - 1))
         kernel = make_removal(taichi_dtype(picture), splats.blending, "cpu", shared=shared)
         lists = drawn.tile_offsets, drawn.tile_indices
         kernel(means, drawn.projected, drawn.projected, colors, *lists, drawn.image, raw(picture), raw(weights), errors)
@@ -122,11 +121,12 @@ def _order_of(splats: Splats) -> Tensor | None:
     return None if order is None else order.to(torch.int64)
 
 
-def _shared(num_gaussians: int, num_tiles: int) -> dict[str, bool]:
+def _shared(num_gaussians: int, num_tiles: int, workspace: Workspace) -> dict[str, bool]:
     """Which loops all threads take part in."""
     return {
-        "shares_rows": is_worth_sharing(ROW_NANOSECONDS * num_gaussians),
-        "shares_tiles": is_worth_sharing(TILE_NANOSECONDS * num_tiles),
+        # Most steps of a fit have fewer than half of the Gaussians of the first ones.
+        "shares_rows": workspace.shares("rows", ROW_NANOSECONDS * num_gaussians / 2),
+        "shares_tiles": workspace.shares("tiles", TILE_NANOSECONDS * num_tiles),
     }
 
 

@@ -26,7 +26,6 @@ from taichi_gs.kernels.projection import make_project
 from taichi_gs.kernels.removal import make_removal
 from taichi_gs.kernels.replacement import LANES, MAX_CANDIDATES, make_replacement
 from taichi_gs.kernels.runtime import Form
-from taichi_gs.kernels.sharing import is_worth_sharing
 from taichi_gs.kernels.tiles import TILE
 from taichi_gs.model.blending import Blending
 
@@ -168,8 +167,9 @@ class Renderer:
             return errors
         splats = replace(splats, order=None)
         means, _, colors = splats.tensors[:3]
+        workspace = workspace or Workspace()
         if self.form == "cpu":
-            drawn = draw_at_once(splats, size, workspace or Workspace())
+            drawn = draw_at_once(splats, size, workspace)
             projected, image = torch.from_numpy(drawn.projected), torch.from_numpy(drawn.image)
         else:
             *tensors, background = (t.detach() for t in splats.tensors)
@@ -181,7 +181,7 @@ class Renderer:
             compared = [functional.pad(planes, (0, LANES - planes.shape[-1])) for planes in compared]
         screening = candidates.screening or Screening(torch.zeros_like(errors), num_candidates, 1)
         inputs = (means, projected, colors, rows.to(torch.int32), *others, image, *compared, screening.penalties)
-        shared = self.form == "gpu" or is_worth_sharing(CANDIDATE_NANOSECONDS * errors.numel())
+        shared = self.form == "gpu" or workspace.shares("candidates", CANDIDATE_NANOSECONDS * errors.numel())
         kernel = make_replacement(taichi_dtype(errors), shared=shared)
         kernel(*(raw(t) for t in inputs), screening.min_rows, screening.num_kept, raw(errors))
         return errors

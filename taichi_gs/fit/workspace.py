@@ -1,4 +1,4 @@
-"""What a step keeps for the next one, so that no memory is asked for anew."""
+"""What a step keeps for the next one: memory, and which kernels it uses."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from taichi_gs.fit.tile_tensors import PairCapacity
+from taichi_gs.kernels.sharing import is_worth_sharing
 
 
 class Workspace:
@@ -24,6 +25,7 @@ class Workspace:
         """Make one that shares its arrays with another, if one is given: for resolutions that take turns."""
         self.capacity = PairCapacity()
         self._memory: dict[str, NDArray[Any]] = {} if other is None else other._memory
+        self._shared_loops: set[str] = set() if other is None else other._shared_loops
 
     def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """Return an array that nobody else has under this name; what it holds means nothing."""
@@ -35,6 +37,16 @@ class Workspace:
     def room(self, name: str) -> int:
         """How many numbers the array of this name has room for; none if there is none yet."""
         return len(self._memory.get(name, ()))
+
+    def shares(self, loop: str, nanoseconds: float) -> bool:
+        """Tell whether all threads take part in loops of this name, which take so long in one thread.
+
+        Once they do, they do so for the rest of the fit. A kernel is compiled for either case, and to load one more
+        takes half a second, which shorter loops do not save.
+        """
+        if is_worth_sharing(nanoseconds):
+            self._shared_loops.add(loop)
+        return loop in self._shared_loops
 
     def clear(self) -> None:
         """Give all arrays back, of all that share them: there will be fewer Gaussians."""

@@ -22,11 +22,11 @@ from taichi_gs.kernels.tiles import HALF_WIDTH, TILE
 from taichi_gs.kernels.weights import FIRST_STATES
 
 NUM_SUMS = 5
-"""Numbers of a tile: the background's gradient, the squared error, and the cost if there are blocks."""
+"""Numbers of a tile: the background's gradient, the squared error, and the cost."""
 
 
 @functools.cache
-def make_cost(dtype, blending, *, has_blocks, shares_rows=True, shares_tiles=True):
+def make_cost(dtype, blending, *, shares_rows=True, shares_tiles=True):
     """The kernel from N Gaussians, front to back, and a picture of T tiles to sums over tiles and to gradients.
 
     The arguments are those of `Splats` and of `Renderer.cost`, and then
@@ -112,7 +112,7 @@ def make_cost(dtype, blending, *, has_blocks, shares_rows=True, shares_tiles=Tru
                         behind[j] = weights[top + y, left + x]
                 error, cost = lanes(0.0), lanes(0.0)
                 shared_r, shared_g, shared_b = pixels(0.0), pixels(0.0), pixels(0.0)
-                if ti.static(has_blocks):
+                if ti.max(small_importance, large_importance) > 0.0:
                     small_weights, large_weights = small_blocks(0.0), large_blocks(0.0)
                     sum_blocks(behind, small_weights, large_weights)
                     for j in range(NUM_PIXELS):
@@ -131,21 +131,18 @@ def make_cost(dtype, blending, *, has_blocks, shares_rows=True, shares_tiles=Tru
                             blue[j] - picture_b[j],
                         )
                         error[x] += behind[j] * (error_r * error_r + error_g * error_g + error_b * error_b)
-                        if ti.static(has_blocks):
-                            full_r, full_g, full_b = error_r + shared_r[j], error_g + shared_g[j], error_b + shared_b[j]
-                            cost[x] += behind[j] * (error_r * full_r + error_g * full_g + error_b * full_b)
-                            error_r, error_g, error_b = full_r, full_g, full_b
+                        full_r, full_g, full_b = error_r + shared_r[j], error_g + shared_g[j], error_b + shared_b[j]
+                        cost[x] += behind[j] * (error_r * full_r + error_g * full_g + error_b * full_b)
                         scale = 2.0 * behind[j]
                         if ti.static(normalized):
                             scale *= state[j]
-                        behind[j] = scale * (error_r * red[j] + error_g * green[j] + error_b * blue[j])
-                        red[j] = scale * error_r
-                        green[j] = scale * error_g
-                        blue[j] = scale * error_b
+                        behind[j] = scale * (full_r * red[j] + full_g * green[j] + full_b * blue[j])
+                        red[j] = scale * full_r
+                        green[j] = scale * full_g
+                        blue[j] = scale * full_b
                         state[j] = first_state
                 tile_sums[3, tile] = error.sum()
-                if ti.static(has_blocks):
-                    tile_sums[4, tile] = cost.sum()
+                tile_sums[4, tile] = cost.sum()
                 differentiate_tile(
                     means, projected, colors, tile_indices, grad_pairs, tile_sums,
                     tile, left, top, first_pair, end, state, red, green, blue, behind,

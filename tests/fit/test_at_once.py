@@ -10,7 +10,7 @@ import torch
 from render_scenes import BLENDINGS, SCENES, drawable, order_of
 from torch import Tensor
 
-from taichi_gs.fit import at_once
+from taichi_gs.fit import at_once, workspace
 from taichi_gs.fit.splats import Splats
 from taichi_gs.fit.workspace import Workspace
 from taichi_gs.kernels import runtime
@@ -57,7 +57,7 @@ def test_threads_change_nothing(blending: Blending, monkeypatch: pytest.MonkeyPa
 
     both = []
     for is_worth in (False, True):
-        monkeypatch.setattr(at_once, "is_worth_sharing", answer(is_worth))
+        monkeypatch.setattr(workspace, "is_worth_sharing", answer(is_worth))
         both.append(results(splats, picture, Workspace()))
     assert asked
     check_equal(*both)
@@ -68,11 +68,11 @@ def test_too_little_room_is_made_good_for(blending: Blending, monkeypatch: pytes
     splats, picture = scene_of(blending)
     expected = results(splats, picture, Workspace())
     monkeypatch.setattr(at_once, "PAIRS_PER_GAUSSIAN", 0)
-    workspace = Workspace()
-    check_equal(results(splats, picture, workspace), expected)
-    workspace.clear()
-    assert workspace.room("tile_indices") == 0
-    check_equal(results(splats, picture, workspace), expected)
+    kept = Workspace()
+    check_equal(results(splats, picture, kept), expected)
+    kept.clear()
+    assert kept.room("tile_indices") == 0
+    check_equal(results(splats, picture, kept), expected)
 
 
 def test_memory_is_shared_and_given_back() -> None:
@@ -83,3 +83,14 @@ def test_memory_is_shared_and_given_back() -> None:
     assert not np.shares_memory(array, Workspace().array("numbers", (7,), np.float32))
     second.clear()
     assert first.room("numbers") == 0
+
+
+def test_loops_that_were_worth_sharing_stay_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workspace, "is_worth_sharing", lambda nanoseconds: nanoseconds >= 1000.0)
+    first = Workspace()
+    second = Workspace(first)
+    asked = (("rows", 999.0), ("rows", 1000.0), ("rows", 1.0), ("tiles", 1.0))
+    assert [first.shares(*loop) for loop in asked] == [False, True, True, False]
+    second.clear()
+    assert second.shares("rows", 1.0)
+    assert not Workspace().shares("rows", 1.0)

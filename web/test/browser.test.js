@@ -11,7 +11,8 @@ test("WebGL, canvases and the worker", { skip: WITHOUT_CHROMIUM, timeout: 300000
   assert.equal(report.error, "TgsError: This is not a .tgs file of Gaussians.");
   assert.ok(report.hasWebGL, "no WebGL 2 that adds up floats");
   // Plain drawing is within 1 of the Python decoder, see conformance.test.js.
-  const most = { worker: 0, plainCanvas: 0, withoutWebGL: 0, canvas: 1, webgl: 1, smaller: 1, part: 1, large: 1 };
+  const plain = { worker: 0, plainCanvas: 0, withoutWebGL: 0, withoutPrograms: 0 };
+  const most = { ...plain, canvas: 1, webgl: 1, smaller: 1, part: 1, large: 1 };
   const drawings = Object.entries(report.results).flatMap(([name, result]) =>
     Object.entries(result).map(([how, largest]) => ({ name, how, largest })),
   );
@@ -20,4 +21,8 @@ test("WebGL, canvases and the worker", { skip: WITHOUT_CHROMIUM, timeout: 300000
     [],
   );
   assert.ok(drawings.length > 600);
+  assert.deepEqual(
+    Object.keys(most).filter((how) => !drawings.some((drawing) => drawing.how === how)),
+    [],
+  );
 });

@@ -16,7 +16,9 @@ test("in a browser", IN_BROWSER, async (context) => {
   const check = (what, judge) => context.test(what, judge);
 
   await check("it has its place before the script is there", () => {
-    assert.deepEqual(report.beforeDefinition, { before: [100, 80], after: [100, 80], shift: 0 });
+    const { properties, ...place } = report.beforeDefinition;
+    assert.deepEqual(place, { before: [100, 80], after: [100, 80], shift: 0 });
+    assert.deepEqual(properties, ["Early", 60, 48]);
   });
 
   await check("it has its place before the file is there", () => {
@@ -68,6 +70,11 @@ test("in a browser", IN_BROWSER, async (context) => {
     });
   });
 
+  await check("a worker that fails is replaced once for each file", () => {
+    const sentence = "The worker cannot be started.";
+    assert.deepEqual(report.workerFails, { replaced: { messages: [], workers: 1 }, messages: [sentence, sentence] });
+  });
+
   await check("an img inside stands for the attribute full, and is not seen itself", () => {
     assert.deepEqual(report.innerImage, { src: "/valid/turned.png?inner", inner: 0 });
   });
@@ -88,7 +95,11 @@ test("in a browser", IN_BROWSER, async (context) => {
 
   await check("attributes can be changed", () => {
     const square = { box: [24, 24], images: 0 };
-    assert.deepEqual(report.changes, { keepsOld: true, square, wide: [48, 48], again: [48, 38] });
+    const fullAlone = [
+      [50, 40],
+      [24, 24],
+    ];
+    assert.deepEqual(report.changes, { keepsOld: true, square, wide: [48, 48], again: [48, 38], fullAlone });
   });
 
   await check("nothing is left behind a full picture that is transparent", () => {

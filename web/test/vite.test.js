@@ -140,6 +140,14 @@ test("errors are one sentence, and nothing is kept", async (context) => {
   assert.equal(project.watched.filter((path) => path.endsWith("bad.jpg")).length, 3);
 });
 
+test("a command that is installed later is asked again for its version", async (context) => {
+  const project = await Project.in(context);
+  await project.write("photo.jpg");
+  project.use({ version: "missing at first" });
+  await assert.rejects(() => project.import("photo.jpg?tgs"), { message: "not installed yet" });
+  assert.ok((await project.import("photo.jpg?tgs")).src);
+});
+
 test("other imports are left to Vite", async (context) => {
   const project = await Project.in(context);
   for (const name of ["photo.jpg", "photo.jpg?url", "main.js?v=tgs"]) {

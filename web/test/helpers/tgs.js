@@ -1,7 +1,7 @@
 // Stands for the command `tgs` in tests of the plugin: node tgs.js LOG VERSION ARGUMENT... writes to LOG what it does.
-// What comes of a picture depends on its name.
+// What comes of a picture depends on its name. The version "missing at first" is an error the first time.
 
-import { appendFileSync } from "node:fs";
+import { appendFileSync, existsSync } from "node:fs";
 import { basename } from "node:path";
 import { setTimeout } from "node:timers/promises";
 
@@ -9,7 +9,11 @@ import { bytesOf } from "./conformance.js";
 
 const [log, version, command, path, ...options] = process.argv.slice(2);
 
-if (command === "--version") {
+if (command === "--version" && version === "missing at first" && !existsSync(log)) {
+  appendFileSync(log, "");
+  console.error("tgs: error: not installed yet");
+  process.exitCode = 1;
+} else if (command === "--version") {
   console.log(`tgs, version ${version}`);
 } else {
   const name = basename(path);
