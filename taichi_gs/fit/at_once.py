@@ -18,6 +18,7 @@ from taichi_gs.kernels.cost_cpu import NUM_SUMS, make_cost
 from taichi_gs.kernels.draw_cpu import make_draw
 from taichi_gs.kernels.projection import NUM_PROJECTED
 from taichi_gs.kernels.removal import make_removal
+from taichi_gs.kernels.sharing import has_threads
 from taichi_gs.kernels.tiles import TILE, num_tiles
 
 SPARE_PAIRS = 1.25
@@ -28,9 +29,6 @@ PAIRS_PER_GAUSSIAN = 8
 
 ROW_NANOSECONDS = 150
 """What it takes to project a Gaussian, or to sum its gradients."""
-
-TILE_NANOSECONDS = 2000
-"""What it takes to draw a tile, at least."""
 
 Launch = Callable[[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]], None]
 """Calls a kernel with what it overwrites: `projected`, `offsets`, `tile_indices` and `rank_pairs`; see `make_cost`."""
@@ -58,9 +56,7 @@ def draw_at_once(splats: Splats, image_size: tuple[int, int], workspace: Workspa
     rows, background = _front_to_back(splats)
     tiles_y, tiles_x = num_tiles(image_size)
     image = workspace.array("image", (PLANES[splats.blending], tiles_y * TILE, tiles_x * TILE), rows[0].dtype)
-    kernel = make_draw(
-        taichi_dtype(splats.means), splats.blending, **_shared(len(rows[0]), tiles_y * tiles_x, workspace)
-    )
+    kernel = make_draw(taichi_dtype(splats.means), splats.blending, **_shared(len(rows[0]), workspace))
 
     def launch(*overwritten: NDArray[Any]) -> None:
         kernel(*rows, background, *overwritten, image.reshape(-1), image.shape[2])
@@ -78,7 +74,7 @@ def cost_at_once(
     count, (tiles_y, tiles_x) = len(rows[0]), num_tiles((picture.shape[1], picture.shape[2]))
     sums = np.empty((NUM_SUMS, tiles_y * tiles_x), rows[0].dtype)
     grads = np.empty((count, NUM_GRADS), rows[0].dtype)
-    kernel = make_cost(taichi_dtype(picture), splats.blending, **_shared(count, tiles_y * tiles_x, workspace))
+    kernel = make_cost(taichi_dtype(picture), splats.blending, **_shared(count, workspace))
 
     def launch(*overwritten: NDArray[Any]) -> None:
         grad_pairs = workspace.array("grad_pairs", (len(overwritten[-1]), NUM_GRADS), grads.dtype)
@@ -98,8 +94,7 @@ def removal_errors_at_once(splats: Splats, picture: Tensor, weights: Tensor, wor
     means, _, colors, _ = drawn.rows
     errors = np.empty((len(drawn.tile_indices), 1), means.dtype)
     if len(errors):
-        shared = workspace.shares("tiles", TILE_NANOSECONDS * (len(drawn.tile_offsets) - 1))
-        kernel = make_removal(taichi_dtype(picture), splats.blending, "cpu", shared=shared)
+        kernel = make_removal(taichi_dtype(picture), splats.blending, "cpu", shared=has_threads())
         lists = drawn.tile_offsets, drawn.tile_indices
         kernel(means, drawn.projected, drawn.projected, colors, *lists, drawn.image, raw(picture), raw(weights), errors)
     found = torch.from_numpy(np.bincount(drawn.tile_indices, errors[:, 0], len(means)).astype(means.dtype))
@@ -121,13 +116,11 @@ def _order_of(splats: Splats) -> Tensor | None:
     return None if order is None else order.to(torch.int64)
 
 
-def _shared(num_gaussians: int, num_tiles: int, workspace: Workspace) -> dict[str, bool]:
-    """Which loops all threads take part in."""
-    return {
-        # Most steps of a fit have fewer than half of the Gaussians of the first ones.
-        "shares_rows": workspace.shares("rows", ROW_NANOSECONDS * num_gaussians / 2),
-        "shares_tiles": workspace.shares("tiles", TILE_NANOSECONDS * num_tiles),
-    }
+def _shared(num_gaussians: int, workspace: Workspace) -> dict[str, bool]:
+    """Which loops all threads take part in: that over tiles always, because most pictures have many of them."""
+    # Most steps of a fit have fewer than half of the Gaussians of the first ones.
+    shares_rows = workspace.shares("rows", ROW_NANOSECONDS * num_gaussians / 2)
+    return {"shares_rows": shares_rows, "shares_tiles": has_threads()}
 
 
 def _with_room(

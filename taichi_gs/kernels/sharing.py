@@ -17,9 +17,15 @@ MIN_SHARED_NANOSECONDS = 250_000
 """What a loop takes in one thread, for others to help: to wake them takes 70,000 to 130,000."""
 
 
+def has_threads() -> bool:
+    """Tell whether a loop can be shared at all."""
+    num_threads: int = ti.lang.impl.current_cfg().cpu_max_num_threads
+    return num_threads > 1
+
+
 def is_worth_sharing(nanoseconds: float) -> bool:
     """Tell whether the threads that there are finish a loop sooner than one that does it in so many nanoseconds."""
-    return nanoseconds >= MIN_SHARED_NANOSECONDS and ti.lang.impl.current_cfg().cpu_max_num_threads > 1
+    return nanoseconds >= MIN_SHARED_NANOSECONDS and has_threads()
 
 
 def slot_bits(*, shared: bool) -> int:

@@ -58,6 +58,7 @@ def test_threads_change_nothing(blending: Blending, monkeypatch: pytest.MonkeyPa
     both = []
     for is_worth in (False, True):
         monkeypatch.setattr(workspace, "is_worth_sharing", answer(is_worth))
+        monkeypatch.setattr(at_once, "has_threads", lambda is_worth=is_worth: is_worth)
         both.append(results(splats, picture, Workspace()))
     assert asked
     check_equal(*both)
@@ -89,7 +90,7 @@ def test_loops_that_were_worth_sharing_stay_shared(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(workspace, "is_worth_sharing", lambda nanoseconds: nanoseconds >= 1000.0)
     first = Workspace()
     second = Workspace(first)
-    asked = (("rows", 999.0), ("rows", 1000.0), ("rows", 1.0), ("tiles", 1.0))
+    asked = (("rows", 999.0), ("rows", 1000.0), ("rows", 1.0), ("candidates", 1.0))
     assert [first.shares(*loop) for loop in asked] == [False, True, True, False]
     second.clear()
     assert second.shares("rows", 1.0)
