@@ -43,8 +43,20 @@ def changes(variation: str) -> dict[str, Any]:
         ("as committed", {}),
         ("alpha blending", {"blending": "alpha"}),
         ("clone and split", {"density": "gradient"}),
-        ("no Gaussians but the budget's", {"hyperparameters.unconstrained.overgrowth": 1.0}),
-        ("three times the budget's Gaussians", {"hyperparameters.unconstrained.overgrowth": 3.0}),
+        (
+            "no Gaussians but the budget's",
+            {
+                "hyperparameters.unconstrained.overgrowth": 1.0,
+                "hyperparameters.unconstrained.sparse_overgrowth": 1.0,
+            },
+        ),
+        (
+            "three times the budget's Gaussians",
+            {
+                "hyperparameters.unconstrained.overgrowth": 3.0,
+                "hyperparameters.unconstrained.sparse_overgrowth": 3.0,
+            },
+        ),
         ("pruned in half the time", {"hyperparameters.clustering.prune_end": 0.35}),
         (
             "half the learning rates",

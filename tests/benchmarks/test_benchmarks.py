@@ -326,7 +326,7 @@ def test_an_ablation_has_rows_and_a_mean_for_each_variation(
     codec, out, chosen = use_codec(), tmp_path / "ablation.tsv", ("as committed", "alpha blending")
     monkeypatch.setattr(ablation, "VARIATIONS", {name: ablation.VARIATIONS[name] for name in chosen})
     assert ablation.main([str(folder), "--images", "a", "b", "--steps", "7", "--out", str(out)]) == 0
-    usual = {"preset": "default", "bits_per_pixel": 0.083, "steps": 7}
+    usual = {"preset": "default", "tune": "psnr", "bits_per_pixel": 0.083, "steps": 7}
     assert codec.options == [usual] * 2 + [{**usual, "blending": "alpha"}] * 2
     header, *rows = [line.split("\t") for line in out.read_text().splitlines() if not line.startswith("#")]
     assert tuple(header) == ablation.COLUMNS
