@@ -3,7 +3,7 @@
     python -m benchmarks.ablation FOLDER --images NAME ... [--bpp RATE] [--steps N] [--out FILE.tsv]
 
 One row a variation and picture, and the mean of each variation. All errors count alike, because rows are compared by
-their PSNR. `docs/decisions.md` quotes them.
+their PSNR. `docs/decisions.md` quotes these rows.
 """
 
 from __future__ import annotations

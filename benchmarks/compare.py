@@ -92,7 +92,9 @@ def _differences(results: Results, table: Table) -> str:
                 differences.append(bd_rate(results.curve(codec, image, measure.of, full_size), ours))
             cells.append(mean_with_count(differences, "+.1f", "no overlap"))
         lines.append([codec, *cells])
-    header = [f"{measure.title.split(',')[0]}{what}" for measure in MEASURES for what in (", full size", "")]
+    header = [
+        f"{measure.title.split(',')[0]}{what}" for measure in MEASURES for what in (", full size", ", all scales")
+    ]
     return markdown(("BD-rate in % against", *header), lines)
 
 

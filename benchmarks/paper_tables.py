@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.curves import bd_rate
 from benchmarks.paper_fits import VARIATIONS
-from benchmarks.paper_times import PRESETS
+from benchmarks.paper_times import PRESETS, max_bytes
 from benchmarks.published import read_table2, read_table3
 from benchmarks.rate_results import curve_through
 from benchmarks.summary import is_better, markdown
@@ -62,8 +62,8 @@ def table1(folder: Path, shown: str) -> str:
         f"{sum(map(_is_larger, rows)) or 'None'} of its files are larger than the published rate.\n",
         "Means over the pictures:\n",
         _table1_means(paper, default),
-        "Each picture, at the points 1 to 4. A cell is a PSNR in dB. In brackets stands the published rate, in bits "
-        "per pixel:\n",
+        "Each picture, at the points 1 to 4. A cell is a PSNR in dB. The number in brackets is the published rate in "
+        "bits per pixel:\n",
         _table1_pictures(paper, default),
         f"{machine([paper, default])}",
     ]
@@ -71,12 +71,12 @@ def table1(folder: Path, shown: str) -> str:
 
 
 def _table1_means(paper: Table, default: Table) -> str:
-    header = ["published, bpp", "PSNR, dB"]
+    header = ["published: bpp", "published: PSNR, dB"]
     for name in ("`paper`", "`default`"):
-        header += [f"{name}, bpp", "PSNR, dB", "gain, dB", "lowest gain", "better"]
+        header += [f"{name}: {what}" for what in ("bpp", "PSNR, dB", "mean gain, dB", "lowest gain, dB", "better")]
     lines = []
     for mean in paper.means:
-        cells = [f"{float(mean['published_bpp']):.3f}", f"{float(mean['published_psnr']):.2f}"]
+        cells = [f"{float(mean['published_bpp']):.4f}", f"{float(mean['published_psnr']):.2f}"]
         for table in (paper, default):
             rows = [row for row in table.measurements if row["point"] == mean["point"]]
             gains = [float(row["gain_db"]) for row in rows]
@@ -113,10 +113,10 @@ def table2(folder: Path, shown: str) -> str:
     found = {name: read_table(folder / name) for name in names if (folder / name).exists()}
     tables = {name: table for name, table in found.items() if _has_all(table)}
     quoted = markdown(
-        ("quoted", "encode, s", "decode, s", "model, K"),
+        ("codec", "encode, s", "decode, s", "model, K"),
         ([name, *("–" if cell is None else f"{cell:.4f}" for cell in row)] for name, row in read_table2().items()),
     )
-    header = ("measured here", "pictures", "encode, s", "decode, s", "file, K", "PSNR, dB", "training")
+    header = ("codec", "pictures", "encode, s", "decode, s", "file, K", "too large", "PSNR, dB", "training")
     parts = []
     if "table2.tsv" in tables:
         rows = _measured_times(tables["table2.tsv"].rows)
@@ -153,6 +153,7 @@ def _has_all(table: Table) -> bool:
 
 def _measured_times(all_rows: Iterable[Row]) -> Iterable[list[str]]:
     """A line for each codec, in the order in which they come: the means over its rows."""
+    most = max_bytes()
     by_codec: dict[str, list[Row]] = {}
     for row in all_rows:
         by_codec.setdefault(row["codec"], []).append(row)
@@ -161,6 +162,7 @@ def _measured_times(all_rows: Iterable[Row]) -> Iterable[list[str]]:
         def mean(column: str, rows: list[Row] = rows) -> float:
             return statistics.fmean(float(row[column]) for row in rows)
 
+        num_too_large = sum(int(row["bytes"]) > most for row in rows)
         training = "–"
         if "steps" in rows[0]:
             ends = Counter(row["ended_by"] for row in rows)
@@ -172,6 +174,7 @@ def _measured_times(all_rows: Iterable[Row]) -> Iterable[list[str]]:
             f"{mean('seconds_encode'):.3g}",
             f"{mean('seconds_decode'):.2g}",
             f"{mean('bytes') / 1000:.3f}",
+            f"{num_too_large} of {len(rows)}" if num_too_large else "–",
             f"{mean('psnr'):.2f}",
             training,
         ]
@@ -192,7 +195,7 @@ def table3(folder: Path, shown: str) -> str:
         cells = [NAMES[name], f"{published[name]:+.1f}" if name in published else "–"]
         lines.append(cells + (_differences(anchor, tables[name]) if name in tables else ["not measured yet", "–", "–"]))
     links = ", ".join(f"[table3-{name}.tsv]({shown}/table3-{name}.tsv)" for name in tables)
-    header = ("instead of the preset", "published, %", "BD-rate, %", "of single pictures, %", "pictures")
+    header = ("change", "published BD-rate, %", "measured BD-rate, mean, %", "lowest to highest, %", "pictures")
     return "\n".join([markdown(header, lines), f"Files: {links}.\n", machine([anchor, *tables.values()])])
 
 

@@ -137,7 +137,7 @@ def _comparison(results: SmallResults) -> str:
     header = ["at most, bytes"]
     for title, _ in TITLES.values():
         ours = [f"{title}: taichi_gs", "best other", "difference"] if results.ours else [f"{title}: best other"]
-        header += [*ours, "which is"]
+        header += [*ours, "pictures by best other"]
     return markdown(
         header,
         [[size] + [cell for measure in TITLES for cell in _compared(results, size, measure)] for size in results.sizes],

@@ -2,7 +2,7 @@
 
     python -m benchmarks.summary FILE.tsv ...
     python -m benchmarks.summary benchmarks/results/rate/kodak/taichi_gs-default.tsv --document README.md
-    python -m benchmarks.summary benchmarks/results/*.tsv --document docs/results.md --block presets
+    python -m benchmarks.summary benchmarks/results/default-k64.tsv --document docs/results.md --block presets
 
 The last two forms put them into a document, between its two `results` marks, or those of the block that is named.
 Tests compare them.

@@ -118,7 +118,7 @@ def _order_of(splats: Splats) -> Tensor | None:
 
 def _shared(num_gaussians: int, workspace: Workspace) -> dict[str, bool]:
     """Which loops all threads take part in: that over tiles always, because most pictures have many of them."""
-    # Most steps of a fit have fewer than half of the Gaussians of the first ones.
+    # Judged by half of them: most steps have fewer than half of the first Gaussians, and the choice holds for all.
     shares_rows = workspace.shares("rows", ROW_NANOSECONDS * num_gaussians / 2)
     return {"shares_rows": shares_rows, "shares_tiles": has_threads()}
 

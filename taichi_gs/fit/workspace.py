@@ -13,7 +13,7 @@ from taichi_gs.kernels.sharing import is_worth_sharing
 
 
 class Workspace:
-    """Memory of the kernels that draw moving Gaussians again and again.
+    """Memory of the kernels that draw moving Gaussians again and again, and which of their loops are shared.
 
     Fresh memory costs a fault of the processor for each of its pages, which together take longer than small kernels.
 
@@ -22,7 +22,7 @@ class Workspace:
     """
 
     def __init__(self, other: Workspace | None = None) -> None:
-        """Make one that shares its arrays with another, if one is given: for resolutions that take turns."""
+        """Make one that has all this in common with another, if one is given: for resolutions that take turns."""
         self.capacity = PairCapacity()
         self._memory: dict[str, NDArray[Any]] = {} if other is None else other._memory
         self._shared_loops: set[str] = set() if other is None else other._shared_loops
@@ -39,10 +39,10 @@ class Workspace:
         return len(self._memory.get(name, ()))
 
     def shares(self, loop: str, nanoseconds: float) -> bool:
-        """Tell whether all threads take part in loops of this name, which take so long in one thread.
+        """Tell whether all threads take part in loops of this name, judged by how long they would take in one thread.
 
-        Once they do, they do so for the rest of the fit. A kernel is compiled for either case, and to load one more
-        takes half a second, which shorter loops do not save.
+        Once they do, they do so for the rest of the fit. A kernel is compiled for either case, and to load another one
+        takes longer than that saves.
         """
         if is_worth_sharing(nanoseconds):
             self._shared_loops.add(loop)

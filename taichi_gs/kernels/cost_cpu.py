@@ -26,7 +26,7 @@ NUM_SUMS = 5
 
 
 @functools.cache
-def make_cost(dtype, blending, *, shares_rows=True, shares_tiles=True):
+def make_cost(dtype, blending, *, shares_rows, shares_tiles):
     """The kernel from N Gaussians, front to back, and a picture of T tiles to sums over tiles and to gradients.
 
     The arguments are those of `Splats` and of `Renderer.cost`, and then

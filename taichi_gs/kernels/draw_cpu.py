@@ -17,7 +17,7 @@ from taichi_gs.kernels.weights import FIRST_STATES
 
 
 @functools.cache
-def make_draw(dtype, blending, *, shares_rows=True, shares_tiles=True):
+def make_draw(dtype, blending, *, shares_rows, shares_tiles):
     """The kernel from N Gaussians, front to back, to an image of whole tiles.
 
     The arguments are those of `Splats`, those that `make_cost` overwrites, and the image [PLANES[blending] H' W'], as

@@ -24,7 +24,7 @@ MAX_CANDIDATES = 16
 
 
 @functools.cache
-def make_replacement(dtype, *, shared=True):
+def make_replacement(dtype, *, shared):
     """The kernel from M Gaussians, K candidates for each and a drawn picture to the changes `errors` [M, K].
 
     `rows [M]` names the Gaussians among those of the first three arrays; `projected [N, NUM_PROJECTED]` has conics and

@@ -96,7 +96,8 @@ def _initialize(device: str) -> Arch:
     others = [name for name in os.environ if name.startswith("TI_") and name not in QUIET]
     try:
         # ti.init prints the architecture whatever the log level.
-        with contextlib.redirect_stdout(io.StringIO()), without_variables(others), pinned_pool():
+        pinning = pinned_pool() if arch == "cpu" else contextlib.nullcontext()
+        with contextlib.redirect_stdout(io.StringIO()), without_variables(others), pinning:
             ti.init(arch=getattr(ti, arch), enable_fallback=False, **options)
     except RuntimeError as error:  # for want of address space, say
         raise DeviceError(f"Taichi cannot start: {' '.join(str(error).split()) or 'it does not say why'}") from error

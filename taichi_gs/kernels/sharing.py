@@ -4,8 +4,9 @@ Taichi hands a thread 512 iterations at once or more, whatever the settings of t
 would keep to one thread, and one over a few times as many would leave threads idle in the end. So such a loop goes
 through slots, each of which has an equal share of the tiles, and most of them none.
 
-To wake the threads takes longer than a short loop does. Such a loop stays in the thread that launches the kernel, with
-one slot: it is compiled for either case.
+To wake the threads takes longer than a short loop over Gaussians, candidates or samples does. Such a loop stays in the
+thread that launches the kernel: it is compiled for either case. Loops over tiles are shared wherever there are threads,
+because another variant of a large kernel takes longer to load than that would save.
 """
 
 from taichi_gs.kernels.taichi import ti

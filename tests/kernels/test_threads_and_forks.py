@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import sys
@@ -111,11 +112,22 @@ def test_each_thread_that_computes_has_a_core_of_its_own(
         pytest.skip("there is one core")
     monkeypatch.setenv("TI_CPU_MAX_NUM_THREADS", str(num_threads))
     printed = run(
-        "taichi_gs.decode(data)\n"
-        "sets = [os.sched_getaffinity(int(thread)) for thread in os.listdir('/proc/self/task')]\n"
-        "print(sorted(core for own in sets if len(own) == 1 for core in own), sorted(os.sched_getaffinity(0)))"
+        "import json\n"
+        "folder = Path('/proc/self/task')\n"
+        "def time_of(own): return int((own / 'schedstat').read_text().split()[0])\n"
+        "def times(): return {int(own.name): time_of(own) for own in folder.iterdir()}\n"
+        "def encode(): taichi_gs.encode(np.tile(picture, (8, 8, 1)), preset='fast', steps=20, device='cpu')\n"
+        "encode(); before = times(); encode(); after = times()\n"
+        "pythons = {thread.native_id for thread in threading.enumerate()}\n"
+        "others = sorted(set(before) - pythons, key=lambda thread: after[thread] - before[thread])\n"
+        "print(json.dumps([sorted(os.sched_getaffinity(thread)) for thread in [*others, *pythons]]), len(pythons))"
     )
-    assert printed == f"{cores if cores_left_out == 0 else []} {cores}\n"
+    text, num_pythons = printed.rsplit(" ", 1)
+    sets = json.loads(text)
+    computing = slice(len(sets) - int(num_pythons) - num_threads, len(sets) - int(num_pythons))
+    assert sorted(sets[computing]) == ([[core] for core in cores] if cores_left_out == 0 else [cores] * num_threads)
+    del sets[computing]
+    assert sets == [cores] * len(sets)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ test("in a browser", IN_BROWSER, async (context) => {
     });
   });
 
-  await check("a worker that fails is replaced once for each file", () => {
+  await check("a worker that fails is replaced, and each file is tried once more", () => {
     const sentence = "The worker cannot be started.";
     assert.deepEqual(report.workerFails, { replaced: { messages: [], workers: 1 }, messages: [sentence, sentence] });
   });
