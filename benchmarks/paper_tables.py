@@ -41,7 +41,8 @@ def machine(tables: Iterable[Table]) -> str:
     machines = sorted({f"{table.comment('cpu')}, {table.comment('cores')} cores" for table in tables})
     lines = (line.removeprefix("resumed, ") for table in tables for line in table.comments)
     commits = sorted({line.removeprefix("commit: ") for line in lines if line.startswith("commit: ")})
-    return f"Measured on {'; '.join(machines)}, at commit {', '.join(commits)}.\n"
+    states = f"commit{'s' if len(commits) > 1 else ''} {' and '.join(commits)}"
+    return f"Measured on {'; '.join(machines)}, at {states}.\n"
 
 
 def table1(folder: Path, shown: str) -> str:
