@@ -130,6 +130,25 @@ def test_each_thread_that_computes_has_a_core_of_its_own(
     assert sets == [cores] * len(sets)
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux keeps threads on cores")
+@pytest.mark.parametrize("missing", ["leave to ask", "leave to set", "the folder of threads"])
+def test_threads_are_left_alone_where_they_cannot_be_pinned(run: Callable[[str], str], missing: str) -> None:
+    """As in sandboxes."""
+    refusal = "def refuse(*_): raise PermissionError\n"
+    stand_ins = {
+        "leave to ask": f"{refusal}os.sched_getaffinity = refuse",
+        "leave to set": f"{refusal}os.sched_setaffinity = refuse",
+        "the folder of threads": "from taichi_gs.kernels import pinning; pinning._TASKS = '/missing'",
+    }
+    printed = run(
+        "cores, ask = sorted(os.sched_getaffinity(0)), os.sched_getaffinity\n"
+        f"{stand_ins[missing]}\n"
+        "print(taichi_gs.encode(picture, preset='fast', steps=20, device='cpu')[:3])\n"
+        "print(all(sorted(ask(int(thread))) == cores for thread in os.listdir('/proc/self/task')))"
+    )
+    assert printed == "b'\\x89TG'\nTrue\n"
+
+
 @pytest.mark.parametrize(
     "variable",
     [
