@@ -111,6 +111,28 @@ def test_pixels_are_those_of_the_decoder(tab: Tab, open_page: Open, name: str, w
     assert text(tab, "percent") == "100 %"
 
 
+def test_the_first_page_of_a_browser_is_drawn(tmp_path: Path) -> None:
+    """The graphics processor may fail while Chromium starts, after a page has drawn with it."""
+    page = tmp_path / "page.html"
+    page.write_bytes(make_page([PageFile("sheared", (VALID / "sheared.tgs").read_bytes())]))
+    for attempt in range(5):
+        with chromium(tmp_path / f"profile{attempt}") as tab:
+            tab.open(page, width=900, height=700)
+            size, region = whole_and_region(tab)
+            assert difference(tab.canvas("#picture"), expected("sheared", size=size, region=region)) <= TOLERANCE
+
+
+def test_what_a_graphics_processor_loses_is_drawn_anew(tab: Tab, open_page: Open) -> None:
+    open_page("sheared")
+    before = tab.canvas("#picture")
+    # What a browser does: the canvas is empty, and then it can be drawn on again.
+    tab.value("canvas = document.getElementById('picture'); canvas.width = canvas.width")
+    assert not tab.canvas("#picture").any()
+    tab.value("canvas.dispatchEvent(new Event('contextrestored'))")
+    tab.rest()
+    assert difference(tab.canvas("#picture"), before) <= TOLERANCE
+
+
 def test_the_wheel_zooms_about_the_pointer_and_draws_anew(open_page: Open) -> None:
     tab = open_page("sheared")
     tab.press("p")

@@ -122,7 +122,8 @@ export function createPainter() {
       }
     }
     for (const { buffer } of layers) gl.deleteBuffer(buffer);
-    return gl.getError() === gl.NO_ERROR && !gl.isContextLost();
+    // Where the graphics processor has failed, the context says so by and by, but its objects are gone at once.
+    return gl.getError() === gl.NO_ERROR && gl.isFramebuffer(framebuffer);
   }
 
   function bufferOf({ gaussians }) {
