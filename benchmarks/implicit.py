@@ -41,10 +41,12 @@ class Siren(nn.Module):
         sides = [2, *[width] * depth, 3]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sides))
         for index, layer in enumerate(self.layers):
-            # What keeps the distribution of activations the same from layer to layer (SIREN, theorem 1.8).
+            # What keeps the distribution of activations the same from layer to layer (SIREN, theorem 1.8). COIN's
+            # authors take biases from the same range.
             fan_in = sides[index]
             bound = 1.0 / fan_in if index == 0 else math.sqrt(6.0 / fan_in) / self.FREQUENCY
-            nn.init.uniform_(layer.weight, -bound, bound)  # type: ignore[arg-type]
+            for parameter in layer.parameters():
+                nn.init.uniform_(parameter, -bound, bound)
 
     def forward(self, coordinates: Tensor) -> Tensor:
         """Return the colours [N, 3] at coordinates [N, 2] from -1 to 1."""
@@ -97,7 +99,7 @@ class Network:
         name: what tables call it.
         make: returns an untrained network.
         steps: of Adam (Kingma and Ba 2015), as in its paper.
-        learning_rate: at the start.
+        learning_rate: at the start, for all pixels at once. A batch has less of it, as much as it has fewer pixels.
         last_rate: the factor of the learning rate at the end.
         batch: pixels of a step, chosen at random; None is all of them.
         dtype: of the weights in a file.
@@ -118,7 +120,8 @@ class Network:
 
 
 COIN = Network("COIN", lambda: Siren(5, 20), 50_000, 2e-4, 1.0, None, np.float16)
-"""The smallest of COIN's networks: Table 2 prints 7.2120 K, its 1803 parameters in 32 bits; its paper stores 16."""
+"""The smallest network that COIN's authors recommend. Table 2 prints 7.2120 K, its 1803 parameters in 32 bits. COIN's
+paper stores 16 bits."""
 
 WIRE = Network("WIRE", lambda: Wavelets(2, 62), 12_000, 5e-3, 0.1, 65_536, np.float32)
 """WIRE's depth, and the width whose file is next below the 65.4033 K of Table 2, which does not say what it had. The
@@ -142,7 +145,7 @@ class Limits(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """A network after so many steps, and what ended them: "steps", "time" or "quality"."""
+    """A network, after how many steps training ended, and what ended it: "steps", "time" or "quality"."""
 
     network: nn.Module
     steps: int
@@ -160,22 +163,45 @@ def train(network: Network, picture: NDArray[np.uint8], limits: Limits, seed: in
     model = network.make().to(device)
     coordinates = coordinates_of(picture.shape[:2]).to(device)
     colors = torch.from_numpy(picture.reshape(-1, 3).astype(np.float32) / 255.0).to(device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=network.learning_rate)
-    most = network.steps if limits.steps is None else limits.steps
     batches = _batches(len(colors), network.batch, device)
+    rate = network.learning_rate * min(1.0, (network.batch or len(colors)) / len(colors))
+    optimizer = torch.optim.Adam(model.parameters(), lr=rate)
+    most = network.steps if limits.steps is None else limits.steps
+    best = _Best(model)
     started = time.perf_counter()
-    for step in range(1, most + 1):
+    for step in range(most):
         # A limit of time ends a run as the last step does, so the learning rate goes down with either.
-        progress = max((step - 1) / most, min((time.perf_counter() - started) / limits.seconds, 1.0))
-        optimizer.param_groups[0]["lr"] = network.learning_rate * network.last_rate**progress
+        progress = max(step / most, (time.perf_counter() - started) / limits.seconds)
+        if progress >= 1.0:
+            return Trained(best.restore(), step, "time")
+        optimizer.param_groups[0]["lr"] = rate * network.last_rate**progress
         optimizer.zero_grad()
-        loss = _differentiate(model, coordinates, colors, next(batches))
-        optimizer.step()
-        if limits.psnr is not None and -10.0 * math.log10(max(loss, 1e-12)) >= limits.psnr:
+        error = _differentiate(model, coordinates, colors, next(batches))
+        if limits.psnr is not None and -10.0 * math.log10(max(error, 1e-12)) >= limits.psnr:
             return Trained(model, step, "quality")
-        if time.perf_counter() - started >= limits.seconds:
-            return Trained(model, step, "time")
-    return Trained(model, most, "steps")
+        if network.batch is None and progress >= 0.5:
+            best.look_at(error)
+        optimizer.step()
+    return Trained(best.restore(), most, "steps")
+
+
+class _Best:
+    """The weights of a network when its error was the least. Without a decay, the last ones are rarely the best."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model, self._error, self._weights = model, math.inf, dict[str, Tensor]()
+
+    def look_at(self, error: float) -> None:
+        """Keep the weights if their error is the least of those that were looked at."""
+        if error < self._error:
+            self._error = error
+            self._weights = {name: weight.clone() for name, weight in self._model.state_dict().items()}
+
+    def restore(self) -> nn.Module:
+        """Return the network with the best weights, or as it is if none were looked at."""
+        if self._weights:
+            self._model.load_state_dict(self._weights)
+        return self._model
 
 
 def packed(network: Network, model: nn.Module) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections import Counter
 from collections.abc import Iterable
@@ -125,13 +126,15 @@ def table2(folder: Path, shown: str) -> str:
         parts += [f"Measured here, means over the pictures: {link}.\n", markdown(header, rows)]
     if "networks.tsv" in tables:
         networks = tables["networks.tsv"]
-        images = {row["image"] for row in networks.rows}
+        settings = networks.settings
+        images, minutes = settings["images"], settings["seconds"] / 60
+        pictures = "picture" if len(images) == 1 else f"{len(images)} pictures"
         others = tables["table2.tsv"].rows if "table2.tsv" in tables else ()
         lines = _measured_times((*networks.rows, *(row for row in others if row["image"] in images)))
-        minutes = networks.settings["seconds"] / 60
+        device = {"cpu": "one thread of the processor", "cuda": "the GPU"}[settings["device"]]
         parts += [
-            f"COIN and WIRE, and the others on the same {len(images)} pictures: "
-            f"[networks.tsv]({shown}/networks.tsv). Training had a limit of {minutes:.3g} minutes for a picture.\n",
+            f"COIN and WIRE, and the others on the same {pictures}: [networks.tsv]({shown}/networks.tsv). Networks "
+            f"were trained on {device} each, {settings['jobs']} at a time, for {minutes:.3g} minutes at most.\n",
             markdown(header, lines),
         ]
     if tables:
@@ -146,10 +149,10 @@ def table2(folder: Path, shown: str) -> str:
 
 
 def _has_all(table: Table) -> bool:
-    """Whether every codec of a table has been measured with every picture of it."""
-    pairs = {(row["image"], row["codec"]) for row in table.rows}
-    images, codecs = ({row[column] for row in table.rows} for column in ("image", "codec"))
-    return bool(pairs) and len(pairs) == len(images) * len(codecs)
+    """Whether every codec that a table is about has been measured with every picture."""
+    settings = table.settings
+    codecs = settings.get("networks") or [*settings["presets"], *settings["peers"]]
+    return {(row["image"], row["codec"]) for row in table.rows} == set(itertools.product(settings["images"], codecs))
 
 
 def _measured_times(all_rows: Iterable[Row]) -> Iterable[list[str]]:
@@ -169,6 +172,8 @@ def _measured_times(all_rows: Iterable[Row]) -> Iterable[list[str]]:
             ends = Counter(row["ended_by"] for row in rows)
             counts = ", ".join(end if len(ends) == 1 else f"{end} ({count})" for end, count in sorted(ends.items()))
             training = f"{mean('steps'):,.0f} steps, ended by {counts}"
+            if [*ends] == ["steps"]:
+                training = f"all {mean('steps'):,.0f} steps"
         yield [
             f"taichi_gs, `{codec}`" if codec in PRESETS else codec,
             str(len(rows)),

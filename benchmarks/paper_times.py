@@ -35,7 +35,7 @@ from taichi_gs.pictures.metrics import bits_per_pixel, psnr
 from taichi_gs.pictures.read import read_image
 
 COLUMNS = ("image", "codec", "setting", "bytes", "bpp", "psnr", "seconds_encode", "seconds_decode")
-NETWORK_COLUMNS = (*COLUMNS, "steps", "ended_by", "device")
+NETWORK_COLUMNS = (*COLUMNS, "steps", "ended_by")
 
 PRESETS = ("paper", "fast", "default")
 
@@ -87,7 +87,14 @@ class NetworkTask:
 
 def run(paths: list[Path], out: Path, command: str, steps: int | None) -> None:
     """Append to the results file `out` the rows that it has not got: every codec, picture by picture, one at a time."""
-    settings = {"max_bytes": max_bytes(), "presets": PRESETS, "tune": "psnr", "peers": PEER_NAMES, "steps": steps}
+    settings = {
+        "max_bytes": max_bytes(),
+        "presets": PRESETS,
+        "tune": "psnr",
+        "peers": PEER_NAMES,
+        "steps": steps,
+        "images": _names(paths),
+    }
     comments = (*provenance(command), peers.libraries_comment(), settings_comment(settings))
     tasks = [Task(path, codec, steps) for path in paths for codec in (*PRESETS, *PEER_NAMES)]
     _append(out, Table(comments, COLUMNS, ()), tasks, measure, 1)
@@ -95,9 +102,16 @@ def run(paths: list[Path], out: Path, command: str, steps: int | None) -> None:
 
 def run_networks(paths: list[Path], out: Path, command: str, limits: tuple[float, int | None], jobs: int) -> None:
     """Likewise for COIN and WIRE, with limits of seconds and of steps for each, `jobs` of them side by side."""
-    from benchmarks.implicit import NETWORKS
+    from benchmarks.implicit import NETWORKS, best_device
 
-    settings = {"seconds": limits[0], "steps": limits[1], "jobs": jobs}
+    settings = {
+        "networks": [network.name for network in NETWORKS],
+        "seconds": limits[0],
+        "steps": limits[1],
+        "jobs": jobs,
+        "device": best_device().type,
+        "images": _names(paths),
+    }
     comments = (*provenance(command), settings_comment(settings))
     tasks = [NetworkTask(path, network.name, *limits) for path in paths for network in NETWORKS]
     _append(out, Table(comments, NETWORK_COLUMNS, ()), tasks, measure_network, jobs)
@@ -135,7 +149,6 @@ def measure_network(task: NetworkTask) -> Row:
         "bytes": num_bytes,
         "steps": trained.steps,
         "ended_by": trained.ended_by,
-        "device": implicit.best_device().type,
     }
     return _row(NETWORK_COLUMNS, task, original, decoded, cells | _seconds(seconds_encode, seconds_decode))
 
@@ -214,6 +227,10 @@ def _row(
         "psnr": psnr(original, decoded),
     }
     return {column: format_value(column, values[column]) for column in columns}
+
+
+def _names(paths: list[Path]) -> list[str]:
+    return [path.stem for path in paths]
 
 
 def _append(out: Path, empty: Table, tasks: list[Any], measure: Callable[[Any], Row], jobs: int) -> None:

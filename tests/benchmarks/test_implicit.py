@@ -108,6 +108,40 @@ def test_gradients_of_portions_are_those_of_the_whole(monkeypatch: pytest.Monkey
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
 
 
+def test_a_batch_has_a_part_of_the_learning_rate() -> None:
+    """Adam's first step moves every weight by the learning rate, whatever its gradient is."""
+    picture = waves()
+    moved = []
+    for batch in (None, 72):
+        network = replace(WIRE, batch=batch)
+        torch.manual_seed(0)
+        before = network.make().state_dict()
+        after = implicit.train(network, picture, Limits(600, steps=1)).network.state_dict()
+        moved.append(max(float((after[name] - before[name]).abs().max()) for name in before if "others" not in name))
+    assert moved[1] == pytest.approx(moved[0] * 72 / (24 * 30), rel=1e-3)
+
+
+def test_the_best_weights_of_the_second_half_are_kept() -> None:
+    picture, steps = waves(), 20
+    coarse = replace(COIN, learning_rate=0.04)  # with such steps the error goes up and down
+    coordinates, colors = coordinates_of(picture.shape[:2]), torch.from_numpy(picture.reshape(-1, 3) / 255.0)
+    torch.manual_seed(0)
+    model = coarse.make()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.04)
+    errors = []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        error = (model(coordinates) - colors).square().mean()
+        error.backward()
+        errors.append(float(error.detach()))
+        optimizer.step()
+    best = min(errors[steps // 2 :])
+    assert best < 0.95 * errors[-1]
+    kept = implicit.train(coarse, picture, Limits(600, steps=steps)).network
+    found = float((kept(coordinates) - colors).square().mean().detach())
+    assert found == pytest.approx(best, rel=0.02)
+
+
 def test_what_ends_training() -> None:
     picture = waves()
     assert implicit.train(COIN, picture, Limits(600, psnr=1.0)).ended_by == "quality"

@@ -192,7 +192,7 @@ def test_codecs_take_turns_and_networks_have_a_limit(
     names = ["taichi_gs, `paper`", "taichi_gs, `fast`", "taichi_gs, `default`", "JPEG", "WebP"]
     assert [name for name, pictures in lines if pictures == "2"] == names
     assert [name for name, pictures in lines if pictures == "1"] == ["COIN", "WIRE", *names]
-    assert lines["COIN", "1"] == ["3.606", "–", f"{float(rows[0]['psnr']):.2f}", "3 steps, ended by steps"]
+    assert lines["COIN", "1"] == ["3.606", "–", f"{float(rows[0]['psnr']):.2f}", "all 3 steps"]
     assert lines["WIRE", "1"][:2] == ["64.752", "1 of 1"]
     webp = {row["image"]: float(row["psnr"]) for row in table.rows if row["codec"] == "WebP"}
     assert lines["WebP", "2"][2] == f"{sum(webp.values()) / 2:.2f}"
@@ -203,6 +203,12 @@ def test_codecs_take_turns_and_networks_have_a_limit(
     assert "taichi_gs and the codecs of Pillow, whose run has not ended" in paper.page_blocks(output, "x")["table2"]
     (output / "table2.tsv").write_text(text.replace("# cores: ", "# cores: 1"), encoding="utf-8")
     assert run(folder, "--only", "table2", "--steps", 3, "--output", output) == 1
+    (output / "table2.tsv").write_text(text, encoding="utf-8")
+
+    # A whole picture is not the whole run.
+    first = text[: text.index("\nkodim23") + 1]
+    (output / "table2.tsv").write_text(first, encoding="utf-8")
+    assert "taichi_gs and the codecs of Pillow, whose run has not ended" in paper.page_blocks(output, "x")["table2"]
     (output / "table2.tsv").write_text(text, encoding="utf-8")
 
     with (output / "networks.tsv").open("a") as file:
