@@ -74,7 +74,7 @@ def figure2(folder: Path, shown: str) -> str:
     count = len({row["image"] for row in table.measurements})
     return (
         f"![PSNR over bits per pixel, means over the pictures]({RATE_PLOT})\n\n"
-        f"Published means are over 24 pictures, and those that were measured over {count}: {links}.\n"
+        f"The published means are over 24 pictures, and the measured ones over {count}: {links}.\n"
     )
 
 

@@ -201,7 +201,7 @@ def table3(folder: Path, shown: str) -> str:
         cells = [NAMES[name], f"{published[name]:+.1f}" if name in published else "–"]
         lines.append(cells + (_differences(anchor, tables[name]) if name in tables else ["not measured yet", "–", "–"]))
     links = ", ".join(f"[table3-{name}.tsv]({shown}/table3-{name}.tsv)" for name in tables)
-    header = ("change", "published BD-rate, %", "measured BD-rate, mean, %", "lowest to highest, %", "pictures")
+    header = ("change", "published, %", "measured BD-rate, mean, %", "lowest to highest, %", "pictures")
     return "\n".join([markdown(header, lines), f"Files: {links}.\n", machine([anchor, *tables.values()])])
 
 
