@@ -26,10 +26,10 @@ from taichi_gs.pictures.suffixes import MAX_PIXELS
 
 from .convert import convert_files
 from .failures import OneSentenceCommand
-from .options import FileOptions, device_option, file_options
+from .options import FileOptions, Number, WholeNumber, device_option, file_options
 
-_codewords = click.IntRange(1, MAX_K)
-_bits = click.IntRange(1, 12)
+_codewords = WholeNumber(1, MAX_K)
+_bits = WholeNumber(1, 12)
 
 
 @click.command(cls=OneSentenceCommand)
@@ -37,27 +37,25 @@ _bits = click.IntRange(1, 12)
 @click.option("--k", type=_codewords, help="Codewords in each of the two codebooks.")
 @click.option("--covariance-k", type=_codewords, help="Codewords in the covariance codebook.")
 @click.option("--color-k", type=_codewords, help="Codewords in the color codebook.")
-@click.option("--num-gaussians", type=click.IntRange(1, MAX_BUDGET), help="Use at most this many Gaussians.")
+@click.option("--num-gaussians", type=WholeNumber(1, MAX_BUDGET), help="Use at most this many Gaussians.")
 @click.option(
     "--bpp",
     "bits_per_pixel",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     help="Make the best file with at most this many bits per pixel.",
 )
 @click.option(
     "--bytes",
     "num_bytes",
-    type=click.IntRange(MIN_BYTES, MAX_FILE_BYTES),
+    type=WholeNumber(MIN_BYTES, MAX_FILE_BYTES),
     help="Make the best file with at most this many bytes.",
 )
 @click.option(
     "--quality",
-    type=click.FloatRange(0, MAX_QUALITY, min_open=True),
+    type=Number(0, MAX_QUALITY, min_open=True),
     help="Make the smallest file that looks this good: 30 is a preview, 50 a thumbnail, 75 good.",
 )
-@click.option(
-    "--psnr", type=click.FloatRange(min=0, min_open=True), help="Make the smallest file with this PSNR, in dB."
-)
+@click.option("--psnr", type=Number(min=0, min_open=True), help="Make the smallest file with this PSNR, in dB.")
 @click.option(
     "--preset", type=click.Choice(get_args(Preset)), default="default", show_default=True, help="How hard to try."
 )
@@ -71,16 +69,16 @@ _bits = click.IntRange(1, 12)
     "--blending", type=click.Choice(get_args(Blending)), help="How Gaussians become a picture.  [default: the preset's]"
 )
 @click.option(
-    "--steps", type=click.IntRange(MIN_STEPS, MAX_STEPS), help="Number of optimisation steps.  [default: the preset's]"
+    "--steps", type=WholeNumber(MIN_STEPS, MAX_STEPS), help="Number of optimisation steps.  [default: the preset's]"
 )
 @click.option(
     "--restarts",
-    type=click.IntRange(1, MAX_RESTARTS),
+    type=WholeNumber(1, MAX_RESTARTS),
     help="Fit this many times, and keep the best file.  [default: the preset's]",
 )
 @click.option(
     "--position-bits",
-    type=click.IntRange(1, 15),
+    type=WholeNumber(1, 15),
     help="Bits of the coordinate along the longer side.  [default: by rate and distortion]",
 )
 @click.option(
@@ -98,7 +96,7 @@ _bits = click.IntRange(1, 12)
     type=_bits,
     help="Bits of the amplitude in the color codebook.  [default: by rate and distortion]",
 )
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random choice.  [default: the preset's]")
+@click.option("--seed", type=WholeNumber(0, 2**32 - 1), help="Seed of every random choice.  [default: the preset's]")
 @click.option(
     "--first-frame", is_flag=True, help="Take the first frame of an animation, or the first of several pictures."
 )
@@ -106,7 +104,7 @@ _bits = click.IntRange(1, 12)
 @click.option("--keep-metadata", is_flag=True, help="Keep EXIF and XMP. They may tell where a picture was taken.")
 @click.option(
     "--max-pixels",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     default=MAX_PIXELS,
     show_default=True,
     help="Refuse pictures with more pixels than this.",
@@ -116,7 +114,8 @@ _bits = click.IntRange(1, 12)
     "--preview",
     is_flag=True,
     default=None,
-    help=f"Make a placeholder for a page: {PREVIEW_BYTES} bytes at most, in sRGB, without transparency and profile.",
+    help="Make a placeholder for a page, in sRGB, without transparency and profile. It has "
+    f"{PREVIEW_BYTES} bytes at most, unless you ask for another size or quality.",
 )
 @device_option
 def compress(

@@ -17,7 +17,7 @@ from taichi_gs.encoder.choices import Device, Preset
 from taichi_gs.files import read_bytes
 from taichi_gs.pictures.suffixes import MAX_PIXELS, READ_SUFFIXES
 
-from .failures import Failure, naming
+from .failures import Failure, naming, sentence_of
 from .streams import name_of
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Compression:
     def _encode(self, data: bytes, name: str, progress: ShowProgress) -> Converted:
         """Encode a picture, and measure what came out."""
         from taichi_gs.codec import encode
-        from taichi_gs.errors import QualityError
+        from taichi_gs.errors import OptionError, QualityError
         from taichi_gs.pictures.convert import as_asked
         from taichi_gs.pictures.read import picture_from_bytes
 
@@ -142,6 +142,8 @@ class Compression:
             shortfall = None
         except QualityError as error:
             encoded, shortfall = error.data, str(error)
+        except OptionError as error:  # which makes sense, but not for this picture
+            raise Failure(f"{name}: {sentence_of(error)}") from error
         seconds = time.perf_counter() - started
         if not self.measured:
             return Converted(encoded, len(data), {}, shortfall)
@@ -198,8 +200,8 @@ class Decompression:
         content = image_to_bytes(picture, self.suffix)
         seconds = time.perf_counter() - started
         height, width = picture.pixels.shape[:2]
-        facts = {"width": width, "height": height, "bits_per_pixel": file.info.bits_per_pixel}
-        return Converted(content, file.info.bytes, {**facts, "seconds": round(seconds, 3)})
+        facts = {"width": width, "height": height, "seconds": round(seconds, 3)}
+        return Converted(content, file.info.bytes, facts)
 
 
 def _measure(data: bytes, original: Picture, device: Device) -> dict[str, Any]:

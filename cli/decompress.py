@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
 import click
 
 from taichi_gs.encoder.choices import Device
+from taichi_gs.files import quoted
 from taichi_gs.pictures.suffixes import WRITE_SUFFIXES
 
 from .convert import convert_files
 from .failures import OneSentenceCommand
-from .options import FileOptions, device_option, file_options, limits_option
+from .options import FileOptions, Number, device_option, file_options, limits_option
 from .streams import PIPE
 
 FORMAT_NAMES = tuple(suffix.removeprefix(".") for suffix in WRITE_SUFFIXES)
@@ -44,7 +46,7 @@ def _parse_region(ctx: click.Context, param: click.Parameter, value: str | None)
     type=click.Choice(FORMAT_NAMES),
     help="Format of the pictures.  [default: the suffix of OUT, or png]",
 )
-@click.option("--scale", type=click.FloatRange(min=0, min_open=True), help="Draw at this multiple of the resolution.")
+@click.option("--scale", type=Number(min=0, min_open=True), help="Draw at this multiple of the resolution.")
 @click.option("--size", metavar="WxH", callback=_parse_size, help="Draw at this resolution, in pixels.")
 @click.option(
     "--region", metavar="X,Y,W,H", callback=_parse_region, help="Draw only this part, in pixels of the scaled picture."
@@ -89,14 +91,18 @@ def decompress(files: FileOptions, format_name: str | None, device: Device, **op
 
     if options["scale"] is not None and options["size"] is not None:
         raise click.UsageError("--scale and --size exclude each other.")
-    suffix = f".{format_name}" if format_name is not None else _suffix(files.output)
-    convert_files(Decompression(suffix, device, options), files, device)
+    convert_files(Decompression(_suffix(files.output, format_name), device, options), files, device)
 
 
-def _suffix(output: str | None) -> str:
-    """The suffix that OUT asks for."""
+def _suffix(output: str | None, format_name: str | None) -> str:
+    """The suffix that --format or OUT asks for."""
     if output is None or output == PIPE:
-        return ".png"
-    from taichi_gs.pictures.write import check_image_suffix
+        return f".{format_name or 'png'}"
+    from taichi_gs.pictures.write import check_image_suffix, is_same_format
 
-    return check_image_suffix(output)
+    if format_name is None:
+        return check_image_suffix(output)
+    suffix, own = f".{format_name}", os.path.splitext(output)[1].lower()
+    if own in WRITE_SUFFIXES and not is_same_format(own, suffix):
+        raise click.UsageError(f"--format {format_name} and the suffix of {quoted(output)} name two formats.")
+    return suffix

@@ -11,7 +11,7 @@ from taichi_gs.files import make_folder, quoted, read_bytes, write_atomic
 
 from .console import emit, reason_of, say
 from .failures import Failure, OneSentenceCommand, naming
-from .options import path
+from .options import WholeNumber, path
 from .streams import name_of, read_input
 
 _MARK = b"tgs desktop install"
@@ -80,7 +80,7 @@ def uninstall() -> None:
 @desktop.command(cls=OneSentenceCommand, hidden=True)
 @click.argument("source", metavar="INPUT", type=path)
 @click.argument("output", metavar="OUTPUT", type=path)
-@click.argument("side", metavar="SIZE", type=click.IntRange(1, 65535))
+@click.argument("side", metavar="SIZE", type=WholeNumber(1, 65535))
 def thumbnail(source: str, output: str, side: int) -> None:
     """Draw INPUT into the PNG file OUTPUT, at most SIZE pixels wide and high; for file managers.
 

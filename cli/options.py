@@ -55,6 +55,27 @@ limits_option = click.option(
     help=f"Refuse files that ask for more. NAME: {', '.join(LIMIT_NAMES)}. May be repeated.",
 )
 
+
+class WholeNumber(click.IntRange):
+    """A whole number between limits, called so where something else is given."""
+
+    name = "whole number"
+
+    def get_metavar(self, *_: Any, **__: Any) -> str:
+        """Return what stands for it in help."""
+        return "N"
+
+
+class Number(click.FloatRange):
+    """A number between limits, likewise."""
+
+    name = "number"
+
+    def get_metavar(self, *_: Any, **__: Any) -> str:
+        """Return what stands for it in help."""
+        return "X"
+
+
 path = click.Path(readable=False)
 """Anything, which is looked at when it is read; completion offers files for it."""
 
@@ -101,6 +122,8 @@ class FileOptions:
                 raise click.UsageError(f"--{option.replace('_', '-')} is empty; it needs a name.")
         if self.force and self.skip_existing:
             raise click.UsageError("--force and --skip-existing exclude each other.")
+        if self.output is not None and self.output_dir is not None:
+            raise click.UsageError("-o and --output-dir exclude each other.")
         if self.output is not None and not self.is_single:
             raise click.UsageError("-o names one file; several inputs, and what is in folders, go into a folder.")
         if PIPE in self.sources and not self.is_single:
@@ -139,8 +162,7 @@ _DECORATORS = (
     click.option(
         "-j",
         "--jobs",
-        metavar="N",
-        type=click.IntRange(min=1),
+        type=WholeNumber(min=1),
         help="Work on N files at a time.  [default: one for each GPU, or else for each core]",
     ),
     click.option("--force", is_flag=True, help="Overwrite files that exist."),
@@ -148,7 +170,7 @@ _DECORATORS = (
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file, as it finishes."),
     click.option("--report", metavar="FILE", type=path, help="Write the JSON objects to this file."),
     click.option("--dry-run", is_flag=True, help="List what would be done, and write nothing."),
-    click.option("-q", "--quiet", is_flag=True, help="Show only failures."),
+    click.option("-q", "--quiet", is_flag=True, help="Show only failures and warnings."),
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,8 @@ def summary(record: Record) -> str:
     parts = [f"{record['bytes']:,} bytes" + (", larger than the input" if _is_larger(record) else "")]
     if "bits_per_pixel" in record:
         parts.append(f"{record['bits_per_pixel']:.4f} bpp")
+    elif "width" in record:
+        parts.append(f"{record['width']}x{record['height']} pixels")
     if "psnr" in record:
         parts.append("lossless" if record["psnr"] is None else f"{record['psnr']:.2f} dB")
     if "num_gaussians" in record:
@@ -98,7 +100,7 @@ class Report:
         self.shortfalls: list[Record] = []
         self.trouble: str | None = None
         self._num_written = 0
-        self._num_larger = 0
+        self._larger: list[Record] = []
         self._bytes = [0, 0]
         self._rates: list[float] = []
         self._qualities: list[float] = []
@@ -122,7 +124,7 @@ class Report:
             self.failures.append(record)
         else:
             self._num_written += 1
-            self._num_larger += _is_larger(record)
+            self._larger += [record] if _is_larger(record) else []
             self._bytes[0] += record["input_bytes"]
             self._bytes[1] += record["bytes"]
             self._rates += [record["bits_per_pixel"]] if "bits_per_pixel" in record else []
@@ -162,16 +164,20 @@ class Report:
         self._print({"totals": totals})
         if self._talks:
             say(self._totals_line(totals) if self._scope.files else self._scope.sentence())
-        _print_table(f"{len(self.failures)} of {counted(self._scope.files, 'file')} failed:", self.failures, "error")
+        if self._talks and not self._lines:  # there was no line about each
+            _print_table(f"{counted(len(self._larger), 'file')} larger than the input:", self._larger, _sizes)
+        _print_table(
+            f"{len(self.failures)} of {counted(self._scope.files, 'file')} failed:", self.failures, _value("error")
+        )
         short = f"{counted(len(self.shortfalls), 'file')} {'is' if len(self.shortfalls) == 1 else 'are'}"
-        _print_table(f"{short} not as good as asked for:", self.shortfalls, "shortfall")
+        _print_table(f"{short} not as good as asked for:", self.shortfalls, _value("shortfall"))
 
     def _totals_line(self, totals: Record) -> str:
         parts = [f"{totals['written']:,} of {counted(totals['files'], 'file')} written"]
         parts += self._scope.skips()
         parts.append(f"{totals['input_bytes']:,} -> {totals['bytes']:,} bytes")
-        if self._num_larger:
-            parts.append(f"{counted(self._num_larger, 'file')} larger than the input")
+        if self._larger and self._lines:
+            parts.append(f"{counted(len(self._larger), 'file')} larger than the input")
         if totals["mean_bits_per_pixel"] is not None:
             parts.append(f"mean {totals['mean_bits_per_pixel']:.4f} bpp")
         if totals["mean_psnr"] is not None:
@@ -197,10 +203,18 @@ def _mean(values: list[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _print_table(title: str, records: list[Record], reason: str) -> None:
+def _value(name: str) -> Callable[[Record], str]:
+    return lambda record: str(record[name])
+
+
+def _sizes(record: Record) -> str:
+    return f"{record['input_bytes']:,} -> {record['bytes']:,} bytes"
+
+
+def _print_table(title: str, records: list[Record], reason: Callable[[Record], str]) -> None:
     if not records:
         return
     say(title)
     column = max(len(shown(record["input"])) for record in records) + 2
     for record in records:
-        say(f"  {shown(record['input']):{column}}{record[reason]}")
+        say(f"  {shown(record['input']):{column}}{reason(record)}")

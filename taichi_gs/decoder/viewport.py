@@ -121,9 +121,11 @@ def choose_viewport(
     if max(height, width) > MAX_WHOLE_SIDE:
         raise LimitError(f"A picture is drawn, whole or in part, as if of at most {MAX_WHOLE_SIDE:,} pixels a side.")
     left, top, columns, rows = (0, 0, width, height) if region is None else _whole_numbers("region", region, 4)
-    if left < 0 or top < 0 or columns < 1 or rows < 1 or left + columns > width or top + rows > height:
+    if min(columns, rows) < 1:
+        raise OptionError(f"a region has at least 1x1 pixels, not {columns}x{rows}")
+    if left < 0 or top < 0 or left + columns > width or top + rows > height:
         raise OptionError(
-            f"the region x={left}, y={top}, width={columns}, height={rows} is not in a picture of {width}x{height}"
+            f"the region x={left}, y={top}, width={columns}, height={rows} reaches beyond a picture of {width}x{height}"
         )
     if columns * rows > limits.max_pixels or max(columns, rows) > limits.max_side:
         raise LimitError(

@@ -86,9 +86,9 @@ def _max_bytes(config: EncoderConfig, num_pixels: int) -> int | None:
         return config.num_bytes
     max_bytes = math.floor(min(config.bits_per_pixel * num_pixels / 8, files.MAX_FILE_BYTES))
     if max_bytes < MIN_BYTES:
-        least = 8 * MIN_BYTES / num_pixels
         raise OptionError(
-            f"{config.bits_per_pixel:g} bits per pixel is too little for this picture: at least {least:.4g}"
+            f"{config.bits_per_pixel:g} bits per pixel is {max_bytes:,} bytes for this picture: a file has at least "
+            f"{MIN_BYTES} bytes"
         )
     return max_bytes
 

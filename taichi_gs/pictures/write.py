@@ -57,6 +57,11 @@ def check_image_suffix(path: Path) -> str:
     return suffix
 
 
+def is_same_format(first: str, second: str) -> bool:
+    """Whether two of WRITE_SUFFIXES stand for one format."""
+    return bool(_WRITE_OPTIONS[first]["format"] == _WRITE_OPTIONS[second]["format"])
+
+
 def write_image(path: Path, image: ByteImage | Picture, *, overwrite: bool) -> None:
     """Write 8-bit pixels of any mode in the format that the suffix names.
 

@@ -22,6 +22,15 @@ def test_info_of_many_files(photo_folder: Path, encoded: bytes) -> None:
     assert missing == "tgs: error: cannot read 'no.tgs': no such file or directory"
 
 
+def test_info_is_in_words(photo_folder: Path, encoded: bytes) -> None:
+    Path("a.tgs").write_bytes(encoded)
+    contents = json.loads(run("info", "a.tgs", "--json").stdout)
+    rows = [row.split(":") for row in run("info", "a.tgs").stdout.splitlines()]
+    lines = {name: value.strip() for name, value in rows}
+    assert lines["metadata"] == (", ".join(contents["metadata"]) or "none")
+    assert lines["has grain"] == ("yes" if contents["has_grain"] else "no")
+
+
 def test_names_that_are_no_text(photo_folder: Path, encoded: bytes, python: Python) -> None:
     """Where standard output is strict about what it can encode."""
     for name in (b"caf\xe9.tgs", b"two\nlines.tgs"):

@@ -73,6 +73,10 @@ def test_empty_names(photo_folder: Path, option: str) -> None:
 
 def test_pictures_are_not_called_tgs(photo_folder: Path, encoded: bytes) -> None:
     Path("a.tgs").write_bytes(encoded)
+    wrong = run("decompress", "a.tgs", "--format", "png", "-o", "back.JPG")
+    assert (wrong.exit_code, os.path.exists("back.JPG")) == (2, False)
+    assert "Error: --format png and the suffix of 'back.JPG' name two formats." in wrong.stderr
+    assert run("decompress", "a.tgs", "--format", "tiff", "-o", "back.tif").exit_code == 0
     refused = error_of(run("decompress", "a.tgs", "--format", "png", "-o", "b.tgs"))
     assert refused.startswith("'b.tgs' is the name of a .tgs file, and decompress writes pictures")
 
@@ -96,6 +100,11 @@ def test_a_file_larger_than_the_input_is_mentioned(
         assert line.endswith(", 1 Gaussian\n")
         totals = run("compress", "photo.png", "--force", "--output-dir", "out").stderr.splitlines()[-1]
         assert ("1 file larger than the input" in totals) is larger
+        with monkeypatch.context() as terminal:  # where bars are in the place of lines
+            terminal.setattr("cli.report.is_watched", lambda *, quiet: True)
+            lines = run("compress", "photo.png", "--force", "--output-dir", "out").stderr.splitlines()
+        found = ["1 file larger than the input:", f"  photo.png  {size:,} -> {length:,} bytes"]
+        assert lines[1:] == (found if larger else [])
 
 
 @pytest.mark.parametrize("name", ["a", "a.gif"])

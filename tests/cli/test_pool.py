@@ -55,6 +55,10 @@ def work_forever(source: str, progress: Callable[[Progress], None]) -> None:
         progress(Progress(1, 2, None))
 
 
+def blocked_signals(source: str, progress: object) -> list[int]:
+    return sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, [])))
+
+
 SENTENCES = {
     "bad": "'bad' is empty",
     "bug": "ValueError: two lines",
@@ -145,6 +149,23 @@ def test_processes_end_with_their_parent(tmp_path: Path) -> None:
     while is_running(process_id):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs signal masks")
+def test_no_process_is_open_to_interrupts_while_it_starts(tmp_path: Path) -> None:
+    """Not even the first of a program, with which Python starts its tracker of resources."""
+    code = (
+        f"import sys; sys.path[:0] = {[str(ROOT), str(ROOT / 'tests'), str(ROOT / 'tests' / 'cli')]}\n"
+        "from test_pool import blocked_signals, run_in_processes\n"
+        "if __name__ == '__main__':\n"
+        "    events = run_in_processes(blocked_signals, ['a', 'b'], [{}, {}])\n"
+        "    print(*(event.value for event in events if event.kind == 'done'), sep='\\n')\n"
+        "    print(blocked_signals('', None))\n"
+    )
+    (tmp_path / "main.py").write_text(code)
+    done = subprocess.run([sys.executable, "main.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    blocked = [int(signal.SIGHUP), int(signal.SIGINT)]
+    assert done.stdout.splitlines() == [f"{blocked}", f"{blocked}", "[]"]
 
 
 def is_running(process_id: int) -> bool:

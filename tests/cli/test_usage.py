@@ -9,6 +9,7 @@ from typing import get_args
 import click
 import pytest
 from command_line import error_of, run
+from PIL import Image
 
 import taichi_gs
 from cli import compress as compress_command
@@ -70,15 +71,28 @@ def test_choices_are_those_of_the_library() -> None:
     assert set(choices["blending"]) == set(get_args(Blending))
 
 
-def test_options_that_the_library_refuses_are_wrong_usage(photo_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def encode(image: object, **options: object) -> bytes:
-        raise taichi_gs.OptionError("k is too large")
-
-    monkeypatch.setattr("taichi_gs.codec.encode", encode)
-    result = run("compress", "photo.png")
+def test_options_that_the_library_refuses_are_wrong_usage(photo_folder: Path) -> None:
+    result = run("compress", "photo.png", "--loss", "l1", "--tune", "visual")
     assert result.exit_code == 2
     assert result.stderr.startswith("Usage: tgs compress ")
-    assert "Error: k is too large" in result.stderr
+    assert "Error: --tune visual and --loss l1 exclude each other" in result.stderr
+
+
+def test_options_that_do_not_fit_a_picture_are_its_failure(photo_folder: Path) -> None:
+    """With one picture as with several."""
+    with Image.open("photo.png") as image:
+        num_bytes = int(0.001 * image.width * image.height / 8)
+    sentence = f"'photo.png': 0.001 bits per pixel is {num_bytes} bytes for this picture: a file has at least 64 bytes"
+    assert error_of(run("compress", "photo.png", "--bpp", "0.001")) == sentence
+    several = run("compress", "photo.png", "--bpp", "0.001", "--output-dir", "out")
+    assert (several.exit_code, several.stderr.splitlines()[-1]) == (1, f"  photo.png  {sentence}")
+
+
+def test_words_for_what_is_no_number(photo_folder: Path) -> None:
+    for option, value, kind in (("--bytes", "10k", "whole number"), ("--bpp", "little", "number")):
+        result = run("compress", "photo.png", option, value)
+        assert result.exit_code == 2
+        assert f"Error: Invalid value for '{option}': '{value}' is not a valid {kind}." in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -278,11 +278,11 @@ def test_numbers_of_numpy_are_numbers() -> None:
         ({"size": 4}, "2 whole numbers"),
         ({"size": (1, 2, 3)}, "2 whole numbers"),
         ({"region": (0, 0, 4)}, "4 whole numbers"),
-        ({"region": (0, 0, 33, 4)}, "not in a picture of 32x24"),
-        ({"region": (-1, 0, 4, 4)}, "not in a picture"),
-        ({"region": (0, 24, 1, 1)}, "not in a picture"),
-        ({"region": (0, 0, 0, 1)}, "not in a picture"),
-        ({"scale": 0.5, "region": (0, 0, 17, 12)}, "not in a picture of 16x12"),
+        ({"region": (0, 0, 33, 4)}, "reaches beyond a picture of 32x24"),
+        ({"region": (-1, 0, 4, 4)}, "reaches beyond a picture"),
+        ({"region": (0, 24, 1, 1)}, "reaches beyond a picture"),
+        ({"region": (0, 0, 0, 1)}, "a region has at least 1x1 pixels, not 0x1"),
+        ({"scale": 0.5, "region": (0, 0, 17, 12)}, "reaches beyond a picture of 16x12"),
     ],
 )
 def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:

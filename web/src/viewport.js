@@ -31,9 +31,10 @@ export function chooseViewport(picture, { scale, width, height, region }) {
     throw new TgsError(`region must be 4 whole numbers, not ${JSON.stringify(region)}`);
   }
   const [x, y, columns, rows] = region;
-  if (x < 0 || y < 0 || columns < 1 || rows < 1 || x + columns > width || y + rows > height) {
+  if (Math.min(columns, rows) < 1) throw new TgsError(`a region has at least 1x1 pixels, not ${columns}x${rows}`);
+  if (x < 0 || y < 0 || x + columns > width || y + rows > height) {
     throw new TgsError(
-      `the region x=${x}, y=${y}, width=${columns}, height=${rows} is not in a picture of ${width}x${height}`,
+      `the region x=${x}, y=${y}, width=${columns}, height=${rows} reaches beyond a picture of ${width}x${height}`,
     );
   }
   if (columns * rows > limits.maxPixels || Math.max(columns, rows) > limits.maxSide) {
