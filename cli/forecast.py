@@ -30,7 +30,7 @@ def forecast(data: bytes, preset: Preset, options: Mapping[str, Any], device: De
         DeviceError: if the device is not available.
     """
     from taichi_gs.encoder.presets import configure
-    from taichi_gs.encoder.time_model import TimeModel, runs_on_gpu
+    from taichi_gs.encoder.time_model import TimeModel, starts_on_gpu
     from taichi_gs.pictures.read import size_of
 
     size = size_of(data, max_pixels=options.get("max_pixels") or MAX_PIXELS)
@@ -40,7 +40,7 @@ def forecast(data: bytes, preset: Preset, options: Mapping[str, Any], device: De
     chosen = {name: value for name, value in options.items() if value is not None and name not in others}
     configs = (configure(each, chosen, preview=bool(options.get("preview"))) for each in (preset, FAST))
     seconds, fast = (TimeModel().expected_seconds(config, math.prod(size)) for config in configs)
-    if seconds < MIN_SECONDS or runs_on_gpu(device):
+    if seconds < MIN_SECONDS or starts_on_gpu(device):
         return None
     if preset != "paper" and fast <= MAX_RATIO * seconds:
         return f"this takes about {_rounded(seconds)}; --preset fast takes about {_rounded(fast)}"

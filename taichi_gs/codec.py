@@ -40,7 +40,7 @@ class Progress:
 
     step: int
     num_steps: int
-    psnr: float | None
+    psnr: float
 
 
 def encode(
@@ -244,14 +244,23 @@ def file_bytes(source: Any) -> bytes:
         raise BitstreamError(f"A .tgs file is read from its path, its bytes or an open file: {type(source).__name__}.")
     if isinstance(source, io.TextIOBase):  # whose bytes may be no text
         raise FileError(_TEXT)
+    pieces: list[bytes] = []
+    room = files.MAX_FILE_BYTES + 1
+    while piece := _read_piece(source, room):  # a pipe gives less than it is asked for
+        pieces.append(piece)
+        room -= len(piece)
+        if room <= 0:
+            raise FileError(f"the open file is larger than the limit of {files.MAX_FILE_BYTES:,} bytes")
+    return b"".join(pieces)
+
+
+def _read_piece(source: Any, most: int) -> bytes:
     try:
-        data = source.read(files.MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:
+        piece = source.read(most)
+    except Exception as error:  # whatever kind of file this is
         raise FileError(f"the open file cannot be read: {error}") from error
-    if isinstance(data, str):
+    if isinstance(piece, str):
         raise FileError(_TEXT)
-    if not isinstance(data, bytes):
-        raise FileError(f"the open file has no bytes to read but {type(data).__name__}")
-    if len(data) > files.MAX_FILE_BYTES:
-        raise FileError(f"the open file is larger than the limit of {files.MAX_FILE_BYTES:,} bytes")
-    return data
+    if not isinstance(piece, bytes):
+        raise FileError(f"the open file has no bytes to read but {type(piece).__name__}")
+    return piece

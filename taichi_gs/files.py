@@ -72,7 +72,7 @@ def check_target(path: Path, *, overwrite: bool) -> None:
             cannot be written to.
     """
     try:
-        folder = os.path.dirname(os.path.abspath(path))
+        folder = os.path.dirname(os.path.realpath(path))  # of what a link leads to
         if not os.path.isdir(folder):
             raise FileError(f"cannot write {quoted(path)}: there is no folder {quoted(folder)}")
         with contextlib.suppress(FileNotFoundError):

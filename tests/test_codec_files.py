@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,43 @@ def test_sources_that_are_none(tmp_path: Path) -> None:
             work(io.StringIO("text"))  # type: ignore[arg-type]
     with pytest.raises(ImageError, match="not a picture that can be read"):
         taichi_gs.encode(b"garbage")
+
+
+def test_files_that_give_little_at_a_time(encoded: bytes) -> None:
+    """As a pipe does, for instance."""
+
+    class Trickle(io.RawIOBase):
+        def __init__(self) -> None:
+            self._rest = encoded
+
+        def read(self, size: int = -1) -> bytes:
+            piece, self._rest = self._rest[:50], self._rest[50:]
+            return piece
+
+    np.testing.assert_array_equal(taichi_gs.decode(Trickle()), taichi_gs.decode(encoded))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("error", [EOFError("it ends too early"), zlib.error("it is damaged"), OSError("it is gone")])
+def test_files_that_cannot_be_read(error: Exception) -> None:
+    class Broken(io.RawIOBase):
+        def read(self, size: int = -1) -> bytes:
+            raise error
+
+    for work in (taichi_gs.encode, taichi_gs.decode, taichi_gs.info):
+        with pytest.raises(FileError, match=f"^the open file cannot be read: {error}$"):
+            work(Broken())  # type: ignore[arg-type]
+
+
+def test_pictures_that_are_none(picture: Bytes) -> None:
+    for wrong, sentence in (
+        (Picture(picture, xmp="text"), "xmp must be bytes, not str"),  # type: ignore[arg-type]
+        (Picture(picture, icc_profile=5), "icc_profile must be bytes, not int"),  # type: ignore[arg-type]
+        (Picture(np.zeros((8, 8, 5), np.uint8)), r"an image has the shape .*, not \(8, 8, 5\)"),
+        (Picture([1, 2]), "an image has the shape"),  # type: ignore[arg-type]
+    ):
+        for options in ({}, {"preview": True}) if "bytes" not in sentence else ({},):
+            with pytest.raises(ImageError, match=sentence):
+                taichi_gs.encode(wrong, **options)
 
 
 @pytest.mark.parametrize("data", [b"", b"garbage", None, 5, 1.5, [1, 2], np.zeros(5), object()])

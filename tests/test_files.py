@@ -100,6 +100,12 @@ def test_write_atomic_follows_links(tmp_path: Path) -> None:
     assert (tmp_path / "real").read_bytes() == b"new"
 
 
+def test_targets_are_where_links_lead(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "missing" / "a")
+    with pytest.raises(FileError, match=r"there is no folder '.*missing'"):
+        files.check_target(tmp_path / "link", overwrite=True)
+
+
 @pytest.mark.parametrize("has_links", [True, False])
 def test_a_file_that_appears_meanwhile_is_not_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool

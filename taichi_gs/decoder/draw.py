@@ -123,7 +123,9 @@ def _draw_layer(pixels: NDArray[np.uint8], layer: Layer, viewport: Viewport, dev
     return num_pairs
 
 
-def _add_grain(planes: FloatArray, strength: FloatArray, rows: FloatArray, columns: FloatArray) -> None:
+def _add_grain(
+    planes: FloatArray, strength: FloatArray, rows: NDArray[np.floating], columns: NDArray[np.floating]
+) -> None:
     """Add noise of a strength [H, W] to planes [3, H, W], whose samples are at these places in the picture itself."""
     num_rows = max(1, SAMPLES_AT_A_TIME // len(columns))
     for first in range(0, len(rows), num_rows):

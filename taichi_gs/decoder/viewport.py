@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
+from numpy.typing import NDArray
 
 from taichi_gs.decoder.projection import Projected, project_gaussians
 from taichi_gs.errors import LimitError, OptionError
@@ -61,7 +62,7 @@ class Viewport:
 
     def places(
         self, corner: tuple[int, int], shape: tuple[int, ...], image_size: tuple[int, int]
-    ) -> tuple[FloatArray, FloatArray]:
+    ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         """Return where the samples of a part are in the picture of (height, width) itself, by row and by column.
 
         Args:

@@ -119,19 +119,18 @@ class AlphaCoding:
         # Errors count as much as they are visible, and are about the same everywhere.
         visible = float(np.square(picture[:, :, -1]).mean()) if goal.option == "psnr" else 1.0
         wanted = max(goal.decibels + self.color_margin + 10.0 * math.log10(max(visible, 1e-3)), 1.0)
+        which = f"what the last of {self.max_fits} attempts reached"
         for _ in range(self.max_fits):
             colors = fitter.fit(filled, goal.asked_of(config, wanted))
             reached = goal.measure(expected, _drawn(fitter, colors.quantized, plane))
             if reached >= goal.decibels:
                 return Layers(colors.quantized, plane)
-            if colors.shortfall is not None:
+            own = goal.measure(expected_colors, _drawn(fitter, colors.quantized))
+            if colors.shortfall is not None or math.isinf(own):  # no other colours would be better
+                which = "the best that this preset reaches"
                 break
             # Small files are often better than they had to be: nearly the same goal would make the same file again.
-            own = goal.measure(expected_colors, _drawn(fitter, colors.quantized))
             wanted = max(wanted, own) + goal.decibels - reached + 0.1
-        which = f"what the last of {self.max_fits} attempts reached"
-        if colors.shortfall is not None:
-            which = "the best that this preset reaches"
         return Layers(colors.quantized, plane, goal.missed(reached, which))
 
 

@@ -39,7 +39,7 @@ def encode_picture(picture: Picture, config: EncoderConfig, device: str, listene
         QualityError: if no file has the quality that is asked for; it has the best one.
     """
     colors, alpha = _split(as_planes(picture.pixels, max_pixels=None))
-    metadata = {tag: content for field, tag in METADATA_TAGS.items() if (content := getattr(picture, field))}
+    metadata = _metadata_of(picture)
     _check_chunks(metadata)
     max_bytes = _max_bytes(config, colors.shape[0] * colors.shape[1])
     room = _room_beside(metadata, max_bytes, has_alpha=alpha is not None)
@@ -71,6 +71,18 @@ def _split(planes: Planes) -> tuple[Planes, Planes | None]:
     return colors, None if is_opaque(alpha) else alpha
 
 
+def _metadata_of(picture: Picture) -> dict[bytes, bytes]:
+    """The chunks of a picture's profile and metadata."""
+    chunks = {}
+    for field, tag in METADATA_TAGS.items():
+        content = getattr(picture, field)
+        if content is not None and not isinstance(content, bytes):
+            raise ImageError(f"{field} must be bytes, not {type(content).__name__}")
+        if content:
+            chunks[tag] = content
+    return chunks
+
+
 def _check_chunks(chunks: Mapping[bytes, bytes]) -> None:
     """Raise ImageError if a decoder with the default limits would refuse a file with these chunks."""
     most = Limits().max_chunk_bytes
@@ -86,9 +98,11 @@ def _max_bytes(config: EncoderConfig, num_pixels: int) -> int | None:
         return config.num_bytes
     max_bytes = math.floor(min(config.bits_per_pixel * num_pixels / 8, files.MAX_FILE_BYTES))
     if max_bytes < MIN_BYTES:
+        least = 8 * MIN_BYTES / num_pixels
+        unit = 10.0 ** (math.floor(math.log10(least)) - 3)  # of the last of four digits
         raise OptionError(
-            f"{config.bits_per_pixel:g} bits per pixel is {max_bytes:,} bytes for this picture: a file has at least "
-            f"{MIN_BYTES} bytes"
+            f"{config.bits_per_pixel:g} bits per pixel is too little for this picture: a file has at least "
+            f"{MIN_BYTES} bytes, here {math.ceil(least / unit) * unit:.4g} bits per pixel"
         )
     return max_bytes
 

@@ -58,8 +58,8 @@ class EncoderConfig:
         covariance_bits, color_bits, amplitude_bits: each such channel of the codewords is rounded as finely as so many
             bits would do, as far as the format has such steps; None likewise.
         num_gaussians: N; None follows from the rate that is asked for, or from the picture's size.
-        covariance_k, color_k: the most codewords of the two codebooks, and never more than one for four Gaussians, or
-            eight; None follows from N.
+        covariance_k, color_k: the most codewords of the two codebooks, and never more than one for four Gaussians;
+            None follows from N.
         bits_per_pixel, num_bytes: the file is kept at or below this rate or size, if given.
         quality: from 0 to 100; the file is made as small as this quality allows, if given: -50 log10(1 - MS-SSIM) of
             the decoded file against the picture rounded to 8 bits, so that 50 is an MS-SSIM of 0.9 and 100 of 0.99.
@@ -206,6 +206,13 @@ def _check(config: EncoderConfig) -> None:
     goals = [name for name in GOALS if getattr(config, name) is not None]
     if len(goals) > 1:
         raise OptionError(f"{goals[0]} and {goals[1]} exclude each other: give one of {', '.join(GOALS)}")
+    if not isinstance(config.rate_model, RateModel):
+        raise OptionError(f"rate_model must be a RateModel, not {config.rate_model!r}")
+    if config.hyperparameters is not None:
+        from taichi_gs.fit.fit import Hyperparameters
+
+        if not isinstance(config.hyperparameters, Hyperparameters):
+            raise OptionError(f"hyperparameters must be Hyperparameters, not {config.hyperparameters!r}")
     if config.tune != "psnr" and config.loss != "l2":
         raise OptionError(
             f"tune {config.tune} and loss {config.loss} exclude each other: only l2 weighs errors "

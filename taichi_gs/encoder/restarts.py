@@ -34,7 +34,8 @@ def best_of(fits: PlaneFits, configs: Sequence[FitConfig], listener: ProgressLis
     for config in configs:
         results.append(fits.measured(config, tick))
         done += config.steps
-    return max(results, key=score).quantized
+    # Where files are exact their scores are equal.
+    return max(results, key=lambda result: (score(result), -result.num_bytes)).quantized
 
 
 def score(result: FitResult) -> float:

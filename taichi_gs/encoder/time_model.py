@@ -57,8 +57,8 @@ class TimeModel:
         return model.expected_bytes(budget, num_pixels, config.position_bits)
 
 
-def runs_on_gpu(device: Device) -> bool:
-    """Tell whether an encoder runs on a GPU, of which no times are known; raises DeviceError as `encode` does."""
+def starts_on_gpu(device: Device) -> bool:
+    """Start the device as `encode` does, and tell whether it is a GPU, of which no times are known."""
     from taichi_gs.fit.device import start
 
     return start(device) != "cpu"

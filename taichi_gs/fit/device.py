@@ -28,7 +28,10 @@ def start(device: str) -> runtime.Arch:
     is_open = device == "auto" and not runtime.is_running()
     arch = runtime.start("cpu" if is_open and not torch_has_cuda else device)
     if arch == "cuda" and not torch_has_cuda:
-        raise DeviceError("the installed PyTorch has no CUDA: install one that has, or choose the device cpu")
+        raise DeviceError(
+            "kernels run on CUDA in this process, and the installed PyTorch has no CUDA: install one that has, or "
+            "choose the device cpu for all that a process does, decoding too"
+        )
     return arch
 
 

@@ -11,7 +11,6 @@ from torch.nn import functional
 
 from taichi_gs.fit.parameters import Parameters
 from taichi_gs.model.blending import Blending
-from taichi_gs.model.quantized import COLOR_CHANNELS
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class Initialization:
         return Parameters(
             means=means,
             log_covariances=torch.stack([2.0 * deviations.log(), zeros, zeros], dim=1),
-            color_codes=functional.pad(codes, (0, COLOR_CHANNELS - codes.shape[1])),
+            color_codes=codes,
             background=picture.mean(dim=(1, 2)),
             blending=blending,
         )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+
+_lock = threading.Lock()
+_num_inside = 0
+_num_outside = 1  # of threads, before the first came in
 
 
 @contextmanager
@@ -15,10 +20,20 @@ def one_pytorch_thread() -> Iterator[None]:
     They are small beside Taichi's kernels, and between them PyTorch's threads would spin on the cores that Taichi's
     threads need. Sums also come out the same whatever the number of cores. And a process that was forked after PyTorch
     had threads would wait for them for ever.
+
+    Several threads may be inside. PyTorch has one number for each thread, and one with which new threads begin. So
+    those who come while others are inside find that number changed, and give back what was there before all of them.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    global _num_inside, _num_outside
+    with _lock:
+        num_threads = torch.get_num_threads()  # at the latest now, this thread takes the number for new ones
+        if _num_inside == 0:
+            _num_outside = num_threads
+        _num_inside += 1
+        torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
+        with _lock:
+            _num_inside -= 1
+            torch.set_num_threads(_num_outside)

@@ -38,8 +38,8 @@ class Renderer:
     """Draws Gaussians and compares them with a picture, by one form of the kernels.
 
     The tensors lie where that form finds them: on the CPU, or for the GPU form by CUDA on "cuda:0" and PyTorch's
-    default stream. On a GPU each method waits for the device once, to read the number of (tile, Gaussian) pairs, where
-    a `workspace` does not spare it that. Nothing else makes it wait.
+    default stream. On a GPU each method waits for the device once, to read the number of (tile, Gaussian) pairs. A
+    `workspace` spares drawing and the cost that. Nothing else makes it wait.
 
     Attributes:
         form: of the kernels, "cpu" or "gpu". The GPU form runs on the CPU too, slowly.

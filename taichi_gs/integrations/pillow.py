@@ -86,14 +86,14 @@ def _accept(prefix: bytes) -> bool:
 
 def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
     options = dict(image.encoderinfo)
-    taken = {"max_pixels": options["max_pixels"]} if "max_pixels" in options else {}
     keep_metadata = bool(options.pop("keep_metadata", False))
-    picture = picture_from_pillow(image, keep_metadata=keep_metadata, **taken)
     # What Pillow's other formats take beside the picture's own.
     given = {name: options.pop(name) for name in ("icc_profile", "exif", "xmp") if name in options}
     if given.get("exif"):
         given["exif"] = _block_of(given["exif"])
     codec.check_options(options, keep_metadata=keep_metadata)
+    taken = {"max_pixels": options["max_pixels"]} if "max_pixels" in options else {}
+    picture = picture_from_pillow(image, keep_metadata=keep_metadata, **taken)
     file.write(codec.encode(replace(picture, **given), **options))
 
 

@@ -15,18 +15,19 @@ Ray comes with the extra `ray`. The classes do without it: called with a batch, 
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
 import posixpath
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import fsspec
 import numpy as np
 from numpy.typing import NDArray
 
-from taichi_gs.codec import check_options, decode_picture, encode, info
+from taichi_gs.codec import check_options, decode, decode_picture, encode, info
 from taichi_gs.encoder.choices import Device
 from taichi_gs.errors import DeviceError, OptionError, QualityError
 from taichi_gs.files import quoted
@@ -65,6 +66,8 @@ class Row(NamedTuple):
     error: str = ""
 
 
+_DRAW_OPTIONS = inspect.signature(decode).parameters.keys() - {"source", "device"}
+
 _DTYPES: dict[str, Any] = {"bytes": np.int64, "bpp": np.float64, "psnr": np.float64}
 
 
@@ -93,6 +96,8 @@ class _Worker(ABC):
         storage: Storage | None = None,
         **options: Any,
     ) -> None:
+        if device not in get_args(Device):
+            raise OptionError(f"unknown device {device!r}: choose {', '.join(get_args(Device))}")
         self.device, self.skip_existing, self.options = device, skip_existing, options
         self.storage = storage or Storage()
         if threads is not None:
@@ -182,6 +187,11 @@ class Decompress(_Worker):
     input_suffixes = frozenset({".tgs"})
     output_suffix = ".png"
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        if unknown := self.options.keys() - _DRAW_OPTIONS:
+            raise OptionError(f"unknown option {min(unknown)!r}: choose {', '.join(sorted(_DRAW_OPTIONS))}")
+
     def _known_of(self, size: int) -> dict[str, Any]:
         return {}
 
@@ -217,6 +227,8 @@ def list_files(
     filesystem, root = fsspec.core.url_to_fs(source, **(storage_options or {}))
     if not filesystem.exists(root):
         raise FileNotFoundError(f"there is no folder {source!r}")
+    if filesystem.isfile(root):
+        raise NotADirectoryError(f"{source!r} is a file, not a folder")
     # Workers may have other working folders.
     target_system, target_root = fsspec.core.url_to_fs(destination, **(storage_options or {}))
     destination = target_system.unstrip_protocol(target_root).rstrip("/")

@@ -14,6 +14,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from taichi_gs import files
+from taichi_gs.errors import FileError
 
 _WRITTEN_WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "memory"}
 """Protocols whose files appear when all of their bytes are there, and cannot be renamed but by copying them."""
@@ -88,13 +89,19 @@ class Storage:
         for number in range(1, self.tries):
             try:
                 return action()
-            except _LASTING:
-                raise
             # Each filesystem has errors of its own for a network that is gone for a moment.
             except Exception as error:
+                if _is_lasting(error):
+                    raise
                 _logger.warning("%s failed, try %d of %d (%s)", name, number, self.tries, error)
                 time.sleep(self.wait * 2 ** (number - 1))
         return action()
+
+
+def _is_lasting(error: Exception) -> bool:
+    if isinstance(error, FileError):  # has the system's own error as its cause, or was raised before anything was tried
+        return error.__cause__ is None or isinstance(error.__cause__, _LASTING)
+    return isinstance(error, _LASTING)
 
 
 def _write_and_rename(filesystem: Any, path: str, data: bytes) -> None:

@@ -226,7 +226,7 @@ def _unit_covariances(u: IntArray, v: IntArray) -> tuple[IntArray, IntArray]:
     """The elements xx and xy of the covariance of the logarithm [[u, v], [v, -u]] in fixed point, [K] each.
 
     They are cosh(r) + u sinh(r) / r and v sinh(r) / r with r^2 = u^2 + v^2. Both series go up to r^48, far enough for
-    MAX_ANISOTROPY_CODE. Where little is left of xx, rounding must not make it zero or negative.
+    the u and v of `channels.SHAPE_CHANNELS`. Where little is left of xx, rounding must not make it zero or negative.
     """
     squares = _multiply(u, u) + _multiply(v, v)
     low, high = squares & 0xFFFFF, squares >> 20

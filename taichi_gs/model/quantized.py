@@ -34,7 +34,7 @@ BACKGROUND_UNIT = 17
 """The background is in multiples of it: it shows only where no Gaussian reaches, and has four bits a channel."""
 
 NUM_GRAIN_LEVELS = 8
-"""Strengths of grain, see `grain.strengths_of`."""
+"""Strengths of grain, see `grain.deviations_of`."""
 
 AMPLITUDE_UNIT = 4.0
 """An amplitude code of normalised blending counts in units of e^4, so that it ranges as colours do."""

@@ -29,6 +29,13 @@ def as_planes(image: ArrayLike, max_pixels: int | None = MAX_PIXELS) -> FloatIma
     Raises:
         ImageError: if it is anything else, is empty, or has more pixels than the limit.
     """
+    pixels = _with_channels(image)
+    check_size(pixels.shape[0], pixels.shape[1], "the image", max_pixels)
+    return _to_unit_range(pixels)
+
+
+def _with_channels(image: ArrayLike) -> NDArray[Any]:
+    """An array [H, W] or [H, W, C] as [H, W, C], C from 1 to 4."""
     if image is None:
         raise ImageError("there is no image: it is None, which OpenCV's imread returns for a file that it cannot read")
     try:
@@ -39,8 +46,7 @@ def as_planes(image: ArrayLike, max_pixels: int | None = MAX_PIXELS) -> FloatIma
         pixels = pixels[:, :, None]
     if pixels.ndim != 3 or not 1 <= pixels.shape[2] <= 4:
         raise ImageError(f"an image has the shape [height, width] or [height, width, 1 to 4], not {pixels.shape}")
-    check_size(pixels.shape[0], pixels.shape[1], "the image", max_pixels)
-    return _to_unit_range(pixels)
+    return pixels
 
 
 def as_float_image(image: ArrayLike) -> FloatImage:
@@ -75,7 +81,7 @@ def as_srgb(picture: Picture, name: str = "the picture") -> Picture:
 def as_preview(picture: Picture, name: str = "the picture") -> Picture:
     """Convert a picture to sRGB over white, without alpha, profile and metadata; `name` stands for it in the log."""
     converted = as_srgb(picture, name)
-    if not converted.mode.endswith("A"):
+    if _with_channels(converted.pixels).shape[2] in (1, 3):
         return Picture(converted.pixels)
     planes = as_planes(converted.pixels, max_pixels=None)
     colors, alpha = planes[:, :, :-1], planes[:, :, -1:]

@@ -9,7 +9,6 @@ from typing import get_args
 import click
 import pytest
 from command_line import error_of, run
-from PIL import Image
 
 import taichi_gs
 from cli import compress as compress_command
@@ -80,12 +79,10 @@ def test_options_that_the_library_refuses_are_wrong_usage(photo_folder: Path) ->
 
 def test_options_that_do_not_fit_a_picture_are_its_failure(photo_folder: Path) -> None:
     """With one picture as with several."""
-    with Image.open("photo.png") as image:
-        num_bytes = int(0.001 * image.width * image.height / 8)
-    sentence = f"'photo.png': 0.001 bits per pixel is {num_bytes} bytes for this picture: a file has at least 64 bytes"
-    assert error_of(run("compress", "photo.png", "--bpp", "0.001")) == sentence
+    refused = error_of(run("compress", "photo.png", "--bpp", "0.001"))
+    assert refused.startswith("'photo.png': 0.001 bits per pixel is too little for this picture: ")
     several = run("compress", "photo.png", "--bpp", "0.001", "--output-dir", "out")
-    assert (several.exit_code, several.stderr.splitlines()[-1]) == (1, f"  photo.png  {sentence}")
+    assert (several.exit_code, several.stderr.splitlines()[-1]) == (1, f"  photo.png  {refused}")
 
 
 def test_words_for_what_is_no_number(photo_folder: Path) -> None:

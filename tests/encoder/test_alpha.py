@@ -155,6 +155,16 @@ def test_what_cannot_be_reached_is_the_best() -> None:
     assert layers.shortfall.startswith("the best that this preset reaches is ")
 
 
+def test_colours_that_are_exact_cannot_make_up_for_alpha() -> None:
+    black = np.zeros((64, 64, 3), np.float32)
+    noise = np.random.default_rng(0).random((64, 64), np.float32)
+    fitter = Fitter(runtime.start(), lambda *progress: None)
+    layers = AlphaCoding().run(fitter, black, noise, EncoderConfig(steps=10, psnr=40.0), None)
+    assert (reference_decoder.decode(serialize(layers.colors)) == 0).all()
+    assert layers.shortfall is not None
+    assert layers.shortfall.startswith("the best that this preset reaches is ")
+
+
 # Steps
 
 

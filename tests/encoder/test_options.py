@@ -47,9 +47,9 @@ def test_a_higher_rate_is_used(picture: Bytes) -> None:
 def test_too_few_bits_per_pixel(picture: Bytes) -> None:
     """63 bytes are too few, and the message names a rate that is enough."""
     pixels = picture.shape[0] * picture.shape[1]
-    with pytest.raises(OptionError, match=r"at least 0\.6") as caught:
+    with pytest.raises(OptionError, match=r"at least 64 bytes, here 0\.6") as caught:
         taichi_gs.encode(picture, preset="fast", steps=10, bits_per_pixel=8 * 63.9 / pixels)
-    least = float(str(caught.value).split()[-1])
+    least = float(str(caught.value).removesuffix(" bits per pixel").split()[-1])
     assert 8 * len(taichi_gs.encode(picture, preset="fast", steps=10, bits_per_pixel=least)) / pixels <= least
 
 
@@ -106,6 +106,8 @@ def test_more_bits_than_pixels_can_use(rate: float, picture: Bytes) -> None:
         ({"bits_per_pixel": "0.5"}, "bits_per_pixel"),
         ({"bits_per_pixel": 3.0, "num_gaussians": 12}, "exclude each other"),
         ({"device": "abacus"}, "unknown device 'abacus'"),
+        ({"rate_model": None}, "rate_model must be a RateModel, not None"),
+        ({"hyperparameters": 5}, "hyperparameters must be Hyperparameters, not 5"),
     ],
 )
 def test_options_that_make_no_sense(options: dict[str, Any], message: str, picture: Bytes) -> None:

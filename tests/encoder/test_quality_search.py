@@ -83,6 +83,22 @@ def test_few_fits_find_hardly_more_bytes_than_it_takes(at_one_bit: float, slope:
     assert curve.results[found].num_bytes <= 1.16 * size
 
 
+def test_exact_files_have_no_finite_psnr() -> None:
+    """How much better than asked for they are is not known: small ones are tried as far as fits go."""
+
+    class Exact(Curve):
+        def measured(self, config: Any, listener: Callable[[int, float], None]) -> FitResult:
+            super().measured(config, listener)
+            self.results[-1] = FitResult(self.results[-1].quantized, config.max_bytes, math.inf, math.inf)
+            return self.results[-1]
+
+    curve = Exact()
+    outcome, _ = search(curve, 40.0)
+    found: Any = outcome.quantized
+    assert outcome.shortfall is None
+    assert curve.results[found].num_bytes == min(curve.sizes) < curve.sizes[0]
+
+
 def test_a_second_fit_corrects_the_guess_of_the_first() -> None:
     curve = Curve(at_one_bit=31.0)
     search(curve, 28.0)

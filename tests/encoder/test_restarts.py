@@ -72,6 +72,14 @@ def test_the_best_of_several_restarts_is_kept(max_bytes: int | None) -> None:
     assert [report[:2] for report in reports] == [(step, 160) for step in range(1, 161)]
 
 
+def test_the_smallest_of_exact_files_is_kept() -> None:
+    planes = np.zeros((24, 32, 3), np.float32)
+    fits = RecordedFits(planes=planes)
+    best = best_of(fits, [fits.configure(None, restart) for restart in range(4)], nothing)
+    assert {result.reached for result in fits.results} == {math.inf}
+    assert num_bytes_of(best) == min(result.num_bytes for result in fits.results)
+
+
 def test_a_single_fit_is_not_measured() -> None:
     fits = RecordedFits()
     reports: list[tuple[int, int, float]] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +19,7 @@ from taichi_gs.fit.adam import Adam
 from taichi_gs.fit.clustering import Clustering
 from taichi_gs.fit.fit import Hyperparameters, Schedule
 from taichi_gs.fit.parameters import CodebookParameters, Parameters
+from taichi_gs.fit.pytorch_threads import one_pytorch_thread
 from taichi_gs.fit.quantization_aware import QuantizationAware
 from taichi_gs.fit.stage import Stage
 from taichi_gs.fit.unconstrained import Unconstrained
@@ -191,6 +193,44 @@ def test_stages_have_their_shares_of_the_steps(schedule: Schedule, steps: int, e
     chosen = Hyperparameters(schedule, unconstrained=First(), clustering=Second(), quantization_aware=Last())
     fitted(photograph((16, 20)), config_of(9, 4, steps=steps), hyperparameters=chosen)
     assert given == expected
+
+
+def test_pytorchs_threads_are_given_back_by_several_callers() -> None:
+    """The second comes while the first is inside, and goes after it."""
+    turn = [threading.Event() for _ in range(3)]
+    found: dict[str, int] = {}
+
+    def first() -> None:
+        with one_pytorch_thread():
+            turn[0].set()
+            turn[1].wait(60)
+        turn[2].set()
+
+    def second() -> None:
+        turn[0].wait(60)
+        with one_pytorch_thread():
+            turn[1].set()
+            turn[2].wait(60)
+            found["inside"] = torch.get_num_threads()
+        found["after"] = torch.get_num_threads()
+
+    def third() -> None:
+        found["new"] = torch.get_num_threads()
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        callers = [threading.Thread(target=caller) for caller in (first, second)]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join(60)
+        other = threading.Thread(target=third)
+        other.start()
+        other.join(60)
+    finally:
+        torch.set_num_threads(before)
+    assert found == {"inside": 1, "after": 3, "new": 3}
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -183,6 +183,14 @@ def test_options_that_make_no_sense_are_no_fault_of_a_picture(options: dict[str,
         Compress(**options)
 
 
+def test_other_options_that_make_no_sense() -> None:
+    with pytest.raises(OptionError, match="unknown option 'sclae': choose grain, limits, region, scale, size"):
+        Decompress(sclae=2)
+    for worker in (Compress, Decompress):
+        with pytest.raises(OptionError, match="unknown device 'gpu': choose auto, "):
+            worker(device="gpu")  # type: ignore[arg-type]
+
+
 def test_files_become_pictures(tmp_path: Path, picture: Bytes) -> None:
     data = taichi_gs.encode(picture, **QUICK)
     (tmp_path / "a.tgs").write_bytes(data)
@@ -249,7 +257,26 @@ def test_local_files_are_written_by_the_package(tmp_path: Path, monkeypatch: pyt
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
+def test_a_local_file_that_cannot_be_written_is_tried_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(taichi_gs.FileError, match="it is a directory"):
+        Storage(tries=3).publish(str(tmp_path / "folder"), b"contents")
+    assert slept == []
+    monkeypatch.setattr("os.replace", lambda *paths: (_ for _ in ()).throw(TimeoutError("gone")))
+    with pytest.raises(taichi_gs.FileError, match="gone"):
+        Storage(tries=3).publish(str(tmp_path / "a"), b"contents")
+    assert slept == [1.0, 2.0]
+
+
 # Lists
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    with pytest.raises(NotADirectoryError, match="is a file, not a folder"):
+        list_files(str(tmp_path / "a.png"), str(tmp_path / "out"))
 
 
 def test_folders_are_mirrored(memory: MemoryFileSystem) -> None:
