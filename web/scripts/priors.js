@@ -1,6 +1,7 @@
 // Write src/priors_table.js from taichi_gs/format/prior_tables.py: `node scripts/priors.js`.
 
 import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 
 const SOURCE = new URL("../../taichi_gs/format/prior_tables.py", import.meta.url);
 const TARGET = new URL("../src/priors_table.js", import.meta.url);
@@ -30,4 +31,4 @@ ${lines.join("\n")}\`;
 `;
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) writeFileSync(TARGET, moduleOf(pythonTables()));
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(TARGET, moduleOf(pythonTables()));

@@ -1,6 +1,8 @@
 // Print the size of the package, minified and compressed: `npm run size`.
 
 import { brotliCompressSync, gzipSync } from "node:zlib";
+import { fileURLToPath } from "node:url";
+
 import { build } from "esbuild";
 
 const USES = {
@@ -13,7 +15,7 @@ const USES = {
 
 for (const [what, contents] of Object.entries(USES)) {
   const { outputFiles } = await build({
-    stdin: { contents, resolveDir: new URL("../src/", import.meta.url).pathname },
+    stdin: { contents, resolveDir: fileURLToPath(new URL("../src/", import.meta.url)) },
     bundle: true,
     minify: true,
     format: "esm",

@@ -1,6 +1,7 @@
 // The custom element <tgs-image>: a .tgs picture at once, and the full picture in its place when that is needed.
 
 import { TgsWorker } from "./client.js";
+import { completeLimits, fileBytesAllowed } from "./limits.js";
 import { announcedSize, loadBytes } from "./source.js";
 
 /** A preview is smooth: more pixels than these would cost time, and show nothing more. */
@@ -39,6 +40,11 @@ function makeShared() {
   };
 }
 
+function setOrRemove(element, name, value) {
+  if (value === undefined || value === null) element.removeAttribute(name);
+  else element.setAttribute(name, value);
+}
+
 /** Draw in the worker of the page. One that has failed is replaced, and the file goes to the next one once. */
 async function render(bytes, size, mayFail = true) {
   const worker = (shared.worker ??= new TgsWorker());
@@ -56,6 +62,9 @@ async function render(bytes, size, mayFail = true) {
 export class TgsImage extends (globalThis.HTMLElement ?? Object) {
   static observedAttributes = ["src", "full", "alt", "width", "height"];
 
+  /** Of what the files of all elements may ask for; see `Limits` in index.d.ts. */
+  static limits = {};
+
   #root;
   #canvas;
   #place;
@@ -63,13 +72,17 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
   #boxSize = [0, 0]; // of the element as it is on the page, which is told, because to ask for it takes a layout
   #isStale = true; // src or full have changed
   #loading; // an AbortController of what is being loaded, both src and full
+  #src; // what has been loaded, or is being
   #bytes; // of the file, once they are there
+  #isLoading = false;
+  #isAnnounced = false; // the event load, for this file
   #ownSize; // [width, height] that the file announces, or else the full picture has
   #isDrawing = false;
   #drawnSize; // [width, height] of the canvas, once the file is drawn on it
   #full; // the full picture, an img, as soon as it is being loaded
   #isFullShown = false;
-  #label; // what alt has made of aria-label
+  #role; // what alt has made of role and aria-label, where the page has not set them
+  #label;
 
   constructor() {
     super();
@@ -104,6 +117,12 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
     shared.nearness.unobserve(this);
     this.#isNear = false;
     this.#boxSize = [0, 0];
+    // An element that is only moved is connected again at once.
+    queueMicrotask(() => {
+      if (this.isConnected || !this.#isLoading) return;
+      this.#loading.abort();
+      this.#isStale = true;
+    });
   }
 
   attributeChangedCallback(name, before, now) {
@@ -135,10 +154,14 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
   /** Tell assistive technology what is to be seen. */
   #describe() {
     const alt = this.getAttribute("alt");
-    this.setAttribute("role", alt === "" ? "presentation" : "img");
-    if (alt) this.setAttribute("aria-label", alt);
-    else if (this.getAttribute("aria-label") === this.#label) this.removeAttribute("aria-label");
-    this.#label = alt;
+    this.#role = this.#setOwn("role", this.#role, alt === "" ? "presentation" : "img");
+    this.#label = this.#setOwn("aria-label", this.#label, alt || null);
+  }
+
+  /** Set an attribute unless the page has set it; return the value, as what is its own from now on. */
+  #setOwn(name, own, value) {
+    if (this.getAttribute(name) === (own ?? null)) setOrRemove(this, name, value);
+    return value;
   }
 
   /** Take as much place as the attributes say, or else the file. Styles of the page come before these. */
@@ -161,23 +184,32 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
     this.#isStale = false;
     this.#loading?.abort();
     this.#loading = new AbortController();
-    this.#bytes = undefined;
     this.#full = undefined;
     this.#isFullShown = false;
-    this.#load(this.#loading.signal);
+    const src = this.getAttribute("src");
+    if (src && src === this.#src && this.#bytes) {
+      this.#draw();
+    } else {
+      this.#src = src;
+      this.#bytes = undefined;
+      this.#isAnnounced = false;
+      if (!src && !this.#fullSource()) this.#removeAllBut();
+      this.#load(src, this.#loading.signal);
+    }
     this.#loadFull();
   }
 
   /** Load the file. One within its URI is there when this returns. */
-  async #load(signal) {
-    const src = this.getAttribute("src");
+  async #load(src, signal) {
+    this.#drawnSize = undefined;
+    this.#isLoading = Boolean(src);
     if (!src) return;
     try {
-      const loaded = loadBytes(src, signal);
+      const loaded = loadBytes(src, fileBytesAllowed(completeLimits(TgsImage.limits)), signal);
       const bytes = loaded instanceof Uint8Array ? loaded : await loaded;
       if (signal.aborted) return;
+      this.#isLoading = false;
       this.#bytes = bytes;
-      this.#drawnSize = undefined;
       this.#ownSize = announcedSize(bytes) ?? this.#ownSize;
       this.#takePlace();
       this.#draw();
@@ -193,7 +225,11 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
     for (let size; (size = this.#sizeToDraw());) {
       const bytes = this.#bytes;
       try {
-        const { width, height, pixels } = await render(bytes, { width: size[0], height: size[1] });
+        const { width, height, pixels } = await render(bytes, {
+          width: size[0],
+          height: size[1],
+          limits: TgsImage.limits,
+        });
         if (bytes === this.#bytes && !this.#isFullShown) this.#show(new ImageData(pixels, width, height), size);
       } catch (error) {
         if (bytes === this.#bytes) this.#failToDraw(error);
@@ -218,7 +254,6 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
   }
 
   #show(image, size) {
-    const isFirst = !this.#drawnSize;
     this.#canvas.width = image.width;
     this.#canvas.height = image.height;
     // Pixels that come from the memory stay there: a page may have hundreds of such canvases.
@@ -226,7 +261,13 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
     this.#drawnSize = size;
     this.#removeAllBut(this.#canvas, this.#full);
     if (!this.#canvas.isConnected) this.#root.prepend(this.#canvas);
-    if (isFirst) this.dispatchEvent(new Event("load"));
+    this.#announce();
+  }
+
+  #announce() {
+    if (this.#isAnnounced) return;
+    this.#isAnnounced = true;
+    this.dispatchEvent(new Event("load"));
   }
 
   /** Load the full picture, if there is one and it is time, and fade to it. */
@@ -240,7 +281,9 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
     try {
       await full.decode();
     } catch {
-      if (!signal.aborted) this.#fail(new Error(`The full picture ${full.currentSrc || full.src} cannot be loaded.`));
+      if (signal.aborted) return;
+      this.#removeAllBut(this.#drawnSize && this.#canvas); // not the picture before
+      this.#fail(new Error(`The full picture ${full.currentSrc || full.src} cannot be loaded.`));
       return;
     }
     if (signal.aborted) return;
@@ -271,9 +314,11 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
     this.#drawnSize = undefined;
     this.#removeAllBut(this.#full);
     this.#canvas.width = 0;
+    if (this.#bytes) this.#announce();
   }
 
   #failToDraw(error) {
+    this.#isLoading = false;
     this.#bytes = undefined;
     this.#drawnSize = undefined;
     this.#removeAllBut(this.#full);
@@ -299,7 +344,7 @@ for (const name of TgsImage.observedAttributes) {
       return isNumber ? parseInt(value, 10) || 0 : value;
     },
     set(value) {
-      this.setAttribute(name, value);
+      setOrRemove(this, name, value); // frameworks take a property away by setting it to undefined
     },
   });
 }

@@ -1,7 +1,7 @@
 // What a file may ask for: the bounds of the format, and the limits of this decoder below them.
 // Nothing read from a file sizes an allocation or a loop before it has been checked against them.
 
-import { LimitError } from "./errors.js";
+import { LimitError, TgsError } from "./errors.js";
 
 export const MAX_SIDE = 65535;
 const MAX_GAUSSIANS = 2 ** 24;
@@ -19,7 +19,14 @@ const DEFAULTS = {
 
 /** Return limits with all fields; those that are not given are the usual ones, none is above that of the format. */
 export function completeLimits(limits) {
-  const complete = { ...DEFAULTS, ...limits };
+  const complete = { ...DEFAULTS };
+  for (const [name, most] of Object.entries(limits ?? {})) {
+    if (!(name in DEFAULTS)) throw new TgsError(`There is no limit ${name}.`);
+    if (most === undefined || most === null) continue;
+    // What compares as neither more nor less would let everything through.
+    if (!(Number(most) >= 0)) throw new TgsError(`The limit ${name} must be a number from 0, not ${most}.`);
+    complete[name] = Number(most);
+  }
   complete.maxSide = Math.min(complete.maxSide, MAX_SIDE);
   complete.maxGaussians = Math.min(complete.maxGaussians, MAX_GAUSSIANS);
   complete.maxCodewords = Math.min(complete.maxCodewords, MAX_CODEWORDS);

@@ -1,7 +1,7 @@
 // Where the bytes of a picture in a page come from, and what they announce before they are decoded.
 
 import { ByteCursor } from "./bytes.js";
-import { TgsError } from "./errors.js";
+import { LimitError, TgsError } from "./errors.js";
 import { MAX_SIDE } from "./limits.js";
 
 /**
@@ -9,12 +9,13 @@ import { MAX_SIDE } from "./limits.js";
  * page about connections applies to it.
  *
  * @param {string} url
+ * @param {number} most bytes that are loaded; more are a LimitError
  * @param {AbortSignal} [signal]
  * @returns {Uint8Array | Promise<Uint8Array>}
  */
-export function loadBytes(url, signal) {
+export function loadBytes(url, most, signal) {
   const data = /^\s*data:([^,]*),([^#]*)/i.exec(url);
-  return data ? dataOf(data[1], data[2]) : fetchBytes(url, signal);
+  return data ? dataOf(data[1], data[2]) : fetchBytes(url, most, signal);
 }
 
 function dataOf(head, content) {
@@ -31,15 +32,29 @@ function dataOf(head, content) {
   }
 }
 
-async function fetchBytes(url, signal) {
+async function fetchBytes(url, most, signal) {
   let response;
   try {
     response = await fetch(url, { signal });
-    if (response.ok) return new Uint8Array(await response.arrayBuffer());
-  } catch {
-    throw new TgsError(`The file ${url} cannot be loaded.`);
+    if (response.ok) return await bodyOf(response, url, most);
+  } catch (error) {
+    throw error instanceof TgsError ? error : new TgsError(`The file ${url} cannot be loaded.`);
   }
   throw new TgsError(`The file ${url} cannot be loaded: the server answers with status ${response.status}.`);
+}
+
+async function bodyOf(response, url, most) {
+  const pieces = [];
+  let size = 0;
+  const reader = response.body.getReader();
+  for (let piece; !(piece = await reader.read()).done;) {
+    pieces.push(piece.value);
+    size += piece.value.length;
+    if (size <= most) continue;
+    reader.cancel().catch(() => undefined);
+    throw new LimitError(`The file ${url} has more than the ${most} bytes that all limits together allow.`);
+  }
+  return new Uint8Array(await new Blob(pieces).arrayBuffer());
 }
 
 /**

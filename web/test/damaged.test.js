@@ -31,7 +31,8 @@ test("a file cut anywhere is refused", () => {
 test("a file whose payload is cut, with the right checksum, is refused or gives another picture", () => {
   for (const name of ["grain_normalized", "subdivided"]) {
     const body = withoutChecksum(bytesOf(`valid/${name}.tgs`));
-    for (let length = 0; length < body.length; length++) isDecoded(withChecksum(body.subarray(0, length)));
+    const numDecoded = body.reduce((sum, _, length) => sum + isDecoded(withChecksum(body.subarray(0, length))), 0);
+    assert.ok(numDecoded < body.length);
   }
 });
 
@@ -52,11 +53,13 @@ test("changed bytes are refused, or give another picture", () => {
 
 test("bytes that look random are refused", () => {
   const below = generator(2);
+  let numDecoded = 0;
   for (let round = 0; round < 500; round++) {
     const body = Uint8Array.from({ length: 4 + below(100) }, () => below(256));
     body.set([0x89, 0x54, 0x47, 0x10 | below(16)]);
-    isDecoded(withChecksum(body));
+    numDecoded += isDecoded(withChecksum(body));
   }
+  assert.equal(numDecoded, 0);
 });
 
 test("what is no bytes is refused", () => {

@@ -89,8 +89,26 @@ test("in a browser", IN_BROWSER, async (context) => {
       'alt=""': ["presentation", null, "none", ""],
       "": ["img", null, "image", ""],
       'aria-label="A cat"': ["img", "A cat", "image", "A cat"],
+      'aria-label="A cat" alt="A dog"': ["img", "A cat", "image", "A cat"],
+      'role="button" alt="Open"': ["button", "Open", "button", "Open"],
       changed: "A cow",
     });
+  });
+
+  await check("a property that is undefined or null is none, and a file is announced once", () => {
+    assert.deepEqual(report.properties, { attributes: [true, false], loads: 1 });
+  });
+
+  await check("an old picture does not stay in the place of one that is missing", () => {
+    assert.deepEqual(report.reused, [0, 0]);
+  });
+
+  await check("limits hold for what is loaded and for what is decoded", () => {
+    assert.deepEqual(report.limits, [
+      "The file has 2000 pixels, more than the 1999 allowed.",
+      "The file /valid/turned.png has more than the 2048 bytes that all limits together allow.",
+      "The limit maxPixels must be a number from 0, not NaN.",
+    ]);
   });
 
   await check("attributes can be changed", () => {
@@ -143,9 +161,9 @@ test("data URIs are read without a request", () => {
     `data:,${[...bytes].map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join("")}`,
     `data:;base64,${base64}#fragment`,
   ]) {
-    assert.deepEqual(loadBytes(uri), bytes, uri);
+    assert.deepEqual(loadBytes(uri, 0), bytes, uri);
   }
-  for (const uri of ["data:;base64,?", "data:;base64,A"]) assert.throws(() => loadBytes(uri), TgsError, uri);
+  for (const uri of ["data:;base64,?", "data:;base64,A"]) assert.throws(() => loadBytes(uri, 0), TgsError, uri);
 });
 
 test("the size of a file is known from its first bytes", () => {

@@ -52,6 +52,20 @@ test("limits above those of the format change nothing", () => {
   );
 });
 
+test("a limit that is no number is refused, and one that is not given is the usual one", () => {
+  const bytes = bytesOf("valid/flags_9.tgs");
+  for (const limit of ["maxPixels", "maxSide", "maxGaussians", "maxCodewords", "maxChunkBytes", "maxPairs"]) {
+    const tryWith = (most) => decode(bytes, { limits: { [limit]: most } }).limits[limit];
+    for (const most of [undefined, null]) assert.equal(tryWith(most), decode(bytes).limits[limit]);
+    assert.equal(tryWith("1000"), 1000);
+    for (const most of [NaN, "many", -1, {}]) {
+      const message = `The limit ${limit} must be a number from 0, not ${most}.`;
+      assert.throws(() => tryWith(most), { message });
+    }
+  }
+  assert.throws(() => decode(bytes, { limits: { maxPixel: 5 } }), { message: "There is no limit maxPixel." });
+});
+
 test("options that make no sense are refused", () => {
   const picture = decode(bytesOf("valid/flags_9.tgs"), { limits: { maxPixels: 1000 } });
   for (const [options, pattern] of [

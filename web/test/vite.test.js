@@ -1,9 +1,9 @@
 // The plugin of Vite, without Vite and with a command that only seems to compress. `tests/web/test_vite.py` has both.
 
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, sep } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -30,9 +30,9 @@ class Project {
   }
 
   /** Start anew, with options of the plugin and a version of the command. */
-  use({ version = "1", ...options }) {
+  use({ version = "1", config = {}, ...options }) {
     this.plugin = tgs({ command: [...COMMAND, this.log, version], ...options });
-    this.plugin.configResolved({ cacheDir: join(this.folder, "cache") });
+    this.plugin.configResolved({ cacheDir: join(this.folder, "cache"), root: this.folder, ...config });
   }
 
   write(name, content = name) {
@@ -67,8 +67,8 @@ test("an import is a data URI and the size of the picture", async (context) => {
   await project.write("photo.jpg");
   const { src, ...size } = await project.import("photo.jpg?tgs");
   assert.match(src, /^data:image\/x-taichi-gs;base64,/);
-  assert.deepEqual(loadBytes(src), bytesOf("valid/wide.tgs"));
-  const { width, height } = decode(loadBytes(src));
+  assert.deepEqual(loadBytes(src, 0), bytesOf("valid/wide.tgs"));
+  const { width, height } = decode(loadBytes(src, 0));
   assert.deepEqual(size, { width, height });
   assert.deepEqual(project.watched, [join(project.folder, "photo.jpg")]);
 });
@@ -109,7 +109,7 @@ test("a file that is not whole is made again", async (context) => {
 
 test("few processes run at once, and one for each picture", async (context) => {
   const project = await Project.in(context);
-  const names = Array.from({ length: 8 }, (_, i) => `${i}.jpg`);
+  const names = Array.from({ length: 2 * availableParallelism() }, (_, i) => `${i}.jpg`);
   for (const name of names) await project.write(name);
   await Promise.all([...names, ...names].map((name) => project.import(`${name}?tgs`)));
   let [running, most] = [0, 0];
@@ -145,6 +145,32 @@ test("a command that is installed later is asked again for its version", async (
   await project.write("photo.jpg");
   project.use({ version: "missing at first" });
   await assert.rejects(() => project.import("photo.jpg?tgs"), { message: "not installed yet" });
+  assert.ok((await project.import("photo.jpg?tgs")).src);
+});
+
+test("a server makes previews of what it may serve alone", async (context) => {
+  const project = await Project.in(context);
+  for (const name of ["photo.jpg", "..photo.jpg"]) await project.write(name);
+  const allow = [join(project.folder, "src"), project.folder];
+  const serve = (fs) => ({ command: "serve", server: { fs: { strict: true, ...fs } } });
+  project.use({ config: serve({ allow }) });
+  assert.ok((await project.import("photo.jpg?tgs")).src);
+  assert.ok((await project.import("..photo.jpg?tgs")).src);
+  project.use({ config: serve({ allow: [join(project.folder, "src"), `${project.folder}-2`] }) });
+  const path = join(project.folder, "photo.jpg");
+  const message = `The picture ${path} is outside of the folders in server.fs.allow.`;
+  await assert.rejects(() => project.import("photo.jpg?tgs"), { message });
+  project.use({ config: serve({ allow: [], strict: false }) });
+  assert.ok((await project.import("photo.jpg?tgs")).src);
+  project.use({ config: { ...serve({ allow: [] }), command: "build" } });
+  assert.ok((await project.import("photo.jpg?tgs")).src);
+});
+
+test("a command with a relative path is found from the root of the project", async (context) => {
+  const project = await Project.in(context);
+  await project.write("photo.jpg");
+  await symlink(process.execPath, join(project.folder, "node"));
+  project.use({ command: [`.${sep}node`, ...COMMAND.slice(1), project.log, "1"] });
   assert.ok((await project.import("photo.jpg?tgs")).src);
 });
 

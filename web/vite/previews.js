@@ -17,16 +17,19 @@ const inTurn = limiter(Math.max(1, Math.floor(availableParallelism() / 2)));
 export class Previews {
   #command;
   #folder;
+  #root;
   #version; // a promise of what the command says of itself
   #making = new Map(); // name of a file to the promise of its bytes
 
   /**
    * @param {string[]} command `tgs`, and arguments before all others
    * @param {string} folder where files are kept, by what they are made from
+   * @param {string} [root] where the command is started, and found if it is a relative path
    */
-  constructor(command, folder) {
+  constructor(command, folder, root) {
     this.#command = command;
     this.#folder = folder;
+    this.#root = root;
   }
 
   /**
@@ -80,7 +83,7 @@ export class Previews {
   async #output(...rest) {
     const [program, ...first] = this.#command;
     try {
-      return (await run(program, [...first, ...rest], { encoding: "buffer" })).stdout;
+      return (await run(program, [...first, ...rest], { encoding: "buffer", cwd: this.#root })).stdout;
     } catch (error) {
       throw new Error(complaintOf(error, program));
     }
