@@ -536,8 +536,11 @@
   divider.addEventListener("keydown", (event) => {
     const ends = { Home: 0, End: 1 };
     const steps = { ArrowLeft: -0.02, ArrowDown: -0.02, ArrowRight: 0.02, ArrowUp: 0.02 };
-    if (event.key in ends) splitAt(ends[event.key]);
-    else if (event.key in steps) splitAt(shown.split + steps[event.key]);
+    // Of what is seen of the picture, as its value is told.
+    const { left, region } = placeOf(view);
+    const [first, length] = [left + region[0], region[2]].map((pixels) => pixels / stageSize()[0]);
+    if (event.key in ends) splitAt(first + ends[event.key] * length);
+    else if (event.key in steps) splitAt(clamp(shown.split, first, first + length) + steps[event.key] * length);
     else return;
     event.preventDefault();
     event.stopPropagation();

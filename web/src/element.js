@@ -14,6 +14,9 @@ const FADE_MILLISECONDS = 300;
 /** How near to what is seen of the page an element is drawn, and its full picture loaded. */
 const NEAR = "50%";
 
+/** How far away from it a drawing is dropped: a page may have hundreds, of some MB each. */
+const FAR = "300%";
+
 // Painting is not contained: the size of the element would be rounded by itself, and where it stands between pixels,
 // a line of what is below could be seen beside it.
 const STYLE = `
@@ -35,6 +38,10 @@ function makeShared() {
     nearness: new IntersectionObserver(
       (entries) => entries.forEach(({ target, isIntersecting }) => target.moved(isIntersecting)),
       { rootMargin: NEAR },
+    ),
+    farness: new IntersectionObserver(
+      (entries) => entries.forEach(({ target, isIntersecting }) => isIntersecting || target.left()),
+      { rootMargin: FAR },
     ),
     worker: undefined,
   };
@@ -110,11 +117,13 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
       shared.resizes.observe(this);
     }
     shared.nearness.observe(this);
+    shared.farness.observe(this);
   }
 
   disconnectedCallback() {
     shared.resizes.unobserve(this);
     shared.nearness.unobserve(this);
+    shared.farness.unobserve(this);
     this.#isNear = false;
     this.#boxSize = [0, 0];
     // An element that is only moved is connected again at once.
@@ -149,6 +158,14 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
     this.#isNear = isNear;
     this.#draw();
     this.#loadFull();
+  }
+
+  /** Called when the element has gone far away from what is seen of the page. */
+  left() {
+    if (!this.#drawnSize) return;
+    this.#drawnSize = undefined;
+    this.#canvas.remove();
+    this.#canvas.width = 0;
   }
 
   /** Tell assistive technology what is to be seen. */
@@ -330,7 +347,8 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
   }
 
   #fail(error) {
-    this.dispatchEvent(new ErrorEvent("error", { message: error.message, error }));
+    // A data URI fails at once, before a page that imports this module can listen.
+    queueMicrotask(() => this.dispatchEvent(new ErrorEvent("error", { message: error.message, error })));
   }
 }
 

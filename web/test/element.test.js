@@ -103,6 +103,14 @@ test("in a browser", IN_BROWSER, async (context) => {
     assert.deepEqual(report.reused, [0, 0]);
   });
 
+  await check("a drawing far away is dropped, and made again", () => {
+    assert.deepEqual(report.farAway, { loads: 1 });
+  });
+
+  await check("what fails at once can be heard", () => {
+    assert.equal(report.early, "The data URI of the picture is damaged.");
+  });
+
   await check("limits hold for what is loaded and for what is decoded", () => {
     assert.deepEqual(report.limits, [
       "The file has 2000 pixels, more than the 1999 allowed.",
