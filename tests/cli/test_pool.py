@@ -21,6 +21,13 @@ from taichi_gs.errors import ImageError
 ONE: list[dict[str, str]] = [{}]
 
 
+def write_program(path: Path, *lines: str) -> None:
+    """Write a program that has the names of this module, and does nothing where it is imported."""
+    folders = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "cli")]
+    head = [f"import sys; sys.path[:0] = {folders}", "from test_pool import *", "if __name__ == '__main__':"]
+    path.write_text("\n".join([*head, *(f"    {line}" for line in lines), ""]))
+
+
 def outcome(events: list[Event], index: int) -> Event:
     (last,) = (event for event in events if event.index == index and event.kind in ("done", "failed"))
     return last
@@ -129,13 +136,10 @@ def test_closing_ends_the_processes(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="needs process ids to be tested with signal 0")
 def test_processes_end_with_their_parent(tmp_path: Path) -> None:
     """Even if it was killed and could do nothing for that."""
-    code = (
-        f"import sys; sys.path[:0] = {[str(ROOT), str(ROOT / 'tests'), str(ROOT / 'tests' / 'cli')]}\n"
-        "from test_pool import run_in_processes, work_forever\n"
-        "if __name__ == '__main__':\n"
-        "    for event in run_in_processes(work_forever, ['process'], [{}]): print(event.kind, flush=True)\n"
+    write_program(
+        tmp_path / "main.py",
+        "for event in run_in_processes(work_forever, ['process'], [{}]): print(event.kind, flush=True)",
     )
-    (tmp_path / "main.py").write_text(code)
     parent = subprocess.Popen([sys.executable, "main.py"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     with parent.stdout as lines:
@@ -154,15 +158,11 @@ def test_processes_end_with_their_parent(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="needs signal masks")
 def test_no_process_is_open_to_interrupts_while_it_starts(tmp_path: Path) -> None:
     """Not even the first of a program, with which Python starts its tracker of resources."""
-    code = (
-        f"import sys; sys.path[:0] = {[str(ROOT), str(ROOT / 'tests'), str(ROOT / 'tests' / 'cli')]}\n"
-        "from test_pool import blocked_signals, run_in_processes\n"
-        "if __name__ == '__main__':\n"
-        "    events = run_in_processes(blocked_signals, ['a', 'b'], [{}, {}])\n"
-        "    print(*(event.value for event in events if event.kind == 'done'), sep='\\n')\n"
-        "    print(blocked_signals('', None))\n"
+    write_program(
+        tmp_path / "main.py",
+        "events = run_in_processes(blocked_signals, ['a', 'b'], [{}, {}])",
+        "print(*(event.value for event in events if event.kind == 'done'), blocked_signals('', None), sep='\\n')",
     )
-    (tmp_path / "main.py").write_text(code)
     done = subprocess.run([sys.executable, "main.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
     blocked = [int(signal.SIGHUP), int(signal.SIGINT)]
     assert done.stdout.splitlines() == [f"{blocked}", f"{blocked}", "[]"]
