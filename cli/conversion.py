@@ -190,13 +190,17 @@ class Decompression:
 
     def _decode(self, file: TgsFile, name: str, progress: ShowProgress) -> Converted:
         """Decode a file."""
+        from taichi_gs.errors import OptionError
         from taichi_gs.pictures.picture import Picture
         from taichi_gs.pictures.write import image_to_bytes
 
         chosen = {option: value for option, value in self.options.items() if value is not None and option != "limits"}
         started = time.perf_counter()
-        with naming(name):
-            picture = Picture(file.draw(device=self.device, **chosen), **file.metadata)
+        try:
+            with naming(name):
+                picture = Picture(file.draw(device=self.device, **chosen), **file.metadata)
+        except OptionError as error:  # of a region, for instance, that is not in this picture
+            raise Failure(f"{name}: {sentence_of(error)}") from error
         content = image_to_bytes(picture, self.suffix)
         seconds = time.perf_counter() - started
         height, width = picture.pixels.shape[:2]

@@ -31,11 +31,18 @@ def _parse_numbers(pattern: str, value: str | None, example: str) -> tuple[int, 
 
 
 def _parse_size(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
-    return _parse_numbers("([0-9]{1,9})x([0-9]{1,9})", value, "640x480")
+    return _with_pixels(_parse_numbers("([0-9]{1,9})x([0-9]{1,9})", value, "640x480"), value)
 
 
 def _parse_region(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
-    return _parse_numbers(",".join(["([0-9]{1,9})"] * 4), value, "X,Y,WIDTH,HEIGHT")
+    return _with_pixels(_parse_numbers(",".join(["([0-9]{1,9})"] * 4), value, "X,Y,WIDTH,HEIGHT"), value)
+
+
+def _with_pixels(numbers: tuple[int, ...] | None, value: str | None) -> tuple[int, ...] | None:
+    """The numbers, whose last two are width and height."""
+    if numbers is not None and min(numbers[-2:]) < 1:
+        raise click.BadParameter(f"{value!r} has no pixels.")
+    return numbers
 
 
 @click.command(cls=OneSentenceCommand)

@@ -165,12 +165,11 @@ class Report:
         if self._talks:
             say(self._totals_line(totals) if self._scope.files else self._scope.sentence())
         if self._talks and not self._lines:  # there was no line about each
-            _print_table(f"{counted(len(self._larger), 'file')} larger than the input:", self._larger, _sizes)
+            _print_table(f"{_files_are(self._larger)} larger than the input:", self._larger, _sizes)
         _print_table(
             f"{len(self.failures)} of {counted(self._scope.files, 'file')} failed:", self.failures, _value("error")
         )
-        short = f"{counted(len(self.shortfalls), 'file')} {'is' if len(self.shortfalls) == 1 else 'are'}"
-        _print_table(f"{short} not as good as asked for:", self.shortfalls, _value("shortfall"))
+        _print_table(f"{_files_are(self.shortfalls)} not as good as asked for:", self.shortfalls, _value("shortfall"))
 
     def _totals_line(self, totals: Record) -> str:
         parts = [f"{totals['written']:,} of {counted(totals['files'], 'file')} written"]
@@ -201,6 +200,10 @@ def _is_larger(record: Record) -> bool:
 
 def _mean(values: list[float]) -> float | None:
     return sum(values) / len(values) if values else None
+
+
+def _files_are(records: list[Record]) -> str:
+    return f"{counted(len(records), 'file')} {'is' if len(records) == 1 else 'are'}"
 
 
 def _value(name: str) -> Callable[[Record], str]:

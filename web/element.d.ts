@@ -4,8 +4,8 @@ import type { Limits } from "./index.js";
  * The element `<tgs-image>`, which importing the module defines. Its properties are its attributes; null or undefined
  * removes one.
  *
- * It fires `load` when a file has been drawn for the first time, or the full picture is in its place, and `error`, an ErrorEvent whose `message` is one
- * sentence, when the file or the full picture cannot be shown.
+ * It fires `load` when a file has been drawn for the first time, or the full picture is in its place. It fires `error`,
+ * an ErrorEvent whose `message` is one sentence, when the file or the full picture cannot be shown.
  */
 export class TgsImage extends HTMLElement {
   /** Of what the files of all elements may ask for. They hold for files that are loaded later. */

@@ -41,7 +41,7 @@ class SearchSettings:
             enough.
         rounding_error: in dB: a decoder may round single pixels in another way than the fit.
         header_bits: of a file; they are no part of the curve.
-        most_above: in dB; an exact file counts as so much better than asked for, because it has no finite PSNR.
+        exact_above: in dB; an exact file counts as so much better than asked for, because it has no finite PSNR.
     """
 
     curvature: float = 0.09
@@ -58,7 +58,7 @@ class SearchSettings:
     min_ratio: float = 1.2
     rounding_error: float = 0.002
     header_bits: float = 8 * 22
-    most_above: float = 20.0
+    exact_above: float = 20.0
 
 
 SETTINGS: Mapping[str, SearchSettings] = {
@@ -189,7 +189,8 @@ class _Search:
     def _add(self, size: int, quality: float) -> None:
         """Put a point on the curve; one that is not too near tells the slope between them."""
         settings, x = self._settings, self._rate(size)
-        quality = min(quality, self._wanted + settings.most_above)
+        if math.isinf(quality):
+            quality = self._wanted + settings.exact_above
         others = [point for point in self._points if abs(point[0] - x) >= settings.min_distance]
         if others:
             other_x, other = min(others, key=lambda point: abs(point[0] - x))

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import torch
 
 _lock = threading.Lock()
+_own = threading.local()  # of each thread: how many blocks it is in
 _num_inside = 0
 _num_outside = 1  # of threads, before the first came in
 
@@ -26,7 +27,8 @@ def one_pytorch_thread() -> Iterator[None]:
     """
     global _num_inside, _num_outside
     with _lock:
-        num_threads = torch.get_num_threads()  # at the latest now, this thread takes the number for new ones
+        num_threads = torch.get_num_threads()  # a thread that asks for the first time takes the number for new ones
+        _own.depth = getattr(_own, "depth", 0) + 1
         if _num_inside == 0:
             _num_outside = num_threads
         _num_inside += 1
@@ -36,4 +38,6 @@ def one_pytorch_thread() -> Iterator[None]:
     finally:
         with _lock:
             _num_inside -= 1
-            torch.set_num_threads(_num_outside)
+            _own.depth -= 1
+            if _own.depth == 0:
+                torch.set_num_threads(_num_outside)

@@ -273,6 +273,9 @@ def convert(
         options: of the worker: skip_existing (True), storage (a `Storage`), and those of `taichi_gs.encode`, with
             measured (True), or of `taichi_gs.decode`.
     """
+    options = {"device": "cuda" if num_gpus else "cpu", **options}
+    worker(**options)  # which refuses what makes no sense, before there are actors
+
     import ray.data
 
     dataset = rows if isinstance(rows, ray.data.Dataset) else ray.data.from_items([dict(row) for row in rows])
@@ -284,5 +287,5 @@ def convert(
         compute=ray.data.ActorPoolStrategy(min_size=fewest, max_size=most),
         num_cpus=num_cpus,
         num_gpus=num_gpus,
-        fn_constructor_kwargs={"device": "cuda" if num_gpus else "cpu", "threads": num_cpus, **options},
+        fn_constructor_kwargs={"threads": num_cpus, **options},
     )

@@ -429,7 +429,7 @@
 
   function fillGallery() {
     $("gallery").hidden = false;
-    $("gallery").replaceChildren(); // a page that was saved has what it had
+    $("gallery").replaceChildren(); // a saved page still contains the old buttons
     content.files.forEach(({ name }, i) => {
       const button = make("button", { title: name, onclick: () => open(i) });
       button.setAttribute("aria-label", name);

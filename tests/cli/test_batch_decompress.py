@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -237,6 +238,8 @@ def test_what_is_refused_before_any_work(folder: Path, arguments: list[str], sen
         ["in", "-r", "--format", "gif"],
         ["in/normalized.tgs", "--size", "640"],
         ["in/normalized.tgs", "--region", "1,2,3"],
+        ["in/normalized.tgs", "--region", "1,2,0,3"],
+        ["in/normalized.tgs", "--size", "0x30"],
         ["in/normalized.tgs", "--scale", "0"],
     ],
 )
@@ -246,3 +249,13 @@ def test_wrong_usage_is_status_2(folder: Path, arguments: list[str]) -> None:
     assert (result.exit_code, result.stdout) == (2, "")
     assert "Error: " in result.stderr
     assert below(folder) == before
+
+
+def test_a_region_that_is_not_in_a_picture_is_its_failure(folder: Path) -> None:
+    """With one file as with several."""
+    arguments = ["in/normalized.tgs", "--region", "0,0,9000,9000"]
+    refused = error_of(run("decompress", *arguments, "-o", "a.png"))
+    assert re.fullmatch(r"'in/normalized.tgs': the region .* reaches beyond a picture of \d+x\d+", refused)
+    several = run("decompress", *arguments, "--output-dir", "out")
+    assert (several.exit_code, several.stderr.splitlines()[-1]) == (1, f"  in/normalized.tgs  {refused}")
+    assert not os.path.exists("a.png")

@@ -103,7 +103,7 @@ def test_a_file_larger_than_the_input_is_mentioned(
         with monkeypatch.context() as terminal:  # where bars are in the place of lines
             terminal.setattr("cli.report.is_watched", lambda *, quiet: True)
             lines = run("compress", "photo.png", "--force", "--output-dir", "out").stderr.splitlines()
-        found = ["1 file larger than the input:", f"  photo.png  {size:,} -> {length:,} bytes"]
+        found = ["1 file is larger than the input:", f"  photo.png  {size:,} -> {length:,} bytes"]
         assert lines[1:] == (found if larger else [])
 
 

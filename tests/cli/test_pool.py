@@ -59,7 +59,7 @@ def work_forever(source: str, progress: Callable[[Progress], None]) -> None:
     Path(source).write_text(str(os.getpid()))
     while True:
         time.sleep(0.02)
-        progress(Progress(1, 2, None))
+        progress(Progress(1, 2, 21.5))
 
 
 def blocked_signals(source: str, progress: object) -> list[int]:

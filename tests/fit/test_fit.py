@@ -233,6 +233,15 @@ def test_pytorchs_threads_are_given_back_by_several_callers() -> None:
     assert found == {"inside": 1, "after": 3, "new": 3}
 
 
+def test_pytorchs_threads_are_given_back_by_the_outer_block() -> None:
+    before = torch.get_num_threads()
+    with one_pytorch_thread():
+        with one_pytorch_thread():
+            pass
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_pytorchs_threads_are_given_back(fails: bool) -> None:
     before, during = torch.get_num_threads(), []

@@ -186,6 +186,8 @@ def test_options_that_make_no_sense_are_no_fault_of_a_picture(options: dict[str,
 def test_other_options_that_make_no_sense() -> None:
     with pytest.raises(OptionError, match="unknown option 'sclae': choose grain, limits, region, scale, size"):
         Decompress(sclae=2)
+    with pytest.raises(OptionError, match="unknown option 'sclae'"):
+        integration.convert([], Decompress, sclae=2)
     for worker in (Compress, Decompress):
         with pytest.raises(OptionError, match="unknown device 'gpu': choose auto, "):
             worker(device="gpu")  # type: ignore[arg-type]

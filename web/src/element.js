@@ -9,13 +9,16 @@ const MAX_PIXEL_RATIO = 2;
 const MAX_PIXELS = 2 ** 20;
 const MAX_SIDE = 4096;
 
+/** So much less than a whole number of pixels is one. */
+const ROUNDING = 1e-6;
+
 const FADE_MILLISECONDS = 300;
 
 /** How near to what is seen of the page an element is drawn, and its full picture loaded. */
 const NEAR = "50%";
 
-/** How far away from it a drawing is dropped: a page may have hundreds, of some MB each. */
-const FAR = "300%";
+/** How far away from it a drawing is dropped, in its sizes: a page may have hundreds, of some MB each. */
+const FAR = 3;
 
 // Painting is not contained: the size of the element would be rounded by itself, and where it stands between pixels,
 // a line of what is below could be seen beside it.
@@ -39,10 +42,9 @@ function makeShared() {
       (entries) => entries.forEach(({ target, isIntersecting }) => target.moved(isIntersecting)),
       { rootMargin: NEAR },
     ),
-    farness: new IntersectionObserver(
-      (entries) => entries.forEach(({ target, isIntersecting }) => isIntersecting || target.left()),
-      { rootMargin: FAR },
-    ),
+    farness: new IntersectionObserver((entries) => entries.forEach((entry) => entry.target.left(isFar(entry))), {
+      rootMargin: `${100 * FAR}%`,
+    }),
     worker: undefined,
   };
 }
@@ -50,6 +52,13 @@ function makeShared() {
 function setOrRemove(element, name, value) {
   if (value === undefined || value === null) element.removeAttribute(name);
   else element.setAttribute(name, value);
+}
+
+/** Tell whether an element is far away. One in a box that scrolls leaves its box before, and keeps its drawing. */
+function isFar({ isIntersecting, boundingClientRect: { left, right, top, bottom } }) {
+  const [across, down] = [innerWidth, innerHeight];
+  const isBeside = right < -FAR * across || left > (1 + FAR) * across;
+  return !isIntersecting && (isBeside || bottom < -FAR * down || top > (1 + FAR) * down);
 }
 
 /** Draw in the worker of the page. One that has failed is replaced, and the file goes to the next one once. */
@@ -76,10 +85,12 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
   #canvas;
   #place;
   #isNear = false;
+  #isFar = false;
   #boxSize = [0, 0]; // of the element as it is on the page, which is told, because to ask for it takes a layout
   #isStale = true; // src or full have changed
   #loading; // an AbortController of what is being loaded, both src and full
   #src; // what has been loaded, or is being
+  #limits; // of that
   #bytes; // of the file, once they are there
   #isLoading = false;
   #isAnnounced = false; // the event load, for this file
@@ -125,6 +136,7 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
     shared.nearness.unobserve(this);
     shared.farness.unobserve(this);
     this.#isNear = false;
+    this.#isFar = false;
     this.#boxSize = [0, 0];
     // An element that is only moved is connected again at once.
     queueMicrotask(() => {
@@ -160,9 +172,10 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
     this.#loadFull();
   }
 
-  /** Called when the element has gone far away from what is seen of the page. */
-  left() {
-    if (!this.#drawnSize) return;
+  /** Called when the element has gone far away from what is seen of the page, or has come back. */
+  left(isFar) {
+    this.#isFar = isFar;
+    if (!isFar || !this.#canvas.isConnected) return;
     this.#drawnSize = undefined;
     this.#canvas.remove();
     this.#canvas.width = 0;
@@ -205,6 +218,8 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
     this.#isFullShown = false;
     const src = this.getAttribute("src");
     if (src && src === this.#src && this.#bytes) {
+      // A full picture that was about to take the place of the drawing goes, unless another one comes.
+      if (this.#drawnSize && !this.#fullSource()) this.#removeAllBut(this.#canvas);
       this.#draw();
     } else {
       this.#src = src;
@@ -222,7 +237,8 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
     this.#isLoading = Boolean(src);
     if (!src) return;
     try {
-      const loaded = loadBytes(src, fileBytesAllowed(completeLimits(TgsImage.limits)), signal);
+      this.#limits = completeLimits(TgsImage.limits);
+      const loaded = loadBytes(src, fileBytesAllowed(this.#limits), signal);
       const bytes = loaded instanceof Uint8Array ? loaded : await loaded;
       if (signal.aborted) return;
       this.#isLoading = false;
@@ -242,11 +258,9 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
     for (let size; (size = this.#sizeToDraw());) {
       const bytes = this.#bytes;
       try {
-        const { width, height, pixels } = await render(bytes, {
-          width: size[0],
-          height: size[1],
-          limits: TgsImage.limits,
-        });
+        const [width, height] = size;
+        const { pixels } = await render(bytes, { width, height, limits: this.#limits });
+        if (this.#isFar) break;
         if (bytes === this.#bytes && !this.#isFullShown) this.#show(new ImageData(pixels, width, height), size);
       } catch (error) {
         if (bytes === this.#bytes) this.#failToDraw(error);
@@ -263,10 +277,10 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
     const ratio = Math.min(globalThis.devicePixelRatio, MAX_PIXEL_RATIO);
     const scale = Math.min(
       ratio * Math.max(...own.map((side, i) => this.#boxSize[i] / side)),
-      Math.sqrt(MAX_PIXELS / (own[0] * own[1])),
-      MAX_SIDE / Math.max(...own),
+      Math.sqrt(Math.min(MAX_PIXELS, this.#limits.maxPixels) / (own[0] * own[1])),
+      Math.min(MAX_SIDE, this.#limits.maxSide) / Math.max(...own),
     );
-    const size = own.map((side) => Math.max(1, Math.round(side * scale)));
+    const size = own.map((side) => Math.max(1, Math.floor(side * scale + ROUNDING)));
     return size.join() === this.#drawnSize?.join() ? undefined : size;
   }
 
@@ -331,7 +345,7 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
     this.#drawnSize = undefined;
     this.#removeAllBut(this.#full);
     this.#canvas.width = 0;
-    if (this.#bytes) this.#announce();
+    this.#announce();
   }
 
   #failToDraw(error) {

@@ -95,6 +95,10 @@ test("in a browser", IN_BROWSER, async (context) => {
     });
   });
 
+  await check("a full picture that is taken away leaves the drawing, and one alone is announced", () => {
+    assert.equal(report.fades, 1);
+  });
+
   await check("a property that is undefined or null is none, and a file is announced once", () => {
     assert.deepEqual(report.properties, { attributes: [true, false], loads: 1 });
   });
@@ -112,11 +116,13 @@ test("in a browser", IN_BROWSER, async (context) => {
   });
 
   await check("limits hold for what is loaded and for what is decoded", () => {
-    assert.deepEqual(report.limits, [
+    const { messages, size } = report.limits;
+    assert.deepEqual(messages, [
       "The file has 2000 pixels, more than the 1999 allowed.",
       "The file /valid/turned.png has more than the 2048 bytes that all limits together allow.",
       "The limit maxPixels must be a number from 0, not NaN.",
     ]);
+    assert.deepEqual(size, [55, 44]);
   });
 
   await check("attributes can be changed", () => {

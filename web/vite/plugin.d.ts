@@ -12,7 +12,7 @@ export interface Preview {
 export interface Options {
   /** How large a preview may be, if its import does not say it: by default 300 bytes. */
   bytes?: number;
-  /** The command `tgs` of the Python package, with arguments in an array; by default `"tgs"`. */
+  /** The command `tgs` of the Python package, with arguments in an array; by default `"tgs"`. A path is one from the root. */
   command?: string | string[];
 }
 

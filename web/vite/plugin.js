@@ -19,14 +19,14 @@ export default function tgs({ bytes, command = "tgs" } = {}) {
     config: () => ({ optimizeDeps: { exclude: ["taichi-gs"] } }),
     configResolved({ cacheDir, root, command: task, server }) {
       previews = new Previews([command].flat(), join(cacheDir, "taichi-gs"), root);
-      if (task === "serve" && server.fs.strict !== false) folders = server.fs.allow;
+      folders = task === "serve" && server.fs.strict !== false ? server.fs.allow : undefined;
     },
     async load(id) {
       const [path, query] = id.split("?", 2);
       const parameters = new URLSearchParams(query);
       if (!parameters.has("tgs")) return undefined;
       if (folders && !folders.some((folder) => isInside(path, folder))) {
-        // Vite asks no plugin whether what it loads may leave the machine.
+        // Vite itself does not check what plugins load.
         return this.error(`The picture ${path} is outside of the folders in server.fs.allow.`);
       }
       this.addWatchFile(path);
