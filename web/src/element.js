@@ -46,6 +46,7 @@ function makeShared() {
       rootMargin: `${100 * FAR}%`,
     }),
     worker: undefined,
+    lastTurn: Promise.resolve(),
   };
 }
 
@@ -59,6 +60,14 @@ function isFar({ isIntersecting, boundingClientRect: { left, right, top, bottom 
   const [across, down] = [innerWidth, innerHeight];
   const isBeside = right < -FAR * across || left > (1 + FAR) * across;
   return !isIntersecting && (isBeside || bottom < -FAR * down || top > (1 + FAR) * down);
+}
+
+/**
+ * Do something when all that came before is done. The worker takes one file after another anyway, and who waits here
+ * can look again at what is to be done.
+ */
+function inTurn(task) {
+  return (shared.lastTurn = shared.lastTurn.then(task));
 }
 
 /** Draw in the worker of the page. One that has failed is replaced, and the file goes to the next one once. */
@@ -255,18 +264,21 @@ export class TgsImage extends (globalThis.HTMLElement ?? Object) {
   async #draw() {
     if (this.#isDrawing) return; // and looks at the size again afterwards
     this.#isDrawing = true;
-    for (let size; (size = this.#sizeToDraw());) {
-      const bytes = this.#bytes;
-      try {
-        const [width, height] = size;
-        const { pixels } = await render(bytes, { width, height, limits: this.#limits });
-        if (this.#isFar) break;
-        if (bytes === this.#bytes && !this.#isFullShown) this.#show(new ImageData(pixels, width, height), size);
-      } catch (error) {
-        if (bytes === this.#bytes) this.#failToDraw(error);
-      }
-    }
+    while (this.#sizeToDraw()) await inTurn(() => this.#drawNow());
     this.#isDrawing = false;
+  }
+
+  async #drawNow() {
+    const [bytes, size] = [this.#bytes, this.#sizeToDraw()];
+    if (!size) return; // the element has left while it waited
+    try {
+      const [width, height] = size;
+      const { pixels } = await render(bytes, { width, height, limits: this.#limits });
+      if (this.#isFar) return;
+      if (bytes === this.#bytes && !this.#isFullShown) this.#show(new ImageData(pixels, width, height), size);
+    } catch (error) {
+      if (bytes === this.#bytes) this.#failToDraw(error);
+    }
   }
 
   /** Return [width, height] if there is something to draw. */

@@ -111,6 +111,10 @@ test("in a browser", IN_BROWSER, async (context) => {
     assert.deepEqual(report.farAway, { loads: 1 });
   });
 
+  await check("the worker gets no file of an element that has left before its turn", () => {
+    assert.equal(report.passing, 1);
+  });
+
   await check("what fails at once can be heard", () => {
     assert.equal(report.early, "The data URI of the picture is damaged.");
   });
