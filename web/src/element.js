@@ -71,15 +71,15 @@ function inTurn(task) {
 }
 
 /** Draw in the worker of the page. One that has failed is replaced, and the file goes to the next one once. */
-async function render(bytes, size, mayFail = true) {
+async function render(bytes, options, mayFail = true) {
   const worker = (shared.worker ??= new TgsWorker());
   try {
-    return await worker.render(bytes, size);
+    return await worker.render(bytes, options);
   } catch (error) {
     if (!worker.failure) throw error; // the file's own
     if (shared.worker === worker) shared.worker = undefined;
     if (!mayFail) throw error;
-    return render(bytes, size, false);
+    return render(bytes, options, false);
   }
 }
 
