@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from taichi_gs.errors import FileError
@@ -167,9 +168,11 @@ class Report:
         if self._talks and not self._lines:  # there was no line about each
             _print_table(f"{_files_are(self._larger)} larger than the input:", self._larger, _sizes)
         _print_table(
-            f"{len(self.failures)} of {counted(self._scope.files, 'file')} failed:", self.failures, _value("error")
+            f"{len(self.failures)} of {counted(self._scope.files, 'file')} failed:", self.failures, itemgetter("error")
         )
-        _print_table(f"{_files_are(self.shortfalls)} not as good as asked for:", self.shortfalls, _value("shortfall"))
+        _print_table(
+            f"{_files_are(self.shortfalls)} not as good as asked for:", self.shortfalls, itemgetter("shortfall")
+        )
 
     def _totals_line(self, totals: Record) -> str:
         parts = [f"{totals['written']:,} of {counted(totals['files'], 'file')} written"]
@@ -204,10 +207,6 @@ def _mean(values: list[float]) -> float | None:
 
 def _files_are(records: list[Record]) -> str:
     return f"{counted(len(records), 'file')} {'is' if len(records) == 1 else 'are'}"
-
-
-def _value(name: str) -> Callable[[Record], str]:
-    return lambda record: str(record[name])
 
 
 def _sizes(record: Record) -> str:
