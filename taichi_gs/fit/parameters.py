@@ -18,7 +18,7 @@ from taichi_gs.fit.splats import SplatGradients, Splats
 from taichi_gs.model.blending import Blending
 from taichi_gs.model.channels import channels_of
 from taichi_gs.model.dequantize import amplitude_slopes, amplitudes_of, rgb_from_ycocg
-from taichi_gs.model.quantized import AMPLITUDE_CHANNEL, BACKGROUND_UNIT, COVARIANCE_CHANNELS
+from taichi_gs.model.quantized import AMPLITUDE_CHANNEL, BACKGROUND_UNIT, COLOR_CHANNELS, COVARIANCE_CHANNELS
 
 ROWS = ("means", "log_covariances", "color_codes")
 """The tensors of `Parameters` that have one row a Gaussian."""
@@ -71,8 +71,8 @@ class Parameters:
     @property
     def colors(self) -> Tensor:
         """[N, 3], RGB."""
-        codes = self.color_codes
-        return codes[:, :AMPLITUDE_CHANNEL] @ _rgb_matrix(codes.device, codes.dtype)
+        codes = self.color_codes  # all of them: to take three of the four columns takes longer than the product
+        return codes @ _rgb_matrix(codes.device, codes.dtype)
 
     def leaves(self) -> Parameters:
         """Return copies that collect gradients."""
@@ -114,7 +114,9 @@ class Parameters:
         most of a step with few Gaussians.
         """
         rows = by_splats.rows
-        own = rows @ _transposed_derivative(full_size, image_size, factor, rows.device, rows.dtype)
+        scaled = rows * _row_scales(full_size, image_size, factor, rows.device, rows.dtype)
+        # This product takes a quarter of the time with a Gaussian a column and not a row.
+        own = (_code_derivatives(rows.device, rows.dtype) @ scaled.mT).mT
         own[:, -1] *= amplitude_slopes(self.amplitudes, self.blending)
         means, log_covariances, codes = own.split_with_sizes([2, 3, 4], dim=1)
         background = factor * by_splats.background
@@ -136,24 +138,27 @@ def _change_of_size(
 
 @functools.lru_cache
 def _rgb_matrix(device: torch.device, dtype: torch.dtype) -> Tensor:
-    """[3, 3], which Y, Co, Cg [N, 3] are multiplied by to be RGB."""
-    matrix: Tensor = rgb_from_ycocg(torch.eye(3, dtype=dtype, device=device))
+    """[4, 3], which color codes [N, 4] are multiplied by to be RGB."""
+    matrix: Tensor = rgb_from_ycocg(torch.eye(COLOR_CHANNELS, AMPLITUDE_CHANNEL, dtype=dtype, device=device))
     return matrix
 
 
 @functools.lru_cache
-def _transposed_derivative(
-    full_size: tuple[int, int],
-    image_size: tuple[int, int],
-    factor: float,
-    device: torch.device,
-    dtype: torch.dtype,
+def _row_scales(
+    full_size: tuple[int, int], image_size: tuple[int, int], factor: float, device: torch.device, dtype: torch.dtype
 ) -> Tensor:
-    """[9, 9], which rows of `SplatGradients` are multiplied by to be gradients by parameters, times a factor."""
+    """[9], what columns of `SplatGradients.rows` are multiplied by: a factor, and for means that of `splats`."""
+    scales = torch.ones(9, dtype=dtype, device=device)
+    scales[:2] = _change_of_size(full_size, image_size, device, dtype)[0]
+    return factor * scales
+
+
+@functools.lru_cache
+def _code_derivatives(device: torch.device, dtype: torch.dtype) -> Tensor:
+    """[9, 9], which turns gradients by colours into those by codes in a column of gradients by means and all else."""
     matrix = torch.eye(9, dtype=dtype, device=device)
-    matrix[[0, 1], [0, 1]] = _change_of_size(full_size, image_size, device, dtype)[0]
-    matrix[5:8, 5:8] = _rgb_matrix(device, dtype).mT
-    return factor * matrix
+    matrix[5:8, 5:8] = _rgb_matrix(device, dtype)[:AMPLITUDE_CHANNEL]
+    return matrix
 
 
 @dataclass(frozen=True)

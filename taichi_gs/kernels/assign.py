@@ -2,6 +2,7 @@
 
 import functools
 
+from taichi_gs.kernels.launching import Launcher
 from taichi_gs.kernels.sharing import first_of_slot, slot_bits
 from taichi_gs.kernels.taichi import ti
 
@@ -26,6 +27,7 @@ def make_assign(dtype, num_channels, form, *, shared=True):
     index_lanes = ti.types.vector(num_lanes, ti.i32)
     channel_lanes = ti.types.vector(num_channels * num_lanes, dtype)
 
+    @Launcher
     @ti.kernel
     def assign(vectors: array2, weights: array2, codewords: array2, prices: array1, indices: index1, costs: array1):
         num_samples = vectors.shape[0]

@@ -11,6 +11,7 @@ from taichi_gs.kernels.blend import NUM_GRADS, NUM_PIXELS
 from taichi_gs.kernels.block_errors import NUM_LARGE, NUM_SMALL, make_share_blocks, make_sum_blocks
 from taichi_gs.kernels.gradients import make_gather_one
 from taichi_gs.kernels.half_tiles import pixel_at
+from taichi_gs.kernels.launching import Launcher
 from taichi_gs.kernels.projection import NUM_PROJECTED, make_project_one
 from taichi_gs.kernels.sharing import first_of_slot, slot_bits
 from taichi_gs.kernels.taichi import ti
@@ -55,6 +56,7 @@ def make_cost(dtype, blending, *, shares_rows, shares_tiles):
     lanes = ti.types.vector(2 * HALF_WIDTH, dtype)
     small_blocks, large_blocks = ti.types.vector(NUM_SMALL, dtype), ti.types.vector(NUM_LARGE, dtype)
 
+    @Launcher
     @ti.kernel
     def cost(
         means: array2,

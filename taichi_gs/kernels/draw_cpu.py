@@ -7,6 +7,7 @@ The weights are the decoder's, and not those of a step, see `row_steps.py`: whoe
 import functools
 
 from taichi_gs.kernels.blend import NUM_PIXELS, PLANES
+from taichi_gs.kernels.launching import Launcher
 from taichi_gs.kernels.projection import NUM_PROJECTED, make_project_one
 from taichi_gs.kernels.sharing import first_of_slot, slot_bits
 from taichi_gs.kernels.taichi import ti
@@ -32,6 +33,7 @@ def make_draw(dtype, blending, *, shares_rows, shares_tiles):
     index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
     pixels = ti.types.vector(NUM_PIXELS, dtype)
 
+    @Launcher
     @ti.kernel
     def draw(
         means: array2,

@@ -4,6 +4,7 @@ import functools
 
 from taichi_gs.kernels.blend import NUM_PIXELS
 from taichi_gs.kernels.half_tiles import pixel_at
+from taichi_gs.kernels.launching import Launcher
 from taichi_gs.kernels.sharing import SLOT_BITS, first_of_slot
 from taichi_gs.kernels.taichi import ti
 from taichi_gs.kernels.tile_forward import make_blend_tile
@@ -28,6 +29,7 @@ def make_draw_levels(blending):
     def level_of(value):
         return ti.cast(ti.min(ti.max(value, 0.0), 1.0) * 255.0 + 0.5, ti.i32)
 
+    @Launcher
     @ti.kernel
     def draw_levels(
         means: array2,

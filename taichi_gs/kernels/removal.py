@@ -15,6 +15,7 @@ import functools
 
 from taichi_gs.kernels.blend import NUM_PIXELS, make_weight
 from taichi_gs.kernels.half_tiles import BATCH, NUM_HALVES, first_pixel, make_list_halves, pixel_at
+from taichi_gs.kernels.launching import Launcher
 from taichi_gs.kernels.row_steps import make_begin_rows, make_cut_off, num_steps
 from taichi_gs.kernels.sharing import first_of_slot, slot_bits
 from taichi_gs.kernels.taichi import ti
@@ -51,6 +52,7 @@ def _make_tiles_form(dtype, blending, shared):
     lanes = ti.types.vector(2 * HALF_WIDTH, dtype)
     items = ti.types.vector(NUM_HALVES * BATCH, ti.i32)
 
+    @Launcher
     @ti.kernel
     def removal(
         means: array2,

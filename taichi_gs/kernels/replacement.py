@@ -11,6 +11,7 @@ and the squared error by d . (d + 2 E), times the pixel's weight. See `blend.py`
 import functools
 
 from taichi_gs.kernels.blend import make_weight
+from taichi_gs.kernels.launching import Launcher
 from taichi_gs.kernels.projection import NUM_PROJECTED, make_project_one
 from taichi_gs.kernels.sharing import first_of_slot, slot_bits
 from taichi_gs.kernels.taichi import ti
@@ -71,6 +72,7 @@ def make_replacement(dtype, *, shared):
             rest[found[n]] = ti.math.inf
         return found
 
+    @Launcher
     @ti.kernel
     def replacement(
         means: array2,
