@@ -30,8 +30,8 @@ PAIRS_PER_GAUSSIAN = 8
 ROW_NANOSECONDS = 150
 """What it takes to project a Gaussian, or to sum its gradients."""
 
-Launch = Callable[[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]], None]
-"""Calls a kernel with what it overwrites: `projected`, `offsets`, `tile_indices` and `rank_pairs`; see `make_cost`."""
+Launch = Callable[[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]], None]
+"""Calls a kernel with what it overwrites: `projected`, `boxes`, `offsets`, `tile_indices`, `rank_pairs`; see `make_cost`."""
 
 
 class Drawn(NamedTuple):
@@ -128,14 +128,15 @@ def _with_room(
 ) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.int32]]:
     """Launch a kernel, once more if there are more pairs than there was room for.
 
-    Return the first three of what it overwrote.
+    Return the `projected`, the `offsets` and the `tile_indices` that it wrote.
     """
     projected = workspace.array("projected", (count, NUM_PROJECTED), rows[0].dtype)
+    boxes = workspace.array("boxes", (count, 4), np.int32)
     offsets = workspace.array("offsets", (num_tiles + count + 3,), np.int32)
     room = workspace.room("tile_indices") or PAIRS_PER_GAUSSIAN * count
     while True:
         tile_indices, rank_pairs = (workspace.array(name, (room,), np.int32) for name in ("tile_indices", "rank_pairs"))
-        launch(projected, offsets, tile_indices, rank_pairs)
+        launch(projected, boxes, offsets, tile_indices, rank_pairs)
         if offsets[-1] <= room:
             return projected, offsets, tile_indices
         room = int(SPARE_PAIRS * offsets[-1])

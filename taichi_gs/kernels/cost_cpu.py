@@ -18,7 +18,7 @@ from taichi_gs.kernels.taichi import ti
 from taichi_gs.kernels.tile_backward import make_differentiate_tile
 from taichi_gs.kernels.tile_drawing import make_draw_tile
 from taichi_gs.kernels.tile_forward import make_add_background
-from taichi_gs.kernels.tile_lists import make_list_tiles
+from taichi_gs.kernels.tile_lists import list_tiles, make_reached_tiles
 from taichi_gs.kernels.tiles import HALF_WIDTH, TILE
 from taichi_gs.kernels.weights import FIRST_STATES
 
@@ -33,8 +33,8 @@ def make_cost(dtype, blending, *, shares_rows, shares_tiles):
     The arguments are those of `Splats` and of `Renderer.cost`, and then
 
         projected [N, NUM_PROJECTED]    is overwritten, by conics and extents
-        offsets, tile_indices, rank_pairs
-                                        are overwritten, see `make_list_tiles`
+        boxes [N, 4], offsets, tile_indices, rank_pairs
+                                        are overwritten, see `list_tiles`
         grad_pairs [C, 9]               is overwritten in the first P rows
         tile_sums [NUM_SUMS, T]         the background's gradient, the squared error, the cost
         grads [N, 9]                    see `gradients.py`
@@ -46,12 +46,13 @@ def make_cost(dtype, blending, *, shares_rows, shares_tiles):
     add_background = make_add_background(dtype, blending)
     sum_blocks, share_blocks = make_sum_blocks(dtype), make_share_blocks(dtype)
     project_one, gather_one = make_project_one(dtype, blending), make_gather_one(dtype)
-    list_tiles, bits = make_list_tiles(dtype), slot_bits(shared=shares_tiles)
+    reached_tiles, bits = make_reached_tiles(dtype), slot_bits(shared=shares_tiles)
     normalized, first_state = blending == "normalized", FIRST_STATES[blending]
     array1 = ti.types.ndarray(dtype=dtype, ndim=1)
     array2 = ti.types.ndarray(dtype=dtype, ndim=2)
     array3 = ti.types.ndarray(dtype=dtype, ndim=3)
     index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
+    index2 = ti.types.ndarray(dtype=ti.i32, ndim=2)
     pixels = ti.types.vector(NUM_PIXELS, dtype)
     lanes = ti.types.vector(2 * HALF_WIDTH, dtype)
     small_blocks, large_blocks = ti.types.vector(NUM_SMALL, dtype), ti.types.vector(NUM_LARGE, dtype)
@@ -67,6 +68,7 @@ def make_cost(dtype, blending, *, shares_rows, shares_tiles):
         picture: array3,
         weights: array2,
         projected: array2,
+        boxes: index2,
         offsets: index1,
         tile_indices: index1,
         rank_pairs: index1,
@@ -81,11 +83,15 @@ def make_cost(dtype, blending, *, shares_rows, shares_tiles):
             found = project_one(log_covariances[i, 0], log_covariances[i, 1], log_covariances[i, 2], amplitudes[i])
             for column in ti.static(range(NUM_PROJECTED)):
                 projected[i, column] = found[column]
+            tiles_y, tiles_x = (picture.shape[1] + TILE - 1) // TILE, (picture.shape[2] + TILE - 1) // TILE
+            box = reached_tiles(means[i, 0], means[i, 1], found[4], found[5], tiles_x, tiles_y)
+            for side in ti.static(range(4)):
+                boxes[i, side] = box[side]
 
         ti.loop_config(serialize=True)
         for _ in range(1):
             tiles_y, tiles_x = (picture.shape[1] + TILE - 1) // TILE, (picture.shape[2] + TILE - 1) // TILE
-            list_tiles(means, projected, tiles_y, tiles_x, offsets, tile_indices, rank_pairs)
+            list_tiles(boxes, tiles_y, tiles_x, offsets, tile_indices, rank_pairs)
 
         ti.loop_config(serialize=not shares_tiles)
         for slot in range(1 << bits):

@@ -12,7 +12,7 @@ from taichi_gs.kernels.projection import NUM_PROJECTED, make_project_one
 from taichi_gs.kernels.sharing import first_of_slot, slot_bits
 from taichi_gs.kernels.taichi import ti
 from taichi_gs.kernels.tile_forward import make_blend_tile, make_store_tile
-from taichi_gs.kernels.tile_lists import make_list_tiles
+from taichi_gs.kernels.tile_lists import list_tiles, make_reached_tiles
 from taichi_gs.kernels.tiles import TILE
 from taichi_gs.kernels.weights import FIRST_STATES
 
@@ -25,12 +25,13 @@ def make_draw(dtype, blending, *, shares_rows, shares_tiles):
     one row, with its width W'.
     """
     blend_tile, store_tile = make_blend_tile(dtype, blending), make_store_tile(blending)
-    project_one, list_tiles = make_project_one(dtype, blending), make_list_tiles(dtype)
+    project_one, reached_tiles = make_project_one(dtype, blending), make_reached_tiles(dtype)
     first_state, num_planes = FIRST_STATES[blending], PLANES[blending]
     bits = slot_bits(shared=shares_tiles)
     array1 = ti.types.ndarray(dtype=dtype, ndim=1)
     array2 = ti.types.ndarray(dtype=dtype, ndim=2)
     index1 = ti.types.ndarray(dtype=ti.i32, ndim=1)
+    index2 = ti.types.ndarray(dtype=ti.i32, ndim=2)
     pixels = ti.types.vector(NUM_PIXELS, dtype)
 
     @Launcher
@@ -42,6 +43,7 @@ def make_draw(dtype, blending, *, shares_rows, shares_tiles):
         amplitudes: array1,
         background: array1,
         projected: array2,
+        boxes: index2,
         offsets: index1,
         tile_indices: index1,
         rank_pairs: index1,
@@ -53,11 +55,15 @@ def make_draw(dtype, blending, *, shares_rows, shares_tiles):
             found = project_one(log_covariances[i, 0], log_covariances[i, 1], log_covariances[i, 2], amplitudes[i])
             for column in ti.static(range(NUM_PROJECTED)):
                 projected[i, column] = found[column]
+            rows, columns = image.shape[0] // (num_planes * width * TILE), width // TILE
+            box = reached_tiles(means[i, 0], means[i, 1], found[4], found[5], columns, rows)
+            for side in ti.static(range(4)):
+                boxes[i, side] = box[side]
 
         ti.loop_config(serialize=True)
         for _ in range(1):
             rows, columns = image.shape[0] // (num_planes * width * TILE), width // TILE
-            list_tiles(means, projected, rows, columns, offsets, tile_indices, rank_pairs)
+            list_tiles(boxes, rows, columns, offsets, tile_indices, rank_pairs)
 
         ti.loop_config(serialize=not shares_tiles)
         for slot in range(1 << bits):

@@ -34,64 +34,55 @@ def make_reached_tiles(dtype):
     return reached_tiles
 
 
-@functools.cache
-def make_count_tiles(dtype):
-    """The Taichi function that adds the tiles which Gaussian i reaches to the counts, and returns how many they are.
+@ti.func
+def count_tiles(boxes: ti.template(), i, columns, tile_offsets: ti.template()):
+    """Add the tiles that Gaussian i reaches to the counts, and return how many they are.
 
-    `boxes` holds the extents of Gaussians in its columns 4 and 5. `tile_offsets[t + 2]` counts tile t.
+    `tile_offsets[t + 2]` counts tile t.
     """
-    reached_tiles = make_reached_tiles(dtype)
-
-    @ti.func
-    def count_tiles(means: ti.template(), boxes: ti.template(), i, columns, rows, tile_offsets: ti.template()):
-        box = reached_tiles(means[i, 0], means[i, 1], boxes[i, 4], boxes[i, 5], columns, rows)
-        for row in range(box[1], box[3]):
-            for column in range(box[0], box[2]):
-                tile_offsets[row * columns + column + 2] += 1
-        return (box[2] - box[0]) * (box[3] - box[1])
-
-    return count_tiles
+    for row in range(boxes[i, 1], boxes[i, 3]):
+        for column in range(boxes[i, 0], boxes[i, 2]):
+            tile_offsets[row * columns + column + 2] += 1
+    return (boxes[i, 2] - boxes[i, 0]) * (boxes[i, 3] - boxes[i, 1])
 
 
-@functools.cache
-def make_enter_tiles(dtype):
-    """The Taichi function that enters Gaussian i in the lists of the tiles that it reaches.
+@ti.func
+def enter_tiles(
+    boxes: ti.template(),
+    i,
+    columns,
+    tile_offsets: ti.template(),
+    tile_indices: ti.template(),
+    rank_pairs: ti.template(),
+    first,
+):
+    """Enter Gaussian i in the lists of the tiles that it reaches.
 
     `tile_offsets[t + 1]` is the next place in the list of tile t, and where the list ends when all are entered.
     `rank_pairs` takes the places from `first` on.
     """
-    reached_tiles = make_reached_tiles(dtype)
-
-    @ti.func
-    def enter_tiles(
-        means: ti.template(),
-        boxes: ti.template(),
-        i,
-        columns,
-        rows,
-        tile_offsets: ti.template(),
-        tile_indices: ti.template(),
-        rank_pairs: ti.template(),
-        first,
-    ):
-        pair = first
-        box = reached_tiles(means[i, 0], means[i, 1], boxes[i, 4], boxes[i, 5], columns, rows)
-        for row in range(box[1], box[3]):
-            for column in range(box[0], box[2]):
-                place = tile_offsets[row * columns + column + 1]
-                tile_offsets[row * columns + column + 1] = place + 1
-                tile_indices[place] = i
-                rank_pairs[pair] = place
-                pair += 1
-
-    return enter_tiles
+    pair = first
+    for row in range(boxes[i, 1], boxes[i, 3]):
+        for column in range(boxes[i, 0], boxes[i, 2]):
+            place = tile_offsets[row * columns + column + 1]
+            tile_offsets[row * columns + column + 1] = place + 1
+            tile_indices[place] = i
+            rank_pairs[pair] = place
+            pair += 1
 
 
-@functools.cache
-def make_list_tiles(dtype):
-    """The Taichi function that lists the tiles which N Gaussians, front to back, reach of rows and columns of them.
+@ti.func
+def list_tiles(
+    boxes: ti.template(),
+    rows,
+    columns,
+    offsets: ti.template(),
+    tile_indices: ti.template(),
+    rank_pairs: ti.template(),
+):
+    """List the tiles that Gaussians, front to back, reach of rows and columns of them.
 
-    It overwrites
+    `boxes` [N, 4] has what `make_reached_tiles` finds. These are overwritten:
 
         offsets [T + 2 + N + 1] int32   by `tile_offsets` in the first T + 1, and from T + 2 on by `rank_offsets`, see
                                         `tiles.TileLists`
@@ -100,31 +91,16 @@ def make_list_tiles(dtype):
 
     P is offsets[-1] afterwards. If it is more than C, nothing is listed.
     """
-    count_tiles, enter_tiles = make_count_tiles(dtype), make_enter_tiles(dtype)
-
-    @ti.func
-    def list_tiles(
-        means: ti.template(),
-        boxes: ti.template(),
-        rows,
-        columns,
-        offsets: ti.template(),
-        tile_indices: ti.template(),
-        rank_pairs: ti.template(),
-    ):
-        first_rank, count = rows * columns + 2, boxes.shape[0]
-        for k in range(first_rank + 1):
-            offsets[k] = 0
-        num_pairs = ti.cast(0, ti.i64)
+    first_rank, count = rows * columns + 2, boxes.shape[0]
+    for k in range(first_rank + 1):
+        offsets[k] = 0
+    num_pairs = ti.cast(0, ti.i64)
+    for i in range(count):
+        num_pairs += count_tiles(boxes, i, columns, offsets)
+        # More would be less than none, and no computer has the memory.
+        offsets[first_rank + i + 1] = ti.cast(ti.min(num_pairs, MAX_INT32), ti.i32)
+    for tile in range(rows * columns):
+        offsets[tile + 2] += offsets[tile + 1]
+    if offsets[first_rank + count] <= tile_indices.shape[0]:
         for i in range(count):
-            num_pairs += count_tiles(means, boxes, i, columns, rows, offsets)
-            # More would be less than none, and no computer has the memory.
-            offsets[first_rank + i + 1] = ti.cast(ti.min(num_pairs, MAX_INT32), ti.i32)
-        for tile in range(rows * columns):
-            offsets[tile + 2] += offsets[tile + 1]
-        if offsets[first_rank + count] <= tile_indices.shape[0]:
-            for i in range(count):
-                first = offsets[first_rank + i]
-                enter_tiles(means, boxes, i, columns, rows, offsets, tile_indices, rank_pairs, first)
-
-    return list_tiles
+            enter_tiles(boxes, i, columns, offsets, tile_indices, rank_pairs, offsets[first_rank + i])
