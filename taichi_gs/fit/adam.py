@@ -48,12 +48,10 @@ class _Moments:
 
     Attributes:
         mean, square: running means of its gradient and of the gradient's square, shaped like it.
-        num_steps: [] float32, on its device.
     """
 
     mean: Tensor
     square: Tensor
-    num_steps: Tensor
 
 
 class Adam:
@@ -66,23 +64,22 @@ class Adam:
 
     def __init__(self, tensors: Mapping[str, Tensor], rates: Mapping[str, float]) -> None:
         self._rates = dict(rates)
-        self._moments = {
-            name: _Moments(torch.zeros_like(t), torch.zeros_like(t), torch.zeros((), device=t.device))
-            for name, t in tensors.items()
-        }
+        self._moments = {name: _Moments(torch.zeros_like(t), torch.zeros_like(t)) for name, t in tensors.items()}
+        # PyTorch's operation takes a float32 on the device of the tensors, which all took as many steps.
+        self._num_steps = torch.zeros((), device=next(iter(tensors.values())).device)
 
     def step(self, tensors: Mapping[str, Tensor], gradients: Mapping[str, Tensor], factor: float) -> None:
-        """Move tensors in place by their gradients, every learning rate multiplied by `factor`."""
+        """Move all tensors in place by their gradients, every learning rate multiplied by `factor`."""
+        self._num_steps += 1
         for name, gradient in gradients.items():
             moments = self._moments[name]
-            moments.num_steps += 1
             torch._fused_adam_(
                 [tensors[name]],
                 [gradient.contiguous()],  # it goes through memory as it lies
                 [moments.mean],
                 [moments.square],
                 [],
-                [moments.num_steps],
+                [self._num_steps],
                 lr=self._rates[name] * factor,
                 beta1=0.9,
                 beta2=0.999,
@@ -102,4 +99,4 @@ class Adam:
             old = self._moments[name]
             zeros = old.mean.new_zeros(num_added, *old.mean.shape[1:])
             mean, square = (torch.cat([moment[kept], zeros]) for moment in (old.mean, old.square))
-            self._moments[name] = _Moments(mean, square, old.num_steps)
+            self._moments[name] = _Moments(mean, square)

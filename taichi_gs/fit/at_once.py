@@ -31,7 +31,10 @@ ROW_NANOSECONDS = 150
 """What it takes to project a Gaussian, or to sum its gradients."""
 
 Launch = Callable[[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]], None]
-"""Calls a kernel with what it overwrites: `projected`, `boxes`, `offsets`, `tile_indices`, `rank_pairs`; see `make_cost`."""
+"""Calls a kernel with what it overwrites: `projected`, `boxes`, `offsets`, `tile_indices` and `rank_pairs`.
+
+See `make_cost`.
+"""
 
 
 class Drawn(NamedTuple):

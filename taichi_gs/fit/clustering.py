@@ -128,4 +128,4 @@ class _Codebooks:
         """Move the vectors of parameters, in place, a part of the way to their codewords."""
         for name in CODED:
             vectors = parameters.rows[name]
-            vectors.copy_(torch.lerp(vectors, self.codewords[name][self.indices[name]], strength))
+            vectors.lerp_(self.codewords[name][self.indices[name]], strength)

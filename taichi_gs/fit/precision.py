@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from taichi_gs.fit.config import FitConfig
@@ -69,7 +70,7 @@ class Precision:
         rows = objective.curvatures(drawn, stage.generator)
         curvatures = {name: rows[name].sum(dim=0) for name in CODED}
         first = self._rounding(parameters, config, objective.size, _Worth(bit_weight, curvatures))
-        steps: Tensor = first.lattice(parameters).steps()
+        steps = torch.as_tensor(first.lattice(parameters).steps())
         along_steps = float(objective.curvatures(drawn, stage.generator, steps)["means"].sum())
         grain = objective.grain_codes(drawn, parameters.indices[COLORS], len(parameters.codewords[COLORS]))
         worth = _Worth(bit_weight, curvatures, along_steps, grain)
