@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from taichi_gs.fit.chain_rule import ChainRule
 from taichi_gs.fit.splats import Cost, SplatGradients, Splats
 from taichi_gs.fit.tensors import raw, taichi_dtype
 from taichi_gs.fit.workspace import Workspace
@@ -69,26 +70,45 @@ def draw_at_once(splats: Splats, image_size: tuple[int, int], workspace: Workspa
 
 
 def cost_at_once(
-    splats: Splats, picture: Tensor, weights: Tensor, importances: tuple[float, float], workspace: Workspace
+    splats: Splats,
+    picture: Tensor,
+    weights: Tensor,
+    importances: tuple[float, float],
+    workspace: Workspace,
+    rule: ChainRule | None = None,
 ) -> Cost:
     """Return what `Renderer.cost` does; all tensors are contiguous, on the CPU, and followed by no gradient."""
     rows, background = _front_to_back(splats)
     compared, order = (raw(picture), raw(weights)), _order_of(splats)
     count, (tiles_y, tiles_x) = len(rows[0]), num_tiles((picture.shape[1], picture.shape[2]))
     sums = np.empty((NUM_SUMS, tiles_y * tiles_x), rows[0].dtype)
-    grads = np.empty((count, NUM_GRADS), rows[0].dtype)
+    grads, (goes_on, *factors) = np.empty(NUM_GRADS * count, rows[0].dtype), _chain(rule, rows[0].dtype.type)
     kernel = make_cost(taichi_dtype(picture), splats.blending, **_shared(count, workspace))
 
     def launch(*overwritten: NDArray[Any]) -> None:
         grad_pairs = workspace.array("grad_pairs", (len(overwritten[-1]), NUM_GRADS), grads.dtype)
-        kernel(*rows, background, *compared, *overwritten, grad_pairs, sums, grads, *importances)
+        results = grad_pairs, sums, grads
+        kernel(*rows, background, *compared, *overwritten, *results, *importances, goes_on, *factors)
 
     _with_room(launch, count, tiles_y * tiles_x, workspace, rows)
-    found = torch.from_numpy(grads)
+    widths, totals = (2, 3, 4), sums.sum(axis=1)
+    totals[:3] *= factors[-1]
+    parts = torch.from_numpy(grads).split_with_sizes([width * count for width in widths])
+    means, log_covariances, appearance = (t.view(count, width) for t, width in zip(parts, widths, strict=True))
     if order is not None:
-        found = torch.empty_like(found).index_copy_(0, order, found)
-    total = torch.from_numpy(sums.sum(axis=1))
-    return Cost(total[4], total[3], SplatGradients(found, total[:3]))
+        means, log_covariances, appearance = (
+            torch.empty_like(t).index_copy_(0, order, t) for t in (means, log_covariances, appearance)
+        )
+    by_background, squared_error, cost = torch.from_numpy(totals).split_with_sizes([3, 1, 1])
+    return Cost(cost[0], squared_error[0], SplatGradients(means, log_covariances, appearance, by_background))
+
+
+def _chain(rule: ChainRule | None, number: Callable[[float], Any]) -> tuple[int, float, float, float]:
+    """Whether gradients are by parameters, and what those by means, x and y, and all others are multiplied by."""
+    if rule is None:
+        return 0, 1.0, 1.0, 1.0
+    (height, width), (full_height, full_width), factor = rule.image_size, rule.full_size, number(rule.factor)
+    return 1, factor * number(width / full_width), factor * number(height / full_height), rule.factor
 
 
 def removal_errors_at_once(splats: Splats, picture: Tensor, weights: Tensor, workspace: Workspace) -> Tensor:

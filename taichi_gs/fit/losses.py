@@ -39,9 +39,8 @@ class Loss(Protocol):
 
 def l2(parameters: Parameters, resolution: Resolution, step: int) -> tuple[Tensor, dict[str, Tensor]]:
     """The mean of the weighted squared errors over pixels and channels, with what blocks of pixels add to it."""
-    found, factor = resolution.cost(parameters), resolution.importance / resolution.picture.numel()
-    gradients = parameters.gradients(found.gradients, resolution.full_size, resolution.size, factor)
-    return found.squared_error, gradients
+    found = resolution.cost(parameters, resolution.importance / resolution.picture.numel())
+    return found.squared_error, parameters.named(found.gradients)
 
 
 def l1(parameters: Parameters, resolution: Resolution, step: int) -> tuple[Tensor, dict[str, Tensor]]:

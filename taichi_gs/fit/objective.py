@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from taichi_gs.fit.chain_rule import ChainRule
 from taichi_gs.fit.free_memory import give_back_freed_memory
 from taichi_gs.fit.losses import LOSSES
 from taichi_gs.fit.parameters import Parameters
@@ -229,7 +230,7 @@ class Objective:
         image[0].sub_(roughness)
         image[1].sub_(1.0)
         halves = roughness.fill_(0.5)  # in place, as all here, for the sake of large pictures
-        sums = self._renderer.cost(splats, image, halves, workspace=workspace).gradients.tensors[2]
+        sums = self._renderer.cost(splats, image, halves, workspace=workspace).gradients.appearance
         sums = torch.zeros_like(sums[:1]).repeat(num_codewords, 1).index_add_(0, codewords, sums)
         return self._grain.codes(sums[:, 0], sums[:, 1])
 
@@ -277,7 +278,7 @@ class Objective:
         """
         full, num_probes = self.full, self._settings.num_probes
         splats = parameters.splats(self.size, full.size)
-        root = full.weights.rsqrt()
+        root, rule = full.weights.rsqrt(), ChainRule(self.size, full.size)
         workspace = self._measuring()
         between = self._renderer.render(splats, full.size, workspace).add_(root, alpha=0.5)
         totals = {name: torch.zeros_like(tensor) for name, tensor in parameters.rows.items()}
@@ -286,8 +287,8 @@ class Objective:
             # Against C - W^-1/2 z / 2 the squared error has this gradient, and its kernel is the one that fits anyway.
             # In place, because planes of large pictures take a lot of memory.
             compared.copy_(_coin_tosses(between.shape, generator)).mul_(root).neg_().add_(between)
-            probe = self._renderer.cost(splats, compared, full.weights, workspace=workspace)
-            gradients = parameters.gradients(probe.gradients, self.size, full.size)
+            probe = self._renderer.cost(splats, compared, full.weights, workspace=workspace, rule=rule)
+            gradients = parameters.named(probe.gradients)
             if steps is not None:
                 gradients["means"] = (steps * gradients["means"][:, None]).sum(dim=2)
             for name, total in totals.items():

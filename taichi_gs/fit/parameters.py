@@ -6,7 +6,6 @@ Both are plain containers. What an optimiser remembers of them is in `adam.py`.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,11 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from taichi_gs.fit.chain_rule import change_of_size, rgb_matrix
 from taichi_gs.fit.splats import SplatGradients, Splats
 from taichi_gs.model.blending import Blending
 from taichi_gs.model.channels import channels_of
-from taichi_gs.model.dequantize import amplitude_slopes, amplitudes_of, rgb_from_ycocg
-from taichi_gs.model.quantized import AMPLITUDE_CHANNEL, BACKGROUND_UNIT, COLOR_CHANNELS, COVARIANCE_CHANNELS
+from taichi_gs.model.dequantize import amplitudes_of
+from taichi_gs.model.quantized import AMPLITUDE_CHANNEL, BACKGROUND_UNIT, COVARIANCE_CHANNELS
 
 ROWS = ("means", "log_covariances", "color_codes")
 """The tensors of `Parameters` that have one row a Gaussian."""
@@ -72,7 +72,7 @@ class Parameters:
     def colors(self) -> Tensor:
         """[N, 3], RGB."""
         codes = self.color_codes  # all of them: to take three of the four columns takes longer than the product
-        return codes @ _rgb_matrix(codes.device, codes.dtype)
+        return codes @ rgb_matrix(codes.device, codes.dtype)
 
     def leaves(self) -> Parameters:
         """Return copies that collect gradients."""
@@ -101,56 +101,14 @@ class Parameters:
         """Return what is drawn, differentiably: these Gaussians of a picture of `full_size` at `image_size`."""
         means, log_covariances = self.means, self.log_covariances
         if image_size != full_size:
-            scales, shift = _change_of_size(full_size, image_size, means.device, means.dtype)
+            scales, shift = change_of_size(full_size, image_size, means.device, means.dtype)
             means, log_covariances = means * scales, log_covariances + shift
         return Splats(means, log_covariances, self.colors, self.amplitudes, self.background, self.blending, self.order)
 
-    def gradients(
-        self, by_splats: SplatGradients, full_size: tuple[int, int], image_size: tuple[int, int], factor: float = 1.0
-    ) -> dict[str, Tensor]:
-        """Return gradients by these tensors, by name, from those by `splats(full_size, image_size)`, times a factor.
-
-        All but the amplitudes are linear in the codes. Autograd would do the same in several times the time, which is
-        most of a step with few Gaussians.
-        """
-        rows, num_shared = by_splats.rows, 2 + COVARIANCE_CHANNELS
-        codes = factor * rows[:, num_shared:]
-        codes[:, -1] *= amplitude_slopes(self.amplitudes, self.blending)
-        scales, _ = _change_of_size(full_size, image_size, rows.device, rows.dtype)
-        return {
-            "means": rows[:, :2] * (factor * scales),
-            "log_covariances": factor * rows[:, 2:num_shared],
-            COLORS: codes @ _color_derivatives(rows.device, rows.dtype),
-            "background": factor * by_splats.background,
-        }
-
-
-@functools.lru_cache
-def _change_of_size(
-    full_size: tuple[int, int], image_size: tuple[int, int], device: torch.device, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """What means [N, 2] are multiplied by, and what is added to log_covariances [N, 3], for another size.
-
-    Kept, because small tensors take time to make, and would have to be copied to a GPU at each step.
-    """
-    scales = [image_size[1] / full_size[1], image_size[0] / full_size[0]]
-    shift = [math.log(math.prod(scales)), 0.0, 0.0]
-    return torch.tensor(scales, dtype=dtype, device=device), torch.tensor(shift, dtype=dtype, device=device)
-
-
-@functools.lru_cache
-def _rgb_matrix(device: torch.device, dtype: torch.dtype) -> Tensor:
-    """[4, 3], which color codes [N, 4] are multiplied by to be RGB."""
-    matrix: Tensor = rgb_from_ycocg(torch.eye(COLOR_CHANNELS, AMPLITUDE_CHANNEL, dtype=dtype, device=device))
-    return matrix
-
-
-@functools.lru_cache
-def _color_derivatives(device: torch.device, dtype: torch.dtype) -> Tensor:
-    """[4, 4], which turns gradients by RGB and the amplitude code [N, 4] into those by color codes."""
-    matrix = torch.eye(COLOR_CHANNELS, dtype=dtype, device=device)
-    matrix[:, :AMPLITUDE_CHANNEL] = _rgb_matrix(device, dtype)
-    return matrix.mT.contiguous()
+    @staticmethod
+    def named(gradients: SplatGradients) -> dict[str, Tensor]:
+        """Return gradients by parameters by the names of `tensors`."""
+        return dict(zip((*ROWS, "background"), gradients, strict=True))
 
 
 @dataclass(frozen=True)
@@ -248,7 +206,7 @@ class Bounds:
 def _limits(
     bounds: Bounds, blending: Blending, image_size: tuple[int, int], device: torch.device
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    """The lowest and the highest numbers of each column, by name in ROWS; kept as `_change_of_size` is."""
+    """The lowest and the highest numbers of each column, by name in ROWS; kept as those of `change_of_size` are."""
     height, width = image_size
     anisotropy, channels = bounds.max_anisotropy, channels_of(blending)[COVARIANCE_CHANNELS:]
     limits = {

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from taichi_gs.fit import tile_tensors
 from taichi_gs.fit.at_once import cost_at_once, draw_at_once, removal_errors_at_once
+from taichi_gs.fit.chain_rule import ChainRule
 from taichi_gs.fit.splats import NO_BLOCKS, Candidates, Cost, Screening, SplatGradients, Splats
 from taichi_gs.fit.tensors import raw, taichi_dtype
 from taichi_gs.fit.tile_tensors import PairCapacity, TileTensors
@@ -73,6 +74,7 @@ class Renderer:
         weights: Tensor | None = None,
         importances: tuple[float, float] = NO_BLOCKS,
         workspace: Workspace | None = None,
+        rule: ChainRule | None = None,
     ) -> Cost:
         """Compare Gaussians with a picture.
 
@@ -88,11 +90,12 @@ class Renderer:
             weights: [height, width], of the pixels; 1 everywhere if None.
             importances: of the two kinds of blocks.
             workspace: as for `render`.
+            rule: if given, gradients are by the parameters that the Gaussians follow from by this rule.
         """
         picture = picture.detach().contiguous()
         compared = (picture, _weights_of(picture, weights))
         if self.form == "cpu":
-            return cost_at_once(splats, *compared, importances, workspace or Workspace())
+            return cost_at_once(splats, *compared, importances, workspace or Workspace(), rule)
         size = (picture.shape[1], picture.shape[2])
         scene = _Scene(splats.order, size, splats.blending, self.form, self._capacity_of(workspace))
         *rows, background = (t.detach() for t in splats.tensors)
@@ -102,8 +105,10 @@ class Renderer:
         cost, squared_error, grad_pairs, grad_background = make_cost(taichi_dtype(conics), splats.blending)(
             gaussians.means, conics, extents, gaussians.colors, background, *lists[:2], *compared, importances
         )
-        gradients = _gather_gradients(gaussians, projected, grad_pairs, scene)
-        return Cost(cost, squared_error, SplatGradients(gradients, grad_background))
+        gradients = SplatGradients.of_rows(_gather_gradients(gaussians, projected, grad_pairs, scene), grad_background)
+        if rule is not None:
+            gradients = rule.apply(gradients, gaussians.amplitudes, splats.blending)
+        return Cost(cost, squared_error, gradients)
 
     def removal_errors(
         self, splats: Splats, picture: Tensor, weights: Tensor | None = None, workspace: Workspace | None = None
@@ -290,4 +295,4 @@ class _Render(torch.autograd.Function):
             gaussians.means, conics, extents, gaussians.colors, *lists[:2], image, grad_image
         )
         rows = _gather_gradients(gaussians, ctx.projected, grad_pairs, scene)
-        return *SplatGradients(rows, grad_background).tensors, None
+        return *SplatGradients.of_rows(rows, grad_background).tensors, None

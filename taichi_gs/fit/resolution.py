@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from taichi_gs.fit.chain_rule import ChainRule
 from taichi_gs.fit.parameters import Parameters
 from taichi_gs.fit.render import Renderer
 from taichi_gs.fit.splats import NO_BLOCKS, Cost
@@ -49,7 +50,11 @@ class Resolution:
         """
         return self.renderer.render(parameters.splats(self.full_size, self.size), self.size, self.workspace)
 
-    def cost(self, parameters: Parameters) -> Cost:
-        """The sum of weighted squared errors over pixels and channels with what blocks add to it, and without."""
-        splats = parameters.splats(self.full_size, self.size)
-        return self.renderer.cost(splats, self.picture, self.weights, self.importances_of_blocks, self.workspace)
+    def cost(self, parameters: Parameters, factor: float = 1.0) -> Cost:
+        """The sum of weighted squared errors over pixels and channels with what blocks add to it, and without.
+
+        Gradients are by parameters, times a factor.
+        """
+        splats, compared = parameters.splats(self.full_size, self.size), (self.picture, self.weights)
+        rule = ChainRule(self.full_size, self.size, factor)
+        return self.renderer.cost(splats, *compared, self.importances_of_blocks, self.workspace, rule)

@@ -76,21 +76,30 @@ class Candidates(NamedTuple):
 
 
 class SplatGradients(NamedTuple):
-    """Gradients by the tensors of `Splats`.
+    """Gradients by the tensors of `Splats`, or by the parameters that they follow from, see `ChainRule`.
 
     Attributes:
-        rows: [N, 9], those by means, log_covariances, colors and amplitudes side by side.
+        means: [N, 2].
+        log_covariances: [N, 3].
+        appearance: [N, 4], those by colors and amplitudes side by side, or by color codes.
         background: [3].
     """
 
-    rows: Tensor
+    means: Tensor
+    log_covariances: Tensor
+    appearance: Tensor
     background: Tensor
+
+    @classmethod
+    def of_rows(cls, rows: Tensor, background: Tensor) -> SplatGradients:
+        """Those of which all but the last stand side by side, [N, 9]."""
+        return cls(rows[:, :2], rows[:, 2:5], rows[:, 5:], background)
 
     @property
     def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Those by each of `Splats.tensors`, in its shape."""
-        rows = self.rows
-        return rows[:, :2], rows[:, 2:5], rows[:, 5:8], rows[:, 8], self.background
+        means, log_covariances, appearance, background = self
+        return means, log_covariances, appearance[:, :3], appearance[:, 3], background
 
 
 class Cost(NamedTuple):
@@ -99,7 +108,7 @@ class Cost(NamedTuple):
     Attributes:
         cost: the squared error with what blocks of pixels add to it, a tensor of no dimensions.
         squared_error: likewise.
-        gradients: of the cost.
+        gradients: of the cost, by splats or, if that was asked for, by parameters.
     """
 
     cost: Tensor

@@ -7,9 +7,9 @@ while it lies in the processor's cache, and sums the gradients. No picture is ke
 
 import functools
 
-from taichi_gs.kernels.blend import NUM_GRADS, NUM_PIXELS
+from taichi_gs.kernels.blend import NUM_PIXELS
 from taichi_gs.kernels.block_errors import NUM_LARGE, NUM_SMALL, make_share_blocks, make_sum_blocks
-from taichi_gs.kernels.gradients import make_gather_one
+from taichi_gs.kernels.gradients import make_by_codes, make_gather_one
 from taichi_gs.kernels.half_tiles import pixel_at
 from taichi_gs.kernels.launching import Launcher
 from taichi_gs.kernels.projection import NUM_PROJECTED, make_project_one
@@ -37,7 +37,11 @@ def make_cost(dtype, blending, *, shares_rows, shares_tiles):
                                         are overwritten, see `list_tiles`
         grad_pairs [C, 9]               is overwritten in the first P rows
         tile_sums [NUM_SUMS, T]         the background's gradient, the squared error, the cost
-        grads [N, 9]                    see `gradients.py`
+        grads [9 N]                     by means [N, 2], by log_covariances [N, 3], by colors and amplitudes [N, 4]
+        small_importance, large_importance
+                                        of blocks
+        goes_on                         whether gradients by color codes replace those by colors and amplitudes
+        factor_x, factor_y, factor      on the gradients by means, and by all else
 
     P is offsets[-1] afterwards. If it is more than C, nothing else is right, and the kernel has to be called again with
     more room. `shares_rows` and `shares_tiles` tell whether all threads take part in loops over Gaussians and tiles.
@@ -46,6 +50,7 @@ def make_cost(dtype, blending, *, shares_rows, shares_tiles):
     add_background = make_add_background(dtype, blending)
     sum_blocks, share_blocks = make_sum_blocks(dtype), make_share_blocks(dtype)
     project_one, gather_one = make_project_one(dtype, blending), make_gather_one(dtype)
+    by_codes = make_by_codes(dtype, blending)
     reached_tiles, bits = make_reached_tiles(dtype), slot_bits(shared=shares_tiles)
     normalized, first_state = blending == "normalized", FIRST_STATES[blending]
     array1 = ti.types.ndarray(dtype=dtype, ndim=1)
@@ -74,9 +79,13 @@ def make_cost(dtype, blending, *, shares_rows, shares_tiles):
         rank_pairs: index1,
         grad_pairs: array2,
         tile_sums: array2,
-        grads: array2,
+        grads: array1,
         small_importance: dtype,
         large_importance: dtype,
+        goes_on: ti.i32,
+        factor_x: dtype,
+        factor_y: dtype,
+        factor: dtype,
     ):
         ti.loop_config(serialize=not shares_rows)
         for i in range(amplitudes.shape[0]):
@@ -163,7 +172,14 @@ def make_cost(dtype, blending, *, shares_rows, shares_tiles):
             if offsets[offsets.shape[0] - 1] > tile_indices.shape[0]:
                 end = first
             found = gather_one(grad_pairs, rank_pairs, first, end, log_covariances, amplitudes, projected, i)
-            for column in ti.static(range(NUM_GRADS)):
-                grads[i, column] = found[column]
+            count = amplitudes.shape[0]
+            grads[2 * i], grads[2 * i + 1] = factor_x * found[0], factor_y * found[1]
+            for column in ti.static(range(3)):
+                grads[2 * count + 3 * i + column] = factor * found[2 + column]
+            appearance = ti.Vector([factor * found[5], factor * found[6], factor * found[7], factor * found[8]])
+            if goes_on != 0:
+                appearance = by_codes(appearance[0], appearance[1], appearance[2], appearance[3], amplitudes[i])
+            for column in ti.static(range(4)):
+                grads[5 * count + 4 * i + column] = appearance[column]
 
     return cost

@@ -14,6 +14,8 @@ import functools
 from taichi_gs.kernels.blend import NUM_GRADS
 from taichi_gs.kernels.projection import LOG2E, make_anisotropy
 from taichi_gs.kernels.taichi import ti
+from taichi_gs.model.blending import MAX_OPACITY
+from taichi_gs.model.quantized import AMPLITUDE_UNIT
 
 
 @functools.cache
@@ -63,6 +65,20 @@ def make_gather_one(dtype):
         )
 
     return gather_one
+
+
+@functools.cache
+def make_by_codes(dtype, blending):
+    """The Taichi function from gradients by red, green, blue and an amplitude to those by Y, Co, Cg and its code."""
+
+    @ti.func
+    def by_codes(red, green, blue, by_amplitude, amplitude):
+        slope = amplitude * (1.0 - amplitude / MAX_OPACITY)
+        if ti.static(blending == "normalized"):
+            slope = AMPLITUDE_UNIT * amplitude
+        return ti.Vector([red + green + blue, red - blue, green - red - blue, by_amplitude * slope], dtype)
+
+    return by_codes
 
 
 @functools.cache

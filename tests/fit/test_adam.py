@@ -61,18 +61,6 @@ def test_momentum_is_zero_before_the_first_step() -> None:
     assert torch.equal(momentum, torch.zeros(6, 2, dtype=torch.float64))
 
 
-def test_what_has_no_gradient_stays() -> None:
-    tensors = copies_of(random_tensors(0))
-    adam = Adam(tensors, RATES)
-    adam.step(tensors, {"rows": random_tensors(1)["rows"]}, 1.0)
-    assert torch.equal(tensors["background"].detach(), random_tensors(0)["background"])
-    assert not adam.momentum("background").any()
-    # And its next step is its first one: the learning rate in every coordinate.
-    adam.step(tensors, {"background": random_tensors(1)["background"]}, 1.0)
-    moved = tensors["background"] - random_tensors(0)["background"]
-    assert_equal(moved.abs(), torch.full((3,), 0.002, dtype=torch.float64))
-
-
 def test_values_that_are_changed_in_place_keep_their_moments() -> None:
     tensors, expected = copies_of(random_tensors(0)), random_tensors(0)
     adam, reference = Adam(tensors, RATES), plain_adam(expected)

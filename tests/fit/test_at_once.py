@@ -39,7 +39,7 @@ def results(splats: Splats, picture: Tensor, workspace: Workspace) -> list[np.nd
     image = at_once.draw_at_once(splats, size, workspace).image
     cost = at_once.cost_at_once(splats, picture, weights, (1.0, 0.5), workspace)
     worth = at_once.removal_errors_at_once(splats, picture, weights, workspace)
-    return [image, cost.cost.numpy(), cost.gradients.rows.numpy(), cost.gradients.background.numpy(), worth.numpy()]
+    return [image, cost.cost.numpy(), *(t.numpy() for t in cost.gradients), worth.numpy()]
 
 
 def check_equal(found: list[np.ndarray], expected: list[np.ndarray]) -> None:

@@ -21,7 +21,6 @@ from taichi_gs.fit.parameters import (
     background_levels,
     principal_axes,
 )
-from taichi_gs.fit.splats import SplatGradients
 from taichi_gs.model.blending import Blending
 
 # Gaussians with values of their own
@@ -59,21 +58,6 @@ def test_rendering_at_another_size_is_rendering_scaled_gaussians(
         assert leaf.grad is not None
         scale = max(1.0, float(leaf.grad.abs().max()))
         torch.testing.assert_close(tensor.grad.cpu().double(), leaf.grad, rtol=0, atol=1e-3 * scale)
-
-
-@pytest.mark.parametrize("blending", ["alpha", "normalized"])
-@pytest.mark.parametrize("image_size", [(40, 48), (13, 60)])
-def test_gradients_go_back_as_autograd_takes_them(image_size: tuple[int, int], blending: Blending) -> None:
-    full_size = (40, 48)
-    parameters = random_parameters(25, full_size, blending)
-    gradients = SplatGradients(torch.randn(25, 9).to(parameters.means), torch.randn(3).to(parameters.means))
-    leaves = parameters.leaves()
-    drawn = leaves.splats(full_size, image_size).tensors
-    expected = torch.autograd.grad(drawn, list(leaves.tensors.values()), gradients.tensors)
-    found = parameters.gradients(gradients, full_size, image_size, 0.5)
-    assert list(found) == list(parameters.tensors)
-    for one, other in zip(found.values(), expected, strict=True):
-        torch.testing.assert_close(one, 0.5 * other)
 
 
 def covariances_of(log_covariances: Tensor) -> Tensor:

@@ -143,4 +143,4 @@ def test_any_number_of_threads_computes_the_same_bits(
         results.append(json.loads(result.stdout))
     assert [result["threads"] for result in results] == [1, 2]
     assert results[0]["hashes"] == results[1]["hashes"]
-    assert {len(set(hashes)) for hashes in results[0]["hashes"].values()} == {10}
+    assert {len(set(hashes)) for hashes in results[0]["hashes"].values()} == {12}
