@@ -91,16 +91,18 @@ def cost_at_once(
         kernel(*rows, background, *compared, *overwritten, *results, *importances, goes_on, *factors)
 
     _with_room(launch, count, tiles_y * tiles_x, workspace, rows)
-    widths, totals = (2, 3, 4), sums.sum(axis=1)
+    totals = sums.sum(axis=1)
     totals[:3] *= factors[-1]
-    parts = torch.from_numpy(grads).split_with_sizes([width * count for width in widths])
-    means, log_covariances, appearance = (t.view(count, width) for t, width in zip(parts, widths, strict=True))
+    # NumPy takes views in a tenth of the time that PyTorch takes, right after a kernel.
+    by_means, by_shapes, by_appearance = grads[: 2 * count], grads[2 * count : 5 * count], grads[5 * count :]
+    parts = by_means.reshape(count, 2), by_shapes.reshape(count, 3), by_appearance.reshape(count, 4)
+    means, log_covariances, appearance = map(torch.from_numpy, parts)
     if order is not None:
         means, log_covariances, appearance = (
             torch.empty_like(t).index_copy_(0, order, t) for t in (means, log_covariances, appearance)
         )
-    by_background, squared_error, cost = torch.from_numpy(totals).split_with_sizes([3, 1, 1])
-    return Cost(cost[0], squared_error[0], SplatGradients(means, log_covariances, appearance, by_background))
+    found = torch.from_numpy(totals)
+    return Cost(found[4], found[3], SplatGradients(means, log_covariances, appearance, found[:3]))
 
 
 def _chain(rule: ChainRule | None, number: Callable[[float], Any]) -> tuple[int, float, float, float]:
