@@ -1,20 +1,23 @@
 """Time another state of the code against this one, in pairs, on one machine.
 
-    python -m benchmarks.versus BEFORE PICTURE... [--runs N] [--only encode,decode,decompress,folder] [--out FILE.tsv]
+    python -m benchmarks.versus BEFORE PICTURE... [--runs N] [--only encode,decode,decompress,folder,large]
+                                [--out FILE.tsv]
 
 BEFORE is a checkout of the other state. Both are run by the same Python, in processes of their own, one after the
 other; each row has the medians of both and the median of the ratios. The sections are
 
     encode: `encode` in process by "fast" and by "default", in seconds by the clock and in processor time over it, after
-        one short encoding that does not count; the size and the PSNR of the files.
+        one short encoding that does not count; the process's most memory in MiB; the size and the PSNR of the files.
     decode: `decode` of the file of this state in process, in milliseconds; where both states read it.
     decompress: `tgs decompress` as a whole process, in milliseconds, and its memory in MiB.
     folder: `tgs compress --preview` of a folder of squares of 512 pixels, cut from the pictures: pictures a minute.
+    large: "encode" by "fast" of one picture of 4000 x 3000 pixels, in which the pictures lie side by side, scaled up.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import subprocess
 import sys
@@ -25,12 +28,14 @@ from pathlib import Path
 from benchmarks.measuring import ratio_in_turn, run_process
 from benchmarks.provenance import ROOT, command_line, provenance, write_lines
 
-SECTIONS = ("encode", "decode", "decompress", "folder")
+SECTIONS = ("encode", "decode", "decompress", "folder", "large")
 COLUMNS = ("what", "picture", "runs", "unit", "before", "after", "ratio")
 SIDE = 512
+LARGE_SIZE, LARGE_SIDE = (4000, 3000), 1000
+"""(width, height) of the large picture, and the side of the squares that it is made of, in pixels."""
 
 ENCODE = """
-import sys, time
+import resource, sys, time
 import taichi_gs
 from taichi_gs.pictures.metrics import psnr
 from taichi_gs.pictures.read import read_picture
@@ -41,7 +46,8 @@ clock, processor = time.perf_counter(), time.process_time()
 data = taichi_gs.encode(pixels, preset=preset)
 clock, processor = time.perf_counter() - clock, time.process_time() - processor
 open(file, "wb").write(data)
-print(clock, processor / clock, len(data), psnr(taichi_gs.decode(data), pixels))
+memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(clock, processor / clock, memory, len(data), psnr(taichi_gs.decode(data), pixels))
 """
 
 DECODE = """
@@ -122,19 +128,25 @@ def main(argv: list[str] | None = None) -> int:
             (folder / "previews").mkdir()
             command = ["-m", "cli", "compress", "-r", "--preview", "--force", str(folder / "squares"), "-o"]
             lines += pair.rates("folder, --preview", "squares", count, [*command, str(folder / "previews")])
+        if "large" in only:
+            large = folder / "large.png"
+            _lay_side_by_side(pictures, large)
+            lines += _encode_rows(pair, large, folder / "large.tgs", "fast")
     write_lines(lines, arguments.out)
     return 0
 
 
+def _encode_rows(pair: Pair, picture: Path, file: Path, preset: str) -> Iterator[str]:
+    units = ("s", "processor time", "MiB", "bytes", "dB")
+    yield from pair.rows(f"encode, {preset}", picture.name, units, ["-c", ENCODE, str(picture), preset, str(file)])
+
+
 def _picture_rows(pair: Pair, picture: Path, folder: Path, only: Sequence[str]) -> Iterator[str]:
     file = folder / f"{picture.stem}.tgs"
-    units = ("s", "processor time", "bytes", "dB")
-    for preset in ("fast", "default"):
-        if "encode" in only:
-            yield from pair.rows(
-                f"encode, {preset}", picture.name, units, ["-c", ENCODE, str(picture), preset, str(file)]
-            )
-    if not file.exists():
+    if "encode" in only:
+        for preset in ("fast", "default"):
+            yield from _encode_rows(pair, picture, file, preset)
+    if ("decode" in only or "decompress" in only) and not file.exists():
         run_process(["-c", ENCODE, str(picture), "fast", str(file)], ROOT)
     if "decode" in only:
         yield from pair.rows("decode", picture.name, ("ms",), ["-c", DECODE, str(file)])
@@ -157,6 +169,18 @@ def _cut(pictures: Sequence[Path], folder: Path) -> int:
                 square.save(folder / f"{path.stem}-{left}.png")
                 count += 1
     return count
+
+
+def _lay_side_by_side(pictures: Sequence[Path], path: Path) -> None:
+    """Write a picture of LARGE_SIZE: squares from the middle of pictures, which are repeated until it is full."""
+    from PIL import Image, ImageOps
+
+    whole = Image.new("RGB", LARGE_SIZE)
+    places = itertools.product(range(0, LARGE_SIZE[1], LARGE_SIDE), range(0, LARGE_SIZE[0], LARGE_SIDE))
+    for (top, left), picture in zip(places, itertools.cycle(pictures), strict=False):
+        with Image.open(picture) as image:
+            whole.paste(ImageOps.fit(image.convert("RGB"), (LARGE_SIDE, LARGE_SIDE)), (left, top))
+    whole.save(path)
 
 
 def _commit_of(checkout: Path) -> str:

@@ -69,7 +69,7 @@ class EncoderConfig:
             `picture.comparable_rgb`.
         seed: of every random choice.
         rate_model: what files are expected to cost.
-        hyperparameters: all other choices of a fit, for experiments; None is `fit.Hyperparameters()`.
+        hyperparameters: all other choices of a fit, for experiments; None leaves them to `fit`.
     """
 
     steps: int

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from taichi_gs.fit.adam import LearningRates
 from taichi_gs.fit.clustering import Clustering
+from taichi_gs.fit.codeword_search import CodewordSearch
 from taichi_gs.fit.codeword_training import CodewordTraining
 from taichi_gs.fit.config import FitConfig
 from taichi_gs.fit.lagrangian import Lagrangian
@@ -61,6 +62,15 @@ class Hyperparameters:
     quantization_aware: QuantizationAware = field(default_factory=QuantizationAware)
 
 
+_SHORT_SEARCH = CodewordSearch(rounds=2, num_kept=2)
+
+LARGE_PICTURES = Hyperparameters(
+    codeword_training=CodewordTraining(searches=(0.0, 1.0), search=_SHORT_SEARCH),
+    quantization_aware=QuantizationAware(search=_SHORT_SEARCH),
+)
+"""Of pictures for which the search for codewords would take a quarter of a fit."""
+
+
 def make_objective(
     picture: Tensor, config: FitConfig, renderer: Renderer, hyperparameters: Hyperparameters | None = None
 ) -> Objective:
@@ -84,10 +94,11 @@ def fit(
         config: what is asked for.
         progress: called as progress(step, psnr) after every step, with the PSNR in dB that was measured last, at the
             resolution of its step; that of the last step always is.
-        hyperparameters: how it is done.
+        hyperparameters: how it is done; None leaves it to the size of the picture that is looked at.
     """
+    usual = LARGE_PICTURES if objective.is_large else Hyperparameters()
     with one_pytorch_thread():
-        return _run_stages(objective, config, progress, hyperparameters or Hyperparameters())
+        return _run_stages(objective, config, progress, hyperparameters or usual)
 
 
 def _run_stages(

@@ -24,7 +24,7 @@ from taichi_gs.fit.workspace import Workspace
 from taichi_gs.model.levels import to_levels
 
 LARGE_PIXELS = 1 << 22
-"""Of pictures whose planes take more memory than a process has anyway."""
+"""Of pictures whose planes take more memory than a process has anyway, and a step more than a tenth of a second."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +157,11 @@ class Objective:
         on half of it, fine Gaussians are not drawn as the mean of what they are.
         """
         return self.choosing[step % len(self.choosing)]
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the picture that is looked at has LARGE_PIXELS or more."""
+        return math.prod(self.full.size) >= LARGE_PIXELS
 
     def free_memory(self) -> None:
         """Give back what steps keep for the next ones: those to come have fewer Gaussians."""

@@ -31,7 +31,17 @@ def test_a_row_has_both_states_and_their_ratio(tmp_path: Path) -> None:
         assert one > 1.0
 
 
+def test_a_large_picture_shows_all_pictures(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{level}.png" for level in (10, 200)]
+    for path, level in zip(paths, (10, 200), strict=True):
+        Image.new("RGB", (60, 40), (level, 0, level)).save(path)
+    versus._lay_side_by_side(paths, tmp_path / "large.png")
+    with Image.open(tmp_path / "large.png") as large:
+        assert large.size == (4000, 3000)
+        assert sorted(large.getcolors() or []) == [(6_000_000, (10, 0, 10)), (6_000_000, (200, 0, 200))]
+
+
 def test_unknown_sections_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         versus.main([str(ROOT), str(tmp_path / "no.png"), "--only", "encode,nothing"])
-    assert "nothing is none of encode, decode, decompress, folder" in capsys.readouterr().err
+    assert "nothing is none of encode, decode, decompress, folder, large" in capsys.readouterr().err
