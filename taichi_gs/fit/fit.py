@@ -66,7 +66,7 @@ _SHORT_SEARCH = CodewordSearch(rounds=2, num_kept=2)
 
 LARGE_PICTURES = Hyperparameters(
     codeword_training=CodewordTraining(searches=(0.0, 1.0), search=_SHORT_SEARCH),
-    quantization_aware=QuantizationAware(search=_SHORT_SEARCH),
+    quantization_aware=QuantizationAware(searches=(0.5,), search=_SHORT_SEARCH),
 )
 """Of pictures for which the search for codewords would take a quarter of a fit."""
 

@@ -291,7 +291,8 @@ class Objective:
         for _ in range(num_probes):
             # Against C - W^-1/2 z / 2 the squared error has this gradient, and its kernel is the one that fits anyway.
             # In place, because planes of large pictures take a lot of memory.
-            compared.copy_(_coin_tosses(between.shape, generator)).mul_(root).neg_().add_(between)
+            compared.copy_(_coin_tosses(between.shape, generator))
+            torch.addcmul(between, compared, root, value=-1.0, out=compared)
             probe = self._renderer.cost(splats, compared, full.weights, workspace=workspace, rule=rule)
             gradients = parameters.named(probe.gradients)
             if steps is not None:
