@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from quantized_pictures import assert_same
 from small_fits import config_of, fitted, photograph, psnr
 
+from taichi_gs.fit import objective
 from taichi_gs.fit.adam import Adam
 from taichi_gs.fit.clustering import Clustering
+from taichi_gs.fit.codeword_search import CodewordSearch
 from taichi_gs.fit.fit import Hyperparameters, Schedule
 from taichi_gs.fit.parameters import CodebookParameters, Parameters
 from taichi_gs.fit.pytorch_threads import one_pytorch_thread
@@ -257,3 +259,18 @@ def test_pytorchs_threads_are_given_back(fails: bool) -> None:
         assert len(during) == 1
     assert set(during) == {1}
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(("large_pixels", "num_searches"), [(48 * 64 + 1, 5), (48 * 64, 3)])
+def test_large_pictures_search_less(monkeypatch: pytest.MonkeyPatch, large_pixels: int, num_searches: int) -> None:
+    searches, improve = [], CodewordSearch.improve
+
+    def counted(search: CodewordSearch, *arguments: Any) -> CodebookParameters:
+        searches.append(search.rounds)
+        return improve(search, *arguments)
+
+    monkeypatch.setattr(CodewordSearch, "improve", counted)
+    monkeypatch.setattr(objective, "LARGE_PIXELS", large_pixels)
+    quantized = fitted(photograph(), config_of(40, 8, steps=40))
+    assert len(searches) == num_searches
+    assert psnr(decoded(quantized), photograph()) > 25.0
