@@ -32,7 +32,8 @@ class Clustering:
         prune_pace: the fraction of the stage in which their number falls by a factor of e, until it is the budget.
         prune_end: the fraction of the stage after which it is, whatever that takes.
         lloyd_every: steps from one run of k-means to the next.
-        lloyd_iterations: each time. They go on from the codewords of the last time, and more of them gain nothing.
+        lloyd_iterations: each time. They go on from the codewords of the last time, and with some hundreds of codewords
+            more of them gain nothing.
         samples_per_seed: of the vectors that first codewords are chosen from; more make no better codebooks.
         curvatures_every: steps from one measurement of curvatures to the next.
     """

@@ -65,10 +65,11 @@ class Hyperparameters:
 _SHORT_SEARCH = CodewordSearch(rounds=2, num_kept=2)
 
 LARGE_PICTURES = Hyperparameters(
+    clustering=Clustering(prune_every=5, lloyd_iterations=3),
     codeword_training=CodewordTraining(searches=(0.0, 1.0), search=_SHORT_SEARCH),
     quantization_aware=QuantizationAware(searches=(0.5,), search=_SHORT_SEARCH),
 )
-"""Of pictures for which the search for codewords would take a quarter of a fit."""
+"""Of pictures whose codebooks have thousands of codewords: to search them would take a quarter of a fit."""
 
 
 def make_objective(
