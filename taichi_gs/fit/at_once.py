@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -93,7 +94,7 @@ def cost_at_once(
     _with_room(launch, count, tiles_y * tiles_x, workspace, rows)
     totals = sums.sum(axis=1)
     totals[:3] *= factors[-1]
-    # NumPy takes views in a tenth of the time that PyTorch takes, right after a kernel.
+    # NumPy takes views, of `totals` too, in a tenth of the time that PyTorch takes right after a kernel.
     by_means, by_shapes, by_appearance = grads[: 2 * count], grads[2 * count : 5 * count], grads[5 * count :]
     parts = by_means.reshape(count, 2), by_shapes.reshape(count, 3), by_appearance.reshape(count, 4)
     means, log_covariances, appearance = map(torch.from_numpy, parts)
@@ -101,8 +102,9 @@ def cost_at_once(
         means, log_covariances, appearance = (
             torch.empty_like(t).index_copy_(0, order, t) for t in (means, log_covariances, appearance)
         )
-    found = torch.from_numpy(totals)
-    return Cost(found[4], found[3], SplatGradients(means, log_covariances, appearance, found[:3]))
+    sums_of_tiles = totals[:3], totals[3:4].reshape(()), totals[4:].reshape(())
+    by_background, squared_error, cost = map(torch.from_numpy, sums_of_tiles)
+    return Cost(cost, squared_error, SplatGradients(means, log_covariances, appearance, by_background))
 
 
 def _chain(rule: ChainRule | None, number: Callable[[float], Any]) -> tuple[int, float, float, float]:
@@ -145,7 +147,7 @@ def _shared(num_gaussians: int, workspace: Workspace) -> dict[str, bool]:
     """Which loops all threads take part in: that over tiles always, because most pictures have many of them."""
     # Judged by half of them: most steps have fewer than half of the first Gaussians, and the choice holds for all.
     shares_rows = workspace.shares("rows", ROW_NANOSECONDS * num_gaussians / 2)
-    return {"shares_rows": shares_rows, "shares_tiles": has_threads()}
+    return {"shares_rows": shares_rows, "shares_tiles": workspace.shares("tiles", math.inf)}
 
 
 def _with_room(

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from taichi_gs.fit.luma import luma_of
+from taichi_gs.fit.window_means import window_means
 from taichi_gs.model.grain import LEVELS
 
 _ROOT_OF_NORMAL = 0.822
@@ -32,9 +32,8 @@ class Grain:
 
         Of roots, the few large errors that lost lines and edges leave behind count little.
         """
-        luma = luma_of(error).mul_(255.0)[None]
-        mean = functional.avg_pool2d(luma, self.window, 1, self.window // 2, count_include_pad=False)
-        return (luma - mean)[0].abs().sqrt()
+        luma = luma_of(error).mul_(255.0)
+        return luma.sub_(window_means(luma, self.window)).abs_().sqrt_()
 
     def codes(self, roughness: Tensor, shares: Tensor) -> Tensor:
         """The strength codes [K] int64 of colour codewords; see `model/grain.py`.

@@ -17,6 +17,7 @@ from taichi_gs.fit.tensors import raw, taichi_dtype
 from taichi_gs.kernels import runtime
 from taichi_gs.kernels.assign import make_assign
 from taichi_gs.kernels.sharing import is_worth_sharing
+from taichi_gs.model.arrays import namespace
 
 NANOSECONDS = 1
 """What it takes to compare a sample with a codeword."""
@@ -98,15 +99,21 @@ def seed_codewords(
         rows = torch.randperm(len(vectors), generator=generator)[:most].to(vectors.device)
         vectors, weights = vectors[rows], weights[rows]
     count = min(num_codewords, len(vectors))
-    # All random numbers at once, and the choice where the samples are: the loop waits for nothing.
-    draws = torch.rand(count, generator=generator, dtype=torch.float64).to(vectors.device)
-    chosen = torch.empty(count, dtype=torch.int64, device=vectors.device)
-    totals = torch.empty_like(draws)
-    nearest, shares = torch.full_like(vectors[:, 0], torch.inf), torch.ones_like(vectors[:, 0])
+    if count == 0:
+        return vectors
+    # All random numbers at once, and the choice where the samples are: on a GPU the loop waits for nothing. On the CPU
+    # it is NumPy's, because PyTorch takes longer for so little.
+    draws = raw(torch.rand(count, generator=generator, dtype=torch.float64).to(vectors.device))
+    columns, column_weights = raw(vectors.mT.contiguous()), raw(weights.mT.contiguous())
+    xp, chosen, totals = namespace(columns), [], []
+    nearest, shares = xp.full_like(columns[0], xp.inf), xp.ones_like(columns[0])
     for k in range(count):
-        sums = shares.cumsum(dim=0, dtype=torch.float64)
-        row = torch.searchsorted(sums, draws[k : k + 1] * sums[-1:], right=True).clamp_(max=len(vectors) - 1)
-        chosen[k : k + 1], totals[k : k + 1] = row, sums[-1:]
-        nearest = torch.minimum(nearest, (weights * (vectors - vectors[row]).square()).sum(dim=1))
+        sums = xp.cumulative_sum(shares, dtype=xp.float64)
+        row = xp.searchsorted(sums[:-1], draws[k : k + 1] * sums[-1:], side="right")
+        chosen.append(row)
+        totals.append(sums[-1:])
+        differences = columns - columns[:, row]
+        nearest = xp.minimum(nearest, xp.sum(column_weights * (differences * differences), axis=0))
         shares = nearest
-    return vectors[chosen[totals > 0.0]]
+    rows, sums = (torch.as_tensor(xp.concat(parts)) for parts in (chosen, totals))
+    return vectors[rows[sums > 0.0]]

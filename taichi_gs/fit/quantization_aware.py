@@ -59,7 +59,7 @@ class QuantizationAware:
         last: list[tuple[Tensor, CodebookParameters]] = []
         for step in range(steps):
             if step in searches:
-                parameters = self.search.improve(stage, parameters, rounding.rounded)
+                parameters = self.search.improve(stage, parameters, rounding.codewords(parameters).rounded)
             if step in size_checks:
                 kept = _rows_within_size(stage, parameters, rounding)
                 if len(kept) < len(parameters):

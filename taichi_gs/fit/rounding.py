@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,10 +18,10 @@ from taichi_gs.fit.quantizers import quantize
 from taichi_gs.fit.tensors import raw
 from taichi_gs.format.bitstream import num_bytes_of
 from taichi_gs.model.arrays import Array
+from taichi_gs.model.blending import Blending
 from taichi_gs.model.dequantize import dequantize
-from taichi_gs.model.lattice import Lattice, lattice_of, rows_of, subdivision_of
+from taichi_gs.model.lattice import CodewordLattices, Lattice, rows_of, subdivision_of
 from taichi_gs.model.quantized import (
-    CodedVectors,
     IntArray,
     QuantizedCodebook,
     QuantizedGaussians,
@@ -61,26 +62,23 @@ class Rounding:
         """Of the cells, see `lattice.Lattice`."""
         return subdivision_of(self.subdivision_code)
 
+    def codewords(self, parameters: CodebookParameters) -> RoundedCodewords:
+        """Return the codewords as a decoder will see them."""
+        # NumPy's arrays on the CPU, which take half the time with so few.
+        symbols = {name: quantize(raw(parameters.codewords[name]), self.quantizers[name]) for name in CODED}
+        return RoundedCodewords(self, symbols, parameters.blending)
+
     def rounded(self, parameters: CodebookParameters, lattice: Lattice | None = None) -> Parameters:
         """Return each Gaussian as a decoder will see it.
 
         `lattice` is what positions are rounded to, by default that of the codewords as they are. Nothing but finding it
         makes the host wait for a device.
         """
-        lattice = lattice or self.lattice(parameters)
-        symbols = {name: self._symbols(parameters, name) for name in CODED}
-        codewords = {name: torch.as_tensor(dequantize(symbols[name], self.quantizers[name])) for name in CODED}
-        drawn = parameters.expanded(torch.as_tensor(lattice.rounded(raw(parameters.means))), codewords)
-        if parameters.blending == "normalized":
-            return drawn
-        cells = torch.as_tensor(lattice.nearest(raw(parameters.means))[0])
-        # The order of the file, in which codewords that round to the same symbols are one.
-        covariances, colors = (_keys(torch.as_tensor(symbols[name]))[parameters.indices[name]] for name in CODED)
-        return replace(drawn, order=_lexsort(colors, cells[:, 1], cells[:, 0], covariances))
+        return self.codewords(parameters).rounded(parameters, lattice)
 
     def lattice(self, parameters: CodebookParameters) -> Lattice:
         """The lattices on which positions stand, on the device of the parameters; NumPy's arrays if that is the CPU."""
-        return self._lattice_of(self._coded(parameters), parameters)
+        return self.codewords(parameters).lattice(parameters)
 
     def integers(self, parameters: CodebookParameters) -> QuantizedGaussians:
         """Return what a file holds, in its canonical order."""
@@ -92,8 +90,10 @@ class Rounding:
 
     def _in_own_order(self, parameters: CodebookParameters) -> QuantizedGaussians:
         """Return what a file holds, in the order of the parameters."""
-        covariances, colors = coded = self._coded(parameters)
-        cells, offsets = self._lattice_of(coded, parameters).nearest(raw(parameters.means))
+        codewords = self.codewords(parameters)
+        cells, offsets = codewords.lattice(parameters).nearest(raw(parameters.means))
+        covariances, colors = codewords.codebooks
+        covariance_indices, color_indices = _indices_on_host(parameters)
         return QuantizedGaussians(
             image_size=self.image_size,
             background=background_levels(parameters.background).to(torch.uint8).cpu().numpy(),
@@ -102,34 +102,68 @@ class Rounding:
             cells=_on_host(cells),
             subdivision=self.subdivision,
             offsets=_on_host(offsets),
-            covariance_codebook=covariances.codebook,
-            covariance_indices=covariances.indices,
-            color_codebook=colors.codebook,
-            color_indices=colors.indices,
+            covariance_codebook=covariances,
+            covariance_indices=covariance_indices,
+            color_codebook=colors,
+            color_indices=color_indices,
             is_gray=self.is_gray,
             grain=None if self.grain is None else self.grain.cpu().numpy(),
         )
 
-    def _symbols(self, parameters: CodebookParameters, name: str) -> Array:
-        """Those of codewords [K, D] int64: as NumPy's array on the CPU, which takes half the time with so few."""
-        return quantize(raw(parameters.codewords[name]), self.quantizers[name])
 
-    def _coded(self, parameters: CodebookParameters) -> tuple[CodedVectors, CodedVectors]:
-        """The covariances and the colours of a file, on the host."""
+@dataclass(frozen=True)
+class RoundedCodewords:
+    """Codewords as a file rounds them, for any Gaussians that have them.
+
+    Attributes:
+        rounding: how they are rounded.
+        symbols: [K, D] int64 by name in CODED, on the device of the parameters; NumPy's arrays if that is the CPU.
+        blending: "alpha" or "normalized".
+    """
+
+    rounding: Rounding
+    symbols: dict[str, Array]
+    blending: Blending
+
+    @functools.cached_property
+    def codebooks(self) -> tuple[QuantizedCodebook, QuantizedCodebook]:
+        """The covariance codebook and the color codebook of the file, on the host."""
         covariances, colors = (
-            CodedVectors(
-                QuantizedCodebook(_on_host(self._symbols(parameters, name)), self.quantizers[name]),
-                parameters.indices[name].cpu().numpy(),
-            )
-            for name in CODED
+            QuantizedCodebook(_on_host(self.symbols[name]), self.rounding.quantizers[name]) for name in CODED
         )
         return covariances, colors
 
-    def _lattice_of(self, coded: tuple[CodedVectors, CodedVectors], parameters: CodebookParameters) -> Lattice:
-        lattice = lattice_of(*coded, self.grid_size, self.image_size, self.subdivision, parameters.blending)
-        device = parameters.means.device
+    @functools.cached_property
+    def _values(self) -> dict[str, Tensor]:
+        return {name: torch.as_tensor(dequantize(self.symbols[name], self.rounding.quantizers[name])) for name in CODED}
+
+    @functools.cached_property
+    def _lattices(self) -> CodewordLattices:
+        grid_size, image_size = self.rounding.grid_size, self.rounding.image_size
+        return CodewordLattices.of(*self.codebooks, grid_size, image_size, self.rounding.subdivision, self.blending)
+
+    def lattice(self, parameters: CodebookParameters) -> Lattice:
+        """The lattices on which positions of Gaussians stand, where `Rounding.lattice` has them."""
+        lattice, device = self._lattices.of_gaussians(*_indices_on_host(parameters)), parameters.means.device
         levels, shears = (raw(torch.from_numpy(x).to(device)) for x in (lattice.levels, lattice.shears))
         return replace(lattice, levels=levels, shears=shears)
+
+    def rounded(self, parameters: CodebookParameters, lattice: Lattice | None = None) -> Parameters:
+        """Return what `Rounding.rounded` does, of Gaussians that have these codewords."""
+        lattice = lattice or self.lattice(parameters)
+        drawn = parameters.expanded(torch.as_tensor(lattice.rounded(raw(parameters.means))), self._values)
+        if self.blending == "normalized":
+            return drawn
+        cells = torch.as_tensor(lattice.nearest(raw(parameters.means))[0])
+        # The order of the file, in which codewords that round to the same symbols are one.
+        covariances, colors = (_keys(torch.as_tensor(self.symbols[name]))[parameters.indices[name]] for name in CODED)
+        return replace(drawn, order=_lexsort(colors, cells[:, 1], cells[:, 0], covariances))
+
+
+def _indices_on_host(parameters: CodebookParameters) -> tuple[IntArray, IntArray]:
+    """Those of the covariances and those of the colours."""
+    covariances, colors = (parameters.indices[name].cpu().numpy() for name in CODED)
+    return covariances, colors
 
 
 def _on_host(integers: Array) -> IntArray:

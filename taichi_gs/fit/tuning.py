@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor
-from torch.nn import functional
 
 from taichi_gs.fit.grain import Grain
 from taichi_gs.fit.luma import luma_of
 from taichi_gs.fit.splats import NO_BLOCKS
+from taichi_gs.fit.window_means import window_means
 
 
 class Weights(Protocol):
@@ -47,14 +46,10 @@ class VisualWeights:
         luma = luma_of(picture).mul_(255.0)
         # Of deviations from the mean: of the levels themselves, rounding would not leave much of a small variance.
         deviation = luma.sub_(luma.mean())
-        mean = self._mean(deviation)
-        variance = self._mean(deviation.square_()).sub_(mean.square_()).clamp_(min=0.0)
+        mean = window_means(deviation, self.window)
+        variance = window_means(deviation.square_(), self.window).sub_(mean.square_()).clamp_(min=0.0)
         weights = variance.mul_(2.0).add_(self.constant).pow_(-self.exponent)
         return weights.div_(weights.mean())
-
-    def _mean(self, plane: Tensor) -> Tensor:
-        """The mean [H, W] over the window's pixels that are in the picture: along one axis, then the other."""
-        return _window_means(_window_means(plane, 0, self.window), 1, self.window)
 
 
 @dataclass(frozen=True)
@@ -76,21 +71,3 @@ class Tuning:
 
 
 TUNINGS: Mapping[str, Tuning] = {"psnr": Tuning(), "visual": Tuning(VisualWeights(), 1.0, (2.5, 2.0), Grain())}
-
-
-def _window_means(plane: Tensor, dim: int, window: int) -> Tensor:
-    """The means along an axis of a plane [H, W] over what is in it of windows around each of its pixels."""
-    length, half = plane.shape[dim], window // 2
-    sums = functional.pad(plane, (0, 0, half, half) if dim == 0 else (half, half))
-    totals, offset = torch.zeros_like(plane), 0
-    for bit in range(window.bit_length()):  # of windows of a power of two, each made of two that are half as wide
-        width = 1 << bit
-        if window & width:
-            totals += sums.narrow(dim, offset, length)
-            offset += width
-        if 2 * width <= window:
-            rest = sums.shape[dim] - width
-            sums = sums.narrow(dim, 0, rest) + sums.narrow(dim, width, rest)
-    places = torch.arange(length, device=plane.device)
-    counts = (places + half).clamp_max(length - 1) - (places - half).clamp_min(0) + 1
-    return totals.div_(counts[:, None] if dim == 0 else counts)

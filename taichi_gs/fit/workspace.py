@@ -44,6 +44,8 @@ class Workspace:
         Once they do, they do so for the rest of the fit. A kernel is compiled for either case, and to load another one
         takes longer than that saves.
         """
+        if loop in self._shared_loops:  # asking Taichi again and again takes time
+            return True
         if is_worth_sharing(nanoseconds):
             self._shared_loops.add(loop)
         return loop in self._shared_loops

@@ -1,7 +1,7 @@
 """The lists of `tiles.py` by Taichi, in one thread, for the steps of a fit: a few times faster there than by NumPy.
 
-They are listed by counting. Every Gaussian adds one to each tile that it reaches; from the sums follows where a tile's
-list begins; and every Gaussian, front to back, takes the next place in each of its tiles.
+They are listed by counting how many Gaussians reach each tile. From that follows where a tile's list begins. Then every
+Gaussian, front to back, takes the next place in each of its tiles.
 """
 
 import functools
@@ -35,43 +35,6 @@ def make_reached_tiles(dtype):
 
 
 @ti.func
-def count_tiles(boxes: ti.template(), i, columns, tile_offsets: ti.template()):
-    """Add the tiles that Gaussian i reaches to the counts, and return how many they are.
-
-    `tile_offsets[t + 2]` counts tile t.
-    """
-    for row in range(boxes[i, 1], boxes[i, 3]):
-        for column in range(boxes[i, 0], boxes[i, 2]):
-            tile_offsets[row * columns + column + 2] += 1
-    return (boxes[i, 2] - boxes[i, 0]) * (boxes[i, 3] - boxes[i, 1])
-
-
-@ti.func
-def enter_tiles(
-    boxes: ti.template(),
-    i,
-    columns,
-    tile_offsets: ti.template(),
-    tile_indices: ti.template(),
-    rank_pairs: ti.template(),
-    first,
-):
-    """Enter Gaussian i in the lists of the tiles that it reaches.
-
-    `tile_offsets[t + 1]` is the next place in the list of tile t, and where the list ends when all are entered.
-    `rank_pairs` takes the places from `first` on.
-    """
-    pair = first
-    for row in range(boxes[i, 1], boxes[i, 3]):
-        for column in range(boxes[i, 0], boxes[i, 2]):
-            place = tile_offsets[row * columns + column + 1]
-            tile_offsets[row * columns + column + 1] = place + 1
-            tile_indices[place] = i
-            rank_pairs[pair] = place
-            pair += 1
-
-
-@ti.func
 def list_tiles(
     boxes: ti.template(),
     rows,
@@ -92,15 +55,52 @@ def list_tiles(
     P is offsets[-1] afterwards. If it is more than C, nothing is listed.
     """
     first_rank, count = rows * columns + 2, boxes.shape[0]
+    count_tiles(boxes, columns, first_rank, offsets)
+    offsets[first_rank] = 0
+    reaching, total = 0, 0
+    for tile in range(rows * columns):
+        reaching += offsets[tile + 2]
+        total += reaching
+        offsets[tile + 2] = total
+    if offsets[first_rank + count] <= tile_indices.shape[0]:
+        enter_tiles(boxes, columns, offsets, tile_indices, rank_pairs)
+
+
+@ti.func
+def count_tiles(boxes: ti.template(), columns, first_rank, offsets: ti.template()):
+    """Count how many Gaussians reach each tile, and how many tiles all Gaussians up to each one reach.
+
+    Afterwards offsets[t + 2] is by how many more Gaussians reach tile t than the tile before it: each row of a box adds
+    one to its first tile, and takes one from the tile that follows its last.
+    """
     for k in range(first_rank + 1):
         offsets[k] = 0
     num_pairs = ti.cast(0, ti.i64)
-    for i in range(count):
-        num_pairs += count_tiles(boxes, i, columns, offsets)
+    for i in range(boxes.shape[0]):
+        left, top, right, bottom = boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3]
+        for row in range(top, bottom):
+            offsets[row * columns + left + 2] += 1
+            offsets[row * columns + right + 2] -= 1
+        num_pairs += (right - left) * (bottom - top)
         # More would be less than none, and no computer has the memory.
         offsets[first_rank + i + 1] = ti.cast(ti.min(num_pairs, MAX_INT32), ti.i32)
-    for tile in range(rows * columns):
-        offsets[tile + 2] += offsets[tile + 1]
-    if offsets[first_rank + count] <= tile_indices.shape[0]:
-        for i in range(count):
-            enter_tiles(boxes, i, columns, offsets, tile_indices, rank_pairs, offsets[first_rank + i])
+
+
+@ti.func
+def enter_tiles(
+    boxes: ti.template(), columns, offsets: ti.template(), tile_indices: ti.template(), rank_pairs: ti.template()
+):
+    """Enter all Gaussians in the lists of the tiles that they reach.
+
+    offsets[t + 1] is the next place in the list of tile t, and where the list ends when all are entered.
+    """
+    pair = 0
+    for i in range(boxes.shape[0]):
+        left, top, right, bottom = boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3]
+        for row in range(top, bottom):
+            for tile in range(row * columns + left, row * columns + right):
+                place = offsets[tile + 1]
+                offsets[tile + 1] = place + 1
+                tile_indices[place] = i
+                rank_pairs[pair] = place
+                pair += 1

@@ -126,6 +126,64 @@ class Lattice:
         return spacing * levels_y, spacing, starts
 
 
+@dataclass(frozen=True)
+class CodewordLattices:
+    """What the lattices of Gaussians follow from, by their codewords.
+
+    Steps follow the Gaussian's own frame, the Cholesky factor of its covariance scaled to determinant 1, and its size,
+    in proportion to exp(3 m / 8); for normalised blending also its amplitude, in inverse proportion to its fourth root.
+    They go as 1 / `subdivision`; with 0 every lattice is one point, the centre of the cell.
+
+    Only integers decide, so that all machines find the same: see "Lattices" in `docs/format.md`.
+
+    Attributes:
+        grid_size: (rows, columns) of cells.
+        image_size: (height, width) in pixels.
+        densities: [K, 2] int64, of covariance codewords: the (rows, columns) of points in a cell, in units of 2**-16,
+            before the amplitude is considered.
+        shears: [K] int64, of covariance codewords, as in `Lattice`.
+        factors: [K] int64, of colour codewords: what both densities are multiplied by, in units of 2**-16.
+    """
+
+    grid_size: tuple[int, int]
+    image_size: tuple[int, int]
+    densities: IntArray
+    shears: IntArray
+    factors: IntArray
+
+    @staticmethod
+    def of(
+        covariances: QuantizedCodebook,
+        colors: QuantizedCodebook,
+        grid_size: tuple[int, int],
+        image_size: tuple[int, int],
+        subdivision: int,
+        blending: Blending,
+    ) -> CodewordLattices:
+        """Find them for two codebooks; the arguments are what `QuantizedGaussians` has under these names."""
+        m, u, v = (_fixed_point(covariances, channel) for channel in range(COVARIANCE_CHANNELS))
+        z = _fixed_point(colors, AMPLITUDE_CHANNEL)
+        one = 1 << 16
+        if subdivision == 0:
+            densities, shears, factors = np.full((len(m), 2), one), np.zeros_like(m), np.full_like(z, one)
+            return CodewordLattices(grid_size, image_size, densities, shears, factors)
+        xx, xy = _unit_covariances(u, v)
+        if blending == "normalized":
+            sizes, factors = np.split(_exp(np.concatenate([-3 * m // 8, z])), [len(m)])
+            factors >>= 16
+        else:
+            sizes, factors = _exp(-3 * m // 8), np.full_like(z, one)
+        densities, shears = _densities(xx, subdivision * sizes), _shears(xx, xy, grid_size, image_size)
+        return CodewordLattices(grid_size, image_size, densities, shears, factors)
+
+    def of_gaussians(self, covariance_indices: IntArray, color_indices: IntArray) -> Lattice:
+        """Return the lattices of N Gaussians that have these codewords, [N] each."""
+        densities = self.densities.take(covariance_indices, axis=0)
+        levels = densities * self.factors[color_indices, None] + (1 << 31) >> 32
+        levels = np.minimum(np.maximum(levels, 1), MAX_LEVELS)
+        return Lattice(self.grid_size, self.image_size, levels, self.shears[covariance_indices])
+
+
 def _quotient(dividends: Array, divisors: Array) -> Array:
     """The quotients of integers in float64, where PyTorch by itself would take float32."""
     xp = namespace(dividends)
@@ -158,29 +216,10 @@ def lattice_of(
     subdivision: int,
     blending: Blending,
 ) -> Lattice:
-    """Return the lattices of N Gaussians; the arguments are what `QuantizedGaussians` has under these names.
-
-    Steps follow the Gaussian's own frame, the Cholesky factor of its covariance scaled to determinant 1, and its size,
-    in proportion to exp(3 m / 8); for normalised blending also its amplitude, in inverse proportion to its fourth root.
-    They go as 1 / `subdivision`; with 0 every lattice is one point, the centre of the cell.
-
-    Only integers decide, so that all machines find the same: see "Lattices" in `docs/format.md`.
-    """
-    if subdivision == 0:
-        n = len(covariances.indices)
-        return Lattice(grid_size, image_size, np.ones((n, 2), dtype=np.int64), np.zeros(n, dtype=np.int64))
-    m, u, v = (_fixed_point(covariances.codebook, channel) for channel in range(COVARIANCE_CHANNELS))
-    z = _fixed_point(colors.codebook, AMPLITUDE_CHANNEL)
-    xx, xy = _unit_covariances(u, v)
-    if blending == "normalized":
-        sizes, factors = np.split(_exp(np.concatenate([-3 * m // 8, z])), [len(m)])
-        factors >>= 16
-    else:
-        sizes, factors = _exp(-3 * m // 8), np.full_like(z, 1 << 16)
-    densities, shears = _densities(xx, subdivision * sizes), _shears(xx, xy, grid_size, image_size)
-    levels = densities.take(covariances.indices, axis=0) * factors[colors.indices, None] + (1 << 31) >> 32
-    levels = np.minimum(np.maximum(levels, 1), MAX_LEVELS)
-    return Lattice(grid_size, image_size, levels, shears[covariances.indices])
+    """Return the lattices of N Gaussians; the arguments are what `QuantizedGaussians` has under these names."""
+    codebooks = covariances.codebook, colors.codebook
+    lattices = CodewordLattices.of(*codebooks, grid_size, image_size, subdivision, blending)
+    return lattices.of_gaussians(covariances.indices, colors.indices)
 
 
 def lattice_of_picture(quantized: QuantizedGaussians) -> Lattice:

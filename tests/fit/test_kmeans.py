@@ -9,6 +9,7 @@ import torch
 from operations import Operations
 from torch import Tensor
 
+from taichi_gs.fit import kmeans
 from taichi_gs.fit.kmeans import assign, centroids, index_bits, lloyd, seed_codewords
 from taichi_gs.fit.tensors import raw, taichi_dtype
 from taichi_gs.kernels import runtime
@@ -188,10 +189,14 @@ def test_seeds_are_different_samples(num_codewords: int) -> None:
     assert set(rows) <= {tuple(row) for row in vectors.tolist()}
 
 
-def test_seeds_are_chosen_without_waiting_for_a_device() -> None:
+def test_seeds_are_chosen_without_waiting_for_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, weights = random_samples(40, 3, seed=10)
+    by_numpy = seed_codewords(vectors, weights, 20, torch.Generator().manual_seed(0))
+    monkeypatch.setattr(kmeans, "raw", lambda tensor: tensor)  # as on a GPU
     with Operations() as operations:
-        assert len(seed_codewords(vectors, weights, 20, torch.Generator().manual_seed(0))) == 20
+        by_pytorch = seed_codewords(vectors, weights, 20, torch.Generator().manual_seed(0))
+    assert torch.equal(by_pytorch, by_numpy)
+    assert len(by_numpy) == 20
     # The random numbers go there, and what is left out when samples repeat is a number.
     assert operations.waiting == ["to", "nonzero"]
 
