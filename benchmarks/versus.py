@@ -1,6 +1,6 @@
 """Time another state of the code against this one, in pairs, on one machine.
 
-    python -m benchmarks.versus BEFORE PICTURE... [--runs N] [--only encode,decode,decompress,folder,large]
+    python -m benchmarks.versus BEFORE PICTURE... [--runs N] [--only encode,small,decode,decompress,folder,large]
                                 [--out FILE.tsv]
 
 BEFORE is a checkout of the other state. Both are run by the same Python, in processes of their own, one after the
@@ -8,6 +8,7 @@ other; each row has the medians of both and the median of the ratios. The sectio
 
     encode: `encode` in process by "fast" and by "default", in seconds by the clock and in processor time over it, after
         one short encoding that does not count; the process's most memory in MiB; the size and the PSNR of the files.
+    small: the same for 1024 bytes by "fast": of a square of 512 pixels of each picture, and of the picture of "large".
     decode: `decode` of the file of this state in process, in milliseconds; where both states read it.
     decompress: `tgs decompress` as a whole process, in milliseconds, and its memory in MiB.
     folder: `tgs compress --preview` of a folder of squares of 512 pixels, cut from the pictures: pictures a minute.
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import statistics
 import subprocess
 import sys
@@ -26,26 +28,29 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from PIL import Image, ImageOps
+
 from benchmarks.measuring import ratio_in_turn, run_process
 from benchmarks.provenance import ROOT, command_line, provenance, write_lines
 
-SECTIONS = ("encode", "decode", "decompress", "folder", "large")
+SECTIONS = ("encode", "small", "decode", "decompress", "folder", "large")
 COLUMNS = ("what", "picture", "runs", "unit", "before", "after", "ratio")
 SIDE = 512
+SMALL_BYTES = 1024
 LARGE_SIZE, LARGE_SIDE = (4000, 3000), 1000
 """(width, height) of the large picture, and the side of the squares that it is made of, in pixels."""
 
 ENCODE = """
-import resource, sys, time
+import json, resource, sys, time
 import taichi_gs
 from taichi_gs.pictures.metrics import psnr
 from taichi_gs.pictures.read import read_picture
-picture, preset, file, *first = sys.argv[1:]
-pixels = read_picture(picture).pixels
+picture, options, file, *first = sys.argv[1:]
+pixels, options = read_picture(picture).pixels, json.loads(options)
 if first:
-    taichi_gs.encode(pixels, preset=preset, steps=20)
+    taichi_gs.encode(pixels, **options, steps=20)
 clock, processor = time.perf_counter(), time.process_time()
-data = taichi_gs.encode(pixels, preset=preset)
+data = taichi_gs.encode(pixels, **options)
 clock, processor = time.perf_counter() - clock, time.process_time() - processor
 open(file, "wb").write(data)
 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -130,26 +135,42 @@ def main(argv: list[str] | None = None) -> int:
             (folder / "previews").mkdir()
             command = ["-m", "cli", "compress", "-r", "--preview", "--force", str(folder / "squares"), "-o"]
             lines += pair.rates("folder, --preview", "squares", count, [*command, str(folder / "previews")])
-        if "large" in only:
-            large = folder / "large.png"
-            _lay_side_by_side(pictures, large)
-            lines += _encode_rows(pair, large, folder / "large.tgs", "fast")
+        if "large" in only or "small" in only:
+            lines += _large_rows(pair, pictures, folder, only)
     write_lines(lines, arguments.out)
     return 0
 
 
-def _encode_rows(pair: Pair, picture: Path, file: Path, preset: str, *first: str) -> Iterator[str]:
-    units, arguments = ("s", "processor time", "MiB", "bytes", "dB"), (str(picture), preset, str(file), *first)
-    yield from pair.rows(f"encode, {preset}", picture.name, units, ["-c", ENCODE, *arguments])
+def _encode_rows(
+    pair: Pair, picture: Path, file: Path, preset: str, *, num_bytes: int | None = None, first: bool = True
+) -> Iterator[str]:
+    options = {"preset": preset} | ({} if num_bytes is None else {"num_bytes": num_bytes})
+    units = ("s", "processor time", "MiB", "bytes", "dB")
+    what = f"encode, {preset}" if num_bytes is None else f"encode, {preset}, {num_bytes} bytes"
+    arguments = [str(picture), json.dumps(options), str(file), *(["after a short one"] if first else [])]
+    yield from pair.rows(what, picture.name, units, ["-c", ENCODE, *arguments])
+
+
+def _large_rows(pair: Pair, pictures: Sequence[Path], folder: Path, only: Sequence[str]) -> Iterator[str]:
+    large, file = folder / "large.png", folder / "large.tgs"
+    _lay_side_by_side(pictures, large)
+    if "small" in only:
+        yield from _encode_rows(pair, large, file, "fast", num_bytes=SMALL_BYTES)
+    if "large" in only:
+        yield from _encode_rows(pair, large, file, "fast", first=False)
 
 
 def _picture_rows(pair: Pair, picture: Path, folder: Path, only: Sequence[str]) -> Iterator[str]:
     file = folder / f"{picture.stem}.tgs"
     if "encode" in only:
         for preset in ("fast", "default"):
-            yield from _encode_rows(pair, picture, file, preset, "after a short one")
+            yield from _encode_rows(pair, picture, file, preset)
+    if "small" in only:
+        square, small = folder / f"{picture.stem}-square.png", folder / "small.tgs"
+        next(_squares(picture)).save(square)
+        yield from _encode_rows(pair, square, small, "fast", num_bytes=SMALL_BYTES)
     if ("decode" in only or "decompress" in only) and not file.exists():
-        run_process(["-c", ENCODE, str(picture), "fast", str(file)], ROOT)
+        run_process(["-c", ENCODE, str(picture), json.dumps({"preset": "fast"}), str(file)], ROOT)
     if "decode" in only:
         yield from pair.rows("decode", picture.name, ("ms",), ["-c", DECODE, str(file)])
     if "decompress" in only:
@@ -159,24 +180,26 @@ def _picture_rows(pair: Pair, picture: Path, folder: Path, only: Sequence[str]) 
 
 def _cut(pictures: Sequence[Path], folder: Path) -> int:
     """Cut the pictures into squares, and return how many there are."""
-    from PIL import Image
-
     folder.mkdir()
     count = 0
     for path in pictures:
-        with Image.open(path) as image:
-            for left in range(0, image.width - SIDE // 2, SIDE // 2):
-                right = min(left + SIDE, image.width)
-                square = image.convert("RGB").crop((right - SIDE, 0, right, SIDE)).resize((SIDE, SIDE))
-                square.save(folder / f"{path.stem}-{left}.png")
-                count += 1
+        for number, square in enumerate(_squares(path)):
+            square.save(folder / f"{path.stem}-{number}.png")
+            count += 1
     return count
+
+
+def _squares(path: Path) -> Iterator[Image.Image]:
+    """Squares of SIDE pixels of a picture, from left to right; each begins in the middle of the one before it."""
+    with Image.open(path) as image:
+        whole = image.convert("RGB")
+    for left in range(0, whole.width - SIDE // 2, SIDE // 2):
+        right = min(left + SIDE, whole.width)
+        yield whole.crop((right - SIDE, 0, right, SIDE)).resize((SIDE, SIDE))
 
 
 def _lay_side_by_side(pictures: Sequence[Path], path: Path) -> None:
     """Write a picture of LARGE_SIZE: squares from the middle of pictures, which are repeated until it is full."""
-    from PIL import Image, ImageOps
-
     whole = Image.new("RGB", LARGE_SIZE)
     places = itertools.product(range(0, LARGE_SIZE[1], LARGE_SIDE), range(0, LARGE_SIZE[0], LARGE_SIDE))
     for (top, left), picture in zip(places, itertools.cycle(pictures), strict=False):

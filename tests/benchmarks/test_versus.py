@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from small_fits import photograph
 
+import taichi_gs
 from benchmarks import versus
 from benchmarks.provenance import ROOT
 
@@ -31,6 +34,28 @@ def test_a_row_has_both_states_and_their_ratio(tmp_path: Path) -> None:
         assert one > 1.0
 
 
+def test_encoding_says_what_is_in_the_file(tmp_path: Path) -> None:
+    picture, file = tmp_path / "photograph.png", tmp_path / "photograph.tgs"
+    pixels = (255 * photograph((48, 64))).astype(np.uint8)
+    Image.fromarray(pixels).save(picture)
+    rows = list(versus._encode_rows(versus.Pair(ROOT, 1), picture, file, "fast", num_bytes=150))
+    figures = {row.split("\t")[3]: float(row.split("\t")[5]) for row in rows}
+    assert list(figures) == ["s", "processor time", "MiB", "bytes", "dB"]
+    assert figures["bytes"] == file.stat().st_size <= 150
+    mean = np.square(taichi_gs.decode(file.read_bytes()).astype(float) - pixels).mean()
+    assert figures["dB"] == pytest.approx(10 * np.log10(255**2 / mean), abs=1e-3)
+    assert 0.5 < figures["processor time"] < os.cpu_count() + 0.5
+    assert figures["MiB"] > 50.0
+
+
+@pytest.mark.parametrize(("size", "num_squares"), [((512, 768), 1), ((768, 512), 2), ((300, 200), 1)])
+def test_squares_are_of_one_size(size: tuple[int, int], num_squares: int, tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    Image.linear_gradient("L").resize(size).save(path)
+    squares = list(versus._squares(path))
+    assert [square.size for square in squares] == num_squares * [(512, 512)]
+
+
 def test_a_large_picture_shows_all_pictures(tmp_path: Path) -> None:
     paths = [tmp_path / f"{level}.png" for level in (10, 200)]
     for path, level in zip(paths, (10, 200), strict=True):
@@ -44,4 +69,4 @@ def test_a_large_picture_shows_all_pictures(tmp_path: Path) -> None:
 def test_unknown_sections_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         versus.main([str(ROOT), str(tmp_path / "no.png"), "--only", "encode,nothing"])
-    assert "nothing is none of encode, decode, decompress, folder, large" in capsys.readouterr().err
+    assert "nothing is none of encode, small, decode, decompress, folder, large" in capsys.readouterr().err
