@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from taichi_gs.fit.adam import Adam
-from taichi_gs.fit.kmeans import centroids, lloyd, seed_codewords
+from taichi_gs.fit.kmeans import centroids, lloyd, seed_codewords, total_weights
 from taichi_gs.fit.parameters import CODED, ROWS, CodebookParameters, Parameters
 from taichi_gs.fit.prune import most_useful
 from taichi_gs.fit.stage import Stage
@@ -77,7 +77,7 @@ class Clustering:
             adam.step(parameters.tensors, gradients, 1.0)
             stage.constrain(parameters.tensors)
             if step % self.curvatures_every == 0:
-                codebooks.weights = objective.curvatures(drawn, stage.generator)
+                codebooks.weigh(objective.curvatures(drawn, stage.generator))
             bit_weight = None
             if step % self.lloyd_every == 0 or step == steps - 1:
                 bit_weight = stage.weight_of_a_bit(error, len(parameters), objective.choosing[0])
@@ -94,25 +94,30 @@ class _Codebooks:
     Attributes:
         codewords: [K, D].
         indices: [N], the codeword of each Gaussian.
-        weights: [N, D], the curvature of the squared error in each number.
     """
 
     def __init__(self, settings: Clustering, num_codewords: dict[str, int]) -> None:
         self._settings, self._num_codewords = settings, num_codewords
         self.codewords: dict[str, Tensor] = {}
         self.indices: dict[str, Tensor] = {}
-        self.weights: dict[str, Tensor] = {}
+        self._weights: dict[str, Tensor] = {}
+        self._totals: dict[str, Tensor] = {}  # of weights; they change only now and then
+
+    def weigh(self, weights: dict[str, Tensor]) -> None:
+        """Take the curvatures of the squared error in each number as weights, [N, D] by name."""
+        self._weights = weights
+        self._totals.clear()
 
     def keep_rows(self, kept: Tensor) -> None:
         """Forget all Gaussians but the rows `kept` [M]."""
-        self.weights = {name: weights[kept] for name, weights in self.weights.items()}
+        self.weigh({name: weights[kept] for name, weights in self._weights.items()})
         self.indices = {name: indices[kept] for name, indices in self.indices.items()}
 
     def follow(self, parameters: Parameters, bit_weight: float | None, generator: torch.Generator) -> None:
         """Move codewords to their samples; where λ is given, the squared error that a bit is worth, by k-means."""
         settings = self._settings
         for name in CODED:
-            vectors, weights = parameters.rows[name], self.weights[name]
+            vectors, weights = parameters.rows[name], self._weights[name]
             if name not in self.codewords:
                 samples = settings.samples_per_seed
                 self.codewords[name] = seed_codewords(vectors, weights, self._num_codewords[name], generator, samples)
@@ -121,8 +126,12 @@ class _Codebooks:
                 codewords, self.indices[name] = lloyd(
                     vectors, weights, codewords, bit_weight, settings.lloyd_iterations
                 )
+                self._totals.pop(name, None)
             else:
-                codewords = centroids(vectors, weights, self.indices[name], codewords)
+                indices = self.indices[name]
+                if name not in self._totals:
+                    self._totals[name] = total_weights(weights, indices, len(codewords))
+                codewords = centroids(vectors, weights, indices, codewords, self._totals[name])
             self.codewords[name] = codewords
 
     def attract(self, parameters: Parameters, strength: float) -> None:

@@ -46,11 +46,22 @@ def assign(
     return indices.long(), costs
 
 
-def centroids(vectors: Tensor, weights: Tensor, indices: Tensor, codewords: Tensor) -> Tensor:
-    """The weighted mean of each cluster [K, D]; a codeword without samples stays where it is."""
-    totals = torch.zeros_like(codewords).index_add_(0, indices, weights)
+def centroids(
+    vectors: Tensor, weights: Tensor, indices: Tensor, codewords: Tensor, totals: Tensor | None = None
+) -> Tensor:
+    """The weighted mean of each cluster [K, D]; a codeword without samples stays where it is.
+
+    `totals` are the `total_weights`, if they are known.
+    """
+    if totals is None:
+        totals = total_weights(weights, indices, len(codewords))
     sums = torch.zeros_like(codewords).index_add_(0, indices, weights * vectors)
     return torch.where(totals > 0, sums / totals.clamp_min(torch.finfo(totals.dtype).tiny), codewords)
+
+
+def total_weights(weights: Tensor, indices: Tensor, num_codewords: int) -> Tensor:
+    """The sums [K, D] of the weights of each cluster."""
+    return weights.new_zeros(num_codewords, weights.shape[1]).index_add_(0, indices, weights)
 
 
 def index_bits(indices: Tensor, num_codewords: int) -> Tensor:

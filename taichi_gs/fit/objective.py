@@ -111,6 +111,7 @@ class Objective:
         weights = torch.ones_like(seen[0]) if tuning.weights is None else tuning.weights.of(seen)
         blocks = tuning.importances_of_blocks
         self.full = Resolution(seen, weights, self.size, renderer, importances_of_blocks=blocks)
+        self._averages: dict[int, tuple[Tensor, Tensor, float]] = {}
         first_spacing = self.spacing(counts.first) / factor
         self.coarse = self._reduced(self._factor(first_spacing, self._settings.min_coarse_spacing, self.full.size))
         finest = 2 if spacing / (2 * factor) >= self._settings.min_choosing_spacing else 1
@@ -126,6 +127,16 @@ class Objective:
         """The picture that is looked at, averaged over blocks."""
         if factor == 1:
             return self.full
+        if factor not in self._averages:
+            self._averages[factor] = self._average(factor)
+        picture, weights, hidden = self._averages[factor]
+        workspace = Workspace(self.full.workspace)
+        return Resolution(
+            picture, weights, self.size, self._renderer, hidden, importance, importances_of_blocks, workspace
+        )
+
+    def _average(self, factor: int) -> tuple[Tensor, Tensor, float]:
+        """The picture and the weights averaged over blocks, and what that hides; see `Resolution`."""
         full = self.full
         picture, weights = (_averaged(planes, factor) for planes in (full.picture, full.weights[None]))
         hidden = 0.0
@@ -133,10 +144,7 @@ class Objective:
             blocks = functional.interpolate(reduced[None, None], size=full.size, mode="nearest")[0, 0]
             errors = blocks.sub_(fine).square_().mul_(full.weights)
             hidden += float(errors.sum(dtype=torch.float64))
-        workspace = Workspace(full.workspace)
-        return Resolution(
-            picture, weights[0], self.size, self._renderer, hidden, importance, importances_of_blocks, workspace
-        )
+        return picture, weights[0], hidden
 
     def _factor(self, spacing: float, min_spacing: float, size: tuple[int, int]) -> int:
         """The power of two by which a picture can be reduced so that a spacing in its pixels stays large enough."""
