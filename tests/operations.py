@@ -17,6 +17,8 @@ READING = {
     "_unique2",
     "bincount",
     "equal",
+    "is_nonzero",
+    "item",
     "lift_fresh",
     "masked_select",
     "multinomial",
@@ -25,7 +27,9 @@ READING = {
     "unique_consecutive",
     "unique_dim",
 }
-"""Operations that read a value, have a result whose size depends on values, or bring values from the host."""
+"""Operations that read a value, have a result whose size depends on values, or bring values from the host.
+
+In inference mode PyTorch does not say what "item" and "is_nonzero" consist of."""
 
 FACTORIES = {"arange", "empty", "full", "linspace", "ones", "rand", "randint", "randn", "randperm", "zeros"}
 """Functions that make a tensor on the host where no device is named; those that read a list or an array do more, see

@@ -47,6 +47,7 @@ class ChainRule:
 
 
 @functools.lru_cache
+@torch.inference_mode(mode=False)  # kept for fits that autograd follows, too
 def change_of_size(
     full_size: tuple[int, int], image_size: tuple[int, int], device: torch.device, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
@@ -60,6 +61,7 @@ def change_of_size(
 
 
 @functools.lru_cache
+@torch.inference_mode(mode=False)
 def rgb_matrix(device: torch.device, dtype: torch.dtype) -> Tensor:
     """[4, 3], which color codes [N, 4] are multiplied by to be RGB."""
     matrix: Tensor = rgb_from_ycocg(torch.eye(COLOR_CHANNELS, AMPLITUDE_CHANNEL, dtype=dtype, device=device))

@@ -98,7 +98,8 @@ def fit(
         hyperparameters: how it is done; None leaves it to the size of the picture that is looked at.
     """
     usual = LARGE_PICTURES if objective.is_large else Hyperparameters()
-    with one_pytorch_thread():
+    # Without autograd's bookkeeping, which a step of few Gaussians notices, PyTorch's small operations are faster.
+    with one_pytorch_thread(), torch.inference_mode():
         return _run_stages(objective, config, progress, hyperparameters or usual)
 
 
@@ -114,7 +115,8 @@ def _run_stages(
             shown = objective.coarse if resolution is objective.coarse else objective.full
             psnr = objective.psnr(drawn, shown, squared_error if resolution is shown else None)
         done += 1
-        progress(done, psnr)
+        with torch.inference_mode(mode=False):  # it is somebody else's code
+            progress(done, psnr)
 
     generator = torch.Generator().manual_seed(config.seed)
     stage = Stage(objective, config, chosen.rates, chosen.bounds, chosen.lagrangian, generator, listen)

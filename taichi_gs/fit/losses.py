@@ -60,10 +60,11 @@ def _by_autograd(
     parameters: Parameters, resolution: Resolution, loss_of: Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """What a `Loss` returns, for a function of the drawn image [3, H, W] that PyTorch can differentiate."""
-    leaves = parameters.leaves()
-    image = resolution.render(leaves)
-    loss = resolution.importance * loss_of(image)
-    gradients = torch.autograd.grad(loss, list(leaves.tensors.values()))
+    with torch.inference_mode(mode=False):
+        leaves = parameters.leaves()
+        image = resolution.render(leaves)
+        loss = resolution.importance * loss_of(image)
+        gradients = torch.autograd.grad(loss, list(leaves.tensors.values()))
     squared_error = (resolution.weights * (image.detach() - resolution.picture).square()).sum()
     return squared_error, dict(zip(leaves.tensors, gradients, strict=True))
 
@@ -88,6 +89,7 @@ def l1_ssim_of(image: Tensor, picture: Tensor, step: int) -> Tensor:
 
 
 @functools.cache
+@torch.inference_mode(mode=False)
 def _ssim_window(device: torch.device) -> Tensor:
     """The weights of one axis, on the device once and for all: else each call would copy them there."""
     window: Tensor = pytorch_msssim.SSIM(win_size=SSIM_WINDOW).win.to(device)

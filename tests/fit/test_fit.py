@@ -261,6 +261,19 @@ def test_pytorchs_threads_are_given_back(fails: bool) -> None:
     assert torch.get_num_threads() == before
 
 
+def test_a_listener_can_train_a_network_of_its_own() -> None:
+    gradients = []
+
+    def progress(step: int, value: float) -> None:
+        weight = torch.ones(2, requires_grad=True)
+        (3.0 * weight).sum().backward()
+        gradients.append(weight.grad)
+
+    fitted(photograph((16, 20)), config_of(9, 4, steps=10), progress)
+    assert len(gradients) == 10
+    assert all(torch.equal(gradient, torch.full((2,), 3.0)) for gradient in gradients)
+
+
 @pytest.mark.parametrize(("large_pixels", "num_searches"), [(48 * 64 + 1, 5), (48 * 64, 3)])
 def test_large_pictures_search_less(monkeypatch: pytest.MonkeyPatch, large_pixels: int, num_searches: int) -> None:
     searches, improve = [], CodewordSearch.improve
