@@ -186,6 +186,25 @@ def test_keys(open_page: Open) -> None:
     assert not is_shown(tab, "help")
 
 
+def test_keys_of_one_character_can_be_turned_off(open_page: Open) -> None:
+    tab = open_page("subdivided")
+    fitted = whole_and_region(tab)
+    tab.value("document.getElementById('show-help').click()")
+    tab.value("document.getElementById('use-characters').click()")
+    tab.press("Escape")
+    for key in "++1o?":
+        tab.press(key)
+    assert whole_and_region(tab) == fitted
+    assert not is_shown(tab, "help")
+    tab.value("document.getElementById('in').click()")
+    zoomed = whole_and_region(tab)
+    tab.press("ArrowRight")
+    assert zoomed != whole_and_region(tab) != fitted
+    tab.value("document.getElementById('use-characters').click()")
+    tab.press("f")
+    assert whole_and_region(tab) == fitted
+
+
 def test_dragging_moves_the_picture(open_page: Open) -> None:
     tab = open_page("subdivided")
     for key in "+++":
