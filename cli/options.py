@@ -125,7 +125,9 @@ class FileOptions:
         if self.output is not None and self.output_dir is not None:
             raise click.UsageError("-o and --output-dir exclude each other.")
         if self.output is not None and not self.is_single:
-            raise click.UsageError("-o names one file; several inputs, and what is in folders, go into a folder.")
+            if self.output == PIPE:
+                raise click.UsageError("Standard output takes one file; several need a folder.")
+            raise click.UsageError(f"-o {self.output} names one file; several need a folder, as in -o {self.output}/")
         if PIPE in self.sources and not self.is_single:
             raise click.UsageError("Standard input is one picture without a name; give it alone, and a file with -o.")
         if self.as_json and (self.output == PIPE or (self.output is None and self.sources == (PIPE,))):

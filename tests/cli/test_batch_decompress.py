@@ -225,6 +225,7 @@ def test_what_is_refused_before_any_work(folder: Path, arguments: list[str], sen
         [],
         ["in", "-r", "-o", "a.png"],
         ["in", "-o", "a.png"],
+        ["in", "-o", "-"],
         ["in/normalized.tgs", "in/one/nothing.tgs", "-o", "a.png"],
         ["in/normalized.tgs", "--force", "--skip-existing"],
         ["in/normalized.tgs", "-", "--output-dir", "out"],
@@ -249,6 +250,14 @@ def test_wrong_usage_is_status_2(folder: Path, arguments: list[str]) -> None:
     assert (result.exit_code, result.stdout) == (2, "")
     assert "Error: " in result.stderr
     assert below(folder) == before
+
+
+def test_several_files_need_a_folder(folder: Path) -> None:
+    refused = run("decompress", "in", "-r", "-o", "pictures")
+    assert "-o pictures names one file; several need a folder, as in -o pictures/" in refused.stderr
+    assert "Standard output takes one file" in run("decompress", "in", "-r", "-o", "-").stderr
+    run("decompress", "in", "-r", "-o", "pictures/")
+    assert below(folder / "pictures")
 
 
 def test_a_region_that_is_not_in_a_picture_is_its_failure(folder: Path) -> None:
