@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import io
+import itertools
 import tempfile
 import time
 from collections.abc import Iterator
@@ -148,7 +149,7 @@ def run(
     """Append to the results file `out` the rows of these pictures that it has not got, as they are measured.
 
     Of files of less than the first of `rates` bits per pixel, or of more than the second, only the size is measured. If
-    that was all, and they are within other rates now, they are measured again.
+    that was all, and they are within other rates now, they are measured again, whatever `names` and `full_size` are.
     With `names`, only codecs of these names are measured. With `full_size`, no picture is coded smaller than it is.
     """
     unknown = sorted(set(names or []) - {peer.name for peer in PEERS})
@@ -164,22 +165,27 @@ def run(
         old_low, old_high = table.settings["rates"]
         rates = (min(rates[0], old_low), max(rates[1], old_high))
         table = table.with_settings({"codecs": codecs, "rates": list(rates)})
-    kept = [row for row in table.rows if row["psnr"] != NONE or not _matters(float(row["bpp"]), row["scale"], rates)]
-    done = {(row["image"], row["codec"], row["scale"], row["setting"]) for row in kept}
-    tasks = [
-        Task(path, peer, scale, setting, rates)
-        for path in paths
-        for peer in PEERS
-        if names is None or peer.name in names
-        for scale in peer.scales
-        if scale == 1.0 or not full_size
-        for setting in peer.settings
-    ]
-    missing = [task for task in tasks if task.key not in done]
+    every = (product for peer in PEERS for product in itertools.product(paths, [peer], peer.scales, peer.settings))
+    tasks = {task.key: task for task in (Task(*what, rates) for what in every)}
+    again = {
+        _key(row) for row in table.rows if row["psnr"] == NONE and _matters(float(row["bpp"]), row["scale"], rates)
+    }
+    kept = [row for row in table.rows if _key(row) not in again & tasks.keys()]
+    done = {_key(row) for row in kept}
+
+    def is_asked_for(task: Task) -> bool:
+        return (names is None or task.peer.name in names) and (task.scale == 1.0 or not full_size)
+
+    missing = [task for key, task in tasks.items() if key not in done and (key in again or is_asked_for(task))]
     if not missing:
         return
     write_table(out, replace(table.resumed(comments), rows=tuple(kept)))
     append_rows(out, COLUMNS, ([row] for row in map_in_processes(measure, missing, jobs)))
+
+
+def _key(row: Row) -> tuple[str, ...]:
+    """What a row has for `Task.key`."""
+    return (row["image"], row["codec"], row["scale"], row["setting"])
 
 
 def _are_among(old: Any, codecs: dict[str, Any]) -> bool:

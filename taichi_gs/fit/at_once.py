@@ -94,7 +94,7 @@ def cost_at_once(
     _with_room(launch, count, tiles_y * tiles_x, workspace, rows)
     totals = sums.sum(axis=1)
     totals[:3] *= factors[-1]
-    # NumPy takes views, of `totals` too, in a tenth of the time that PyTorch takes right after a kernel.
+    # NumPy takes views in a tenth of the time that PyTorch takes, right after a kernel.
     by_means, by_shapes, by_appearance = grads[: 2 * count], grads[2 * count : 5 * count], grads[5 * count :]
     parts = by_means.reshape(count, 2), by_shapes.reshape(count, 3), by_appearance.reshape(count, 4)
     means, log_covariances, appearance = map(torch.from_numpy, parts)
@@ -102,8 +102,8 @@ def cost_at_once(
         means, log_covariances, appearance = (
             torch.empty_like(t).index_copy_(0, order, t) for t in (means, log_covariances, appearance)
         )
-    sums_of_tiles = totals[:3], totals[3:4].reshape(()), totals[4:].reshape(())
-    by_background, squared_error, cost = map(torch.from_numpy, sums_of_tiles)
+    scalars = totals[3:4].reshape(()), totals[4:].reshape(())
+    by_background, squared_error, cost = map(torch.from_numpy, (totals[:3], *scalars))
     return Cost(cost, squared_error, SplatGradients(means, log_covariances, appearance, by_background))
 
 

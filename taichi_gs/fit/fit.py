@@ -98,7 +98,7 @@ def fit(
         hyperparameters: how it is done; None leaves it to the size of the picture that is looked at.
     """
     usual = LARGE_PICTURES if objective.is_large else Hyperparameters()
-    # Without autograd's bookkeeping, which a step of few Gaussians notices, PyTorch's small operations are faster.
+    # PyTorch's small operations are faster without autograd's bookkeeping.
     with one_pytorch_thread(), torch.inference_mode():
         return _run_stages(objective, config, progress, hyperparameters or usual)
 
@@ -115,7 +115,7 @@ def _run_stages(
             shown = objective.coarse if resolution is objective.coarse else objective.full
             psnr = objective.psnr(drawn, shown, squared_error if resolution is shown else None)
         done += 1
-        with torch.inference_mode(mode=False):  # it is somebody else's code
+        with torch.inference_mode(mode=False):  # the caller's code may need autograd
             progress(done, psnr)
 
     generator = torch.Generator().manual_seed(config.seed)

@@ -126,5 +126,5 @@ def seed_codewords(
         differences = columns - columns[:, row]
         nearest = xp.minimum(nearest, xp.sum(column_weights * (differences * differences), axis=0))
         shares = nearest
-    rows, sums = (torch.as_tensor(xp.concat(parts)) for parts in (chosen, totals))
-    return vectors[rows[sums > 0.0]]
+    rows, left = (torch.as_tensor(xp.concat(parts)) for parts in (chosen, totals))
+    return vectors[rows[left > 0.0]]  # where nothing was left, samples repeat

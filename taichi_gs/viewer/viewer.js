@@ -576,7 +576,7 @@
   };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || $("help").open) return;
-    // Who speaks to the computer, or strikes keys by accident, can do without.
+    // People who dictate, or who strike keys by accident, can turn these off.
     if (event.key.length === 1 && !$("use-characters").checked) return;
     const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!act || (!picture() && !event.key.startsWith("Page"))) return;
