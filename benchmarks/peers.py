@@ -165,8 +165,9 @@ def run(
         old_low, old_high = table.settings["rates"]
         rates = (min(rates[0], old_low), max(rates[1], old_high))
         table = table.with_settings({"codecs": codecs, "rates": list(rates)})
-    every = (product for peer in PEERS for product in itertools.product(paths, [peer], peer.scales, peer.settings))
-    tasks = {task.key: task for task in (Task(*what, rates) for what in every)}
+    each = [(peer, scale, setting) for peer in PEERS for scale in peer.scales for setting in peer.settings]
+    every = (Task(path, *how, rates) for path, how in itertools.product(paths, each))
+    tasks = {task.key: task for task in every}
     again = {
         _key(row) for row in table.rows if row["psnr"] == NONE and _matters(float(row["bpp"]), row["scale"], rates)
     }
