@@ -19,9 +19,9 @@ from benchmarks.tables import Row
 STYLE: dict[Any, Any] = {"svg.hashsalt": "taichi_gs", "svg.fonttype": "none", "font.size": 9.0}
 _TICKS = (0.03, 0.05, 0.1, 0.2, 0.3, 0.6)
 _OURS = ("#c1121f", "#f4845f", "#7f1d1d", "#fcbf49")
-_PEERS = ("C7", "C1", "C2", "C0", "C9", "#08306b", "C4", "C5")
+_PEERS = ("C7", "C1", "C2", "C0", "C9", "#08306b", "C4", "C5", "C6")
 _PUBLISHED = ("C5", "C6", "C7", "C8", "C9", "#5a5a8a", "#222222")
-_MARKERS = "sD^vPX<>"
+_MARKERS = "sD^vPX<>p"
 
 RATES = tuple(np.geomspace(MIN_RATE, MAX_RATE, 25).tolist())
 """At which other codecs' curves are drawn, where they reach a rate for every picture."""

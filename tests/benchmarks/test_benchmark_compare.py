@@ -12,6 +12,7 @@ from conftest import ROOT
 from straight_curves import line
 
 from benchmarks import compare, kodak, peers, rate, rate_results
+from benchmarks.plot import _MARKERS, _PEERS
 from benchmarks.rate_results import read_results
 from benchmarks.summary import find_results
 from benchmarks.tables import (
@@ -176,6 +177,11 @@ def test_the_documents_links_lead_to_files() -> None:
     assert "rate.svg" in targets
     for target in targets:
         assert target.startswith("https://") or (ROOT / "docs" / target).exists(), target
+
+
+def test_each_codec_has_a_look_of_its_own() -> None:
+    looks = [(_MARKERS[i % len(_MARKERS)], _PEERS[i % len(_PEERS)]) for i in range(len(peers.PEERS))]
+    assert len(set(looks)) == len(looks)
 
 
 def test_the_documents_plot_shows_what_was_measured() -> None:
