@@ -16,8 +16,8 @@ STALE: list[str] = []
 """None today. Take a file out of this list once it has been measured again. Files from before there were versions count
 as stale, even if the encoder has not changed since."""
 
-OF_LARGE_PICTURES: tuple[str, ...] = ("versus-large.tsv",)
-"""Files with sizes or times of pictures of 4 megapixels or more; all others are of smaller pictures."""
+OF_LARGE_PICTURES: tuple[str, ...] = ("versus.tsv", "versus-large.tsv")
+"""Files with sizes or times of pictures of 4 megapixels or more, among others; the rest is of smaller pictures."""
 
 OTHER_CODECS = ("peers.tsv", "published.tsv", "networks.tsv")
 """Files of such names hold nothing of this encoder."""
