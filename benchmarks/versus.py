@@ -4,7 +4,8 @@
                                 [--out FILE.tsv]
 
 BEFORE is a checkout of the other state. Both are run by the same Python, in processes of their own, one after the
-other; each row has the medians of both and the median of the ratios. The sections are
+other; each row has the medians of both and the median of the ratios. After the rows of several pictures, there are
+rows with the means of both over the pictures, and with the geometric means of the ratios. The sections are
 
     encode: `encode` in process by "fast" and by "default", in seconds by the clock and in processor time over it, after
         one short encoding that does not count; the process's most memory in MiB; the size and the PSNR of the files.
@@ -27,6 +28,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image, ImageOps
 
@@ -34,7 +36,6 @@ from benchmarks.measuring import ratio_in_turn, run_process
 from benchmarks.provenance import ROOT, command_line, provenance, write_lines
 
 SECTIONS = ("encode", "small", "decode", "decompress", "folder", "large")
-COLUMNS = ("what", "picture", "runs", "unit", "before", "after", "ratio")
 SIDE = 512
 SMALL_BYTES = 1024
 LARGE_SIZE, LARGE_SIDE = (4000, 3000), 1000
@@ -71,13 +72,29 @@ print(sorted(times)[len(times) // 2])
 """
 
 
+class Row(NamedTuple):
+    """A row of the results; the fields are the columns."""
+
+    what: str
+    picture: str
+    runs: int
+    unit: str
+    before: float
+    after: float
+    ratio: float
+
+    def __str__(self) -> str:
+        *names, before, after, ratio = self
+        return "\t".join([*map(str, names), *(f"{number:.3f}" for number in (before, after, ratio))])
+
+
 class Pair:
     """The two states, which take turns."""
 
     def __init__(self, before: Path, runs: int) -> None:
         self._states, self._runs = (before, ROOT), runs
 
-    def rows(self, what: str, picture: str, units: Sequence[str], arguments: Sequence[str]) -> Iterator[str]:
+    def rows(self, what: str, picture: str, units: Sequence[str], arguments: Sequence[str]) -> Iterator[Row]:
         """One row a unit: the numbers that a process with these arguments prints, in both states."""
         figures = [
             [[float(figure) for figure in run_process(arguments, state).stdout.split()] for state in self._states]
@@ -85,7 +102,7 @@ class Pair:
         ]
         yield from self._table(what, picture, units, figures)
 
-    def process_rows(self, what: str, picture: str, arguments: Sequence[str]) -> Iterator[str]:
+    def process_rows(self, what: str, picture: str, arguments: Sequence[str]) -> Iterator[Row]:
         """The time and the memory of a whole process."""
         figures = []
         for _ in range(self._runs + 1):
@@ -93,7 +110,7 @@ class Pair:
             figures.append([[process.milliseconds, process.mebibytes] for process in processes])
         yield from self._table(what, picture, ("ms", "MiB"), figures[1:])
 
-    def rates(self, what: str, picture: str, count: int, arguments: Sequence[str]) -> Iterator[str]:
+    def rates(self, what: str, picture: str, count: int, arguments: Sequence[str]) -> Iterator[Row]:
         """How many of `count` pictures a minute a process goes through."""
         figures = [
             [[60e3 * count / run_process(arguments, state).milliseconds] for state in self._states]
@@ -103,11 +120,11 @@ class Pair:
 
     def _table(
         self, what: str, picture: str, units: Sequence[str], figures: Sequence[Sequence[Sequence[float]]]
-    ) -> Iterator[str]:
+    ) -> Iterator[Row]:
         for number, unit in enumerate(units):
             before, after = ([run[state][number] for run in figures] for state in (0, 1))
-            medians = [f"{statistics.median(values):.3f}" for values in (before, after)]
-            yield "\t".join([what, picture, str(len(figures)), unit, *medians, f"{ratio_in_turn(after, before):.3f}"])
+            medians = statistics.median(before), statistics.median(after)
+            yield Row(what, picture, len(figures), unit, *medians, ratio_in_turn(after, before))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -124,26 +141,37 @@ def main(argv: list[str] | None = None) -> int:
     if unknown := set(only) - set(SECTIONS):
         parser.error(f"{min(unknown)} is none of {', '.join(SECTIONS)}")
     pair, pictures = Pair(arguments.before.resolve(), arguments.runs), [path.resolve() for path in arguments.pictures]
-    lines = [f"# {comment}" for comment in provenance(command_line("benchmarks.versus", argv))]
-    lines += [f"# before: {_commit_of(arguments.before)}", "\t".join(COLUMNS)]
+    comments = [*provenance(command_line("benchmarks.versus", argv)), f"before: {_commit_of(arguments.before)}"]
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for picture in pictures:
-            lines += _picture_rows(pair, picture, folder, only)
+            rows += _picture_rows(pair, picture, folder, only)
+        rows += means_of(rows)
         if "folder" in only:
             count = _cut(pictures, folder / "squares")
             (folder / "previews").mkdir()
             command = ["-m", "cli", "compress", "-r", "--preview", "--force", str(folder / "squares"), "-o"]
-            lines += pair.rates("folder, --preview", "squares", count, [*command, str(folder / "previews")])
+            rows += pair.rates("folder, --preview", "squares", count, [*command, str(folder / "previews")])
         if "large" in only or "small" in only:
-            lines += _large_rows(pair, pictures, folder, only)
-    write_lines(lines, arguments.out)
+            rows += _large_rows(pair, pictures, folder, only)
+    write_lines([*(f"# {comment}" for comment in comments), "\t".join(Row._fields), *map(str, rows)], arguments.out)
     return 0
+
+
+def means_of(rows: Sequence[Row]) -> Iterator[Row]:
+    """The means over pictures of what was measured of more than one of them."""
+    for what, unit in dict.fromkeys((row.what, row.unit) for row in rows):
+        alike = [row for row in rows if (row.what, row.unit) == (what, unit)]
+        if len(alike) > 1:
+            means = statistics.fmean(row.before for row in alike), statistics.fmean(row.after for row in alike)
+            ratio = statistics.geometric_mean(row.ratio for row in alike)
+            yield Row(what, f"mean of {len(alike)} pictures", alike[0].runs, unit, *means, ratio)
 
 
 def _encode_rows(
     pair: Pair, picture: Path, file: Path, preset: str, *, num_bytes: int | None = None, first: bool = True
-) -> Iterator[str]:
+) -> Iterator[Row]:
     options = {"preset": preset} | ({} if num_bytes is None else {"num_bytes": num_bytes})
     units = ("s", "processor time", "MiB", "bytes", "dB")
     what = f"encode, {preset}" if num_bytes is None else f"encode, {preset}, {num_bytes} bytes"
@@ -151,7 +179,7 @@ def _encode_rows(
     yield from pair.rows(what, picture.name, units, ["-c", ENCODE, *arguments])
 
 
-def _large_rows(pair: Pair, pictures: Sequence[Path], folder: Path, only: Sequence[str]) -> Iterator[str]:
+def _large_rows(pair: Pair, pictures: Sequence[Path], folder: Path, only: Sequence[str]) -> Iterator[Row]:
     large, file = folder / "large.png", folder / "large.tgs"
     _lay_side_by_side(pictures, large)
     if "small" in only:
@@ -160,7 +188,7 @@ def _large_rows(pair: Pair, pictures: Sequence[Path], folder: Path, only: Sequen
         yield from _encode_rows(pair, large, file, "fast", first=False)
 
 
-def _picture_rows(pair: Pair, picture: Path, folder: Path, only: Sequence[str]) -> Iterator[str]:
+def _picture_rows(pair: Pair, picture: Path, folder: Path, only: Sequence[str]) -> Iterator[Row]:
     file = folder / f"{picture.stem}.tgs"
     if "encode" in only:
         for preset in ("fast", "default"):

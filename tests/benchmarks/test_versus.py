@@ -26,7 +26,7 @@ def test_a_row_has_both_states_and_their_ratio(tmp_path: Path) -> None:
         next(line for line in comments if line.startswith(f"# {name}: ")) for name in ("commit", "before")
     )
     assert commit.split()[2].removesuffix("+changes") == before.split()[2]
-    assert table[0].split("\t") == list(versus.COLUMNS)
+    assert table[0].split("\t") == list(versus.Row._fields)
     assert [row.split("\t")[3] for row in table[1:]] == ["ms", "MiB"]
     for row in table[1:]:
         one, other, ratio = map(float, row.split("\t")[4:])
@@ -34,12 +34,25 @@ def test_a_row_has_both_states_and_their_ratio(tmp_path: Path) -> None:
         assert one > 1.0
 
 
+def test_means_are_over_the_pictures_of_a_kind() -> None:
+    rows = [
+        versus.Row("encode", "a.png", 3, "s", 4.0, 1.0, 0.25),
+        versus.Row("encode", "a.png", 3, "MiB", 500.0, 400.0, 0.8),
+        versus.Row("encode", "b.png", 3, "s", 2.0, 2.0, 1.0),
+        versus.Row("encode", "b.png", 3, "MiB", 300.0, 600.0, 2.0),
+        versus.Row("decode", "b.png", 3, "s", 1.0, 1.0, 1.0),
+    ]
+    seconds, memory = versus.means_of(rows)
+    assert seconds == ("encode", "mean of 2 pictures", 3, "s", 3.0, 1.5, pytest.approx(0.5))
+    assert memory == ("encode", "mean of 2 pictures", 3, "MiB", 400.0, 500.0, pytest.approx(1.6**0.5))
+
+
 def test_encoding_says_what_is_in_the_file(tmp_path: Path) -> None:
     picture, file = tmp_path / "photograph.png", tmp_path / "photograph.tgs"
     pixels = (255 * photograph((48, 64))).astype(np.uint8)
     Image.fromarray(pixels).save(picture)
     rows = list(versus._encode_rows(versus.Pair(ROOT, 1), picture, file, "fast", num_bytes=150))
-    figures = {row.split("\t")[3]: float(row.split("\t")[5]) for row in rows}
+    figures = {row.unit: row.after for row in rows}
     assert list(figures) == ["s", "processor time", "MiB", "bytes", "dB"]
     assert figures["bytes"] == file.stat().st_size <= 150
     mean = np.square(taichi_gs.decode(file.read_bytes()).astype(float) - pixels).mean()
