@@ -46,7 +46,7 @@ def convert_batch(conversion: Conversion, files: FileOptions, device: Device) ->
     items = select_missing(part, force=files.force, skip_existing=files.skip_existing)
     lists = [] if files.files_from in (None, PIPE) else [files.files_from]
     check_report(files.report, [*lists, *(path for item in part for path in (item.source, item.target))])
-    scope = Scope(len(items) + len(plan.unreadable), len(part) - len(items), plan.num_others)
+    scope = Scope(len(items), len(part) - len(items), plan.num_others, len(plan.unreadable))
     if files.dry_run:
         print_plan(items, as_json=files.as_json)
         if not (files.quiet or files.as_json):
@@ -59,7 +59,7 @@ def convert_batch(conversion: Conversion, files: FileOptions, device: Device) ->
         report = Report(scope, file, as_json=files.as_json, quiet=files.quiet)
         try:
             for folder, sentence in plan.unreadable.items():
-                report.add({"input": folder, "error": sentence})
+                report.add_folder({"input": folder, "error": sentence})
             for item in items:  # before any of them is worked on
                 if (folder := os.path.dirname(item.target)) in unwritable:
                     report.add({"input": item.source, "error": unwritable[folder]})
@@ -74,7 +74,8 @@ def convert_batch(conversion: Conversion, files: FileOptions, device: Device) ->
     troubles = [trouble for trouble in (report.trouble, file.trouble) if trouble is not None]
     for trouble in troubles:
         Failure(trouble).show()
-    status = EXIT_FAILED if report.failures or troubles else EXIT_SHORTFALL if report.shortfalls else 0
+    has_failed = report.failures or report.unreadable or troubles
+    status = EXIT_FAILED if has_failed else EXIT_SHORTFALL if report.shortfalls else 0
     click.get_current_context().exit(status)
 
 

@@ -60,16 +60,20 @@ class Scope:
         files: to be converted, without those skipped.
         skipped: left because their outputs exist.
         others: left because of their types.
+        unreadable: the folders that cannot be read; nobody knows what is in them.
     """
 
     files: int
     skipped: int = 0
     others: int = 0
+    unreadable: int = 0
 
     def sentence(self) -> str:
         """What there is to do, before it is done."""
         if self.files:
             return ", ".join([f"{counted(self.files, 'file')} to do", *self.skips()])
+        if not self.skipped and self.unreadable:
+            return f"nothing to do: {counted(self.unreadable, 'folder')} cannot be read"
         if not self.skipped:
             return "nothing to do: there is no file in this part"
         outputs = "its output exists" if self.skipped == 1 else f"all {self.skipped:,} outputs exist"
@@ -93,12 +97,14 @@ class Report:
 
     Attributes:
         failures, shortfalls: the records of such files.
+        unreadable: the records of folders that cannot be read.
         trouble: why objects could not be printed, if they could not; the work goes on without.
     """
 
     def __init__(self, scope: Scope, file: RecordFile, *, as_json: bool, quiet: bool) -> None:
         self.failures: list[Record] = []
         self.shortfalls: list[Record] = []
+        self.unreadable: list[Record] = []
         self.trouble: str | None = None
         self._num_written = 0
         self._larger: list[Record] = []
@@ -117,6 +123,12 @@ class Report:
     def add(self, record: Record) -> None:
         """Keep and show a record."""
         self.keep(record)
+        self.show(record)
+
+    def add_folder(self, record: Record) -> None:
+        """Keep and show the record of a folder that cannot be read."""
+        self.unreadable.append(record)
+        self._file.write(record)
         self.show(record)
 
     def keep(self, record: Record) -> None:
@@ -149,6 +161,7 @@ class Report:
             "failures": len(self.failures),
             "skipped": self._scope.skipped,
             "other_types": self._scope.others,
+            "unreadable_folders": self._scope.unreadable,
             "input_bytes": self._bytes[0],
             "bytes": self._bytes[1],
             "mean_bits_per_pixel": _mean(self._rates),
@@ -167,6 +180,7 @@ class Report:
             say(self._totals_line(totals) if self._scope.files else self._scope.sentence())
         if self._talks and not self._lines:  # there was no line about each
             _print_table(f"{_files_are(self._larger)} larger than the input:", self._larger, _sizes)
+        _print_table(f"{counted(len(self.unreadable), 'folder')} cannot be read:", self.unreadable, itemgetter("error"))
         _print_table(
             f"{len(self.failures)} of {counted(self._scope.files, 'file')} failed:", self.failures, itemgetter("error")
         )

@@ -119,24 +119,46 @@ def test_a_list_with_zero_bytes(folder: Path) -> None:
     assert error_of(result) == "standard input holds a zero byte; a list has one path on each line"
 
 
-def test_a_folder_that_cannot_be_read_does_not_stop_the_rest(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scandir = os.scandir
+@pytest.fixture
+def refusing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a folder below `in` that cannot be read."""
+    scandir, name = os.scandir, os.path.join("in", "one", "two")
 
     def refuse_one(path: str) -> Any:
-        if Path(path) == Path("in/one/two"):
+        if Path(path) == Path(name):
             raise PermissionError(errno.EACCES, "Permission denied", path)
         return scandir(path)
 
-    Path("in/one/notes.txt").touch()
     monkeypatch.setattr(os, "scandir", refuse_one)
+    return name
+
+
+def test_a_folder_that_cannot_be_read_does_not_stop_the_rest(folder: Path, refusing: str) -> None:
+    Path("in/one/notes.txt").touch()
     result = run("decompress", "in", "-r", "--output-dir", "out", "--jobs", "1", "--json", "--report", "report.jsonl")
-    monkeypatch.undo()
     assert (result.exit_code, result.stdout) == (1, Path(folder / "report.jsonl").read_text())
     records, totals = objects(result.stdout)
-    name = os.path.join("in", "one", "two")
-    assert records[0] == {"input": name, "error": f"cannot read the folder {name!r}: permission denied"}
-    assert below(folder / "out") == ["normalized.png", "one/nothing.png"]
-    assert (totals["files"], totals["written"], totals["failures"], totals["other_types"]) == (4, 2, 2, 1)
+    assert records[0] == {"input": refusing, "error": f"cannot read the folder {refusing!r}: permission denied"}
+    assert sorted(path.name for path in Path("out").rglob("*.png")) == ["normalized.png", "nothing.png"]
+    assert (totals["files"], totals["written"], totals["failures"], totals["other_types"]) == (3, 2, 1, 1)
+    assert totals["unreadable_folders"] == 1
+
+
+def test_a_folder_that_cannot_be_read_is_no_file(folder: Path, refusing: str) -> None:
+    Path("in/one/cut.tgs").unlink()
+    result = run("decompress", "in", "-r", "--output-dir", "out")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[0] == "2 files to do"
+    *_, totals, title, line = result.stderr.splitlines()
+    assert totals.startswith("2 of 2 files written, ")
+    assert title == "1 folder cannot be read:"
+    assert line == f"  {refusing}  cannot read the folder {refusing!r}: permission denied"
+
+
+def test_nothing_but_a_folder_that_cannot_be_read(folder: Path, refusing: str) -> None:
+    result = run("decompress", refusing, "-r", "--output-dir", "out")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[:2] == ["nothing to do: 1 folder cannot be read", "1 folder cannot be read:"]
 
 
 def test_a_dry_run_writes_nothing(folder: Path) -> None:
