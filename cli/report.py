@@ -73,7 +73,7 @@ class Scope:
         if self.files:
             return ", ".join([f"{counted(self.files, 'file')} to do", *self.skips()])
         if not self.skipped and self.unreadable:
-            return f"nothing to do: {counted(self.unreadable, 'folder')} cannot be read"
+            return "nothing to do: no file was found in what can be read"
         if not self.skipped:
             return "nothing to do: there is no file in this part"
         outputs = "its output exists" if self.skipped == 1 else f"all {self.skipped:,} outputs exist"
