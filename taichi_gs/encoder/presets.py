@@ -28,7 +28,7 @@ from taichi_gs.encoder.choices import (
     Preset,
     Tune,
 )
-from taichi_gs.encoder.rate_model import RateModel
+from taichi_gs.encoder.rate_model import UNSEARCHED, RateModel
 from taichi_gs.errors import OptionError
 from taichi_gs.model.blending import Blending
 
@@ -165,6 +165,8 @@ def configure(preset: Preset, options: Mapping[str, Any], *, preview: bool = Fal
     config = replace(PRESETS[preset], **chosen)
     if config.loss != "l2" and "tune" not in chosen:
         config = replace(config, tune="psnr")
+    if config.blending == "alpha" and "rate_model" not in chosen:
+        config = replace(config, rate_model=UNSEARCHED)
     if k is not None:
         covariance_k = k if config.covariance_k is None else config.covariance_k
         config = replace(config, covariance_k=covariance_k, color_k=k if config.color_k is None else config.color_k)

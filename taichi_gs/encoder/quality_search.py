@@ -183,7 +183,8 @@ class _Search:
             self._listener(self._done, before + config.steps, psnr)
 
         fit = self._fits.measured(config, tick)
-        dropped = self._goal.drops_gaussians and fit.reached >= wanted
+        # By chance it is a little less than what they were dropped for.
+        dropped = self._goal.drops_gaussians and fit.reached >= self._wanted
         return _Found(fit, size, max(last, fit.reached) if dropped else fit.reached)
 
     def _add(self, size: int, quality: float) -> None:

@@ -37,10 +37,10 @@ class Budget:
 class RateModel:
     """Expected sizes of files, from which budgets follow.
 
-    The values describe files that the encoder makes of photographs without a limit. They are means over 15 files, of
-    three photographs with one Gaussian for 58 to 970 pixels and the preset "fast", each part of them coded by itself;
-    positions are of six photographs and the preset "default". Within a limit the fit removes Gaussians that are too
-    many, and rounds more finely where they are too few.
+    Most values describe files that the encoder makes of photographs without a limit. They are means over 15 files, of
+    three photographs with one Gaussian for 58 to 970 pixels and the preset "fast", each part of them coded by itself.
+    Bits of positions and of codewords are those with which photographs come out best within a limit: there the fit
+    removes Gaussians that are too many, and rounds more finely where they are too few.
 
     Attributes:
         max_gaussians: the most of a picture, those of its alpha plane included.
@@ -57,8 +57,8 @@ class RateModel:
         position_bits: of one Gaussian for 512 pixels, where rate and distortion choose the lattices.
         position_bits_per_doubling: how many more if there are twice as many: the less error there is, the more precise
             they have to be.
-        min_position_bits: the least. At low rates positions really have two bits more: there it does less harm that
-            some Gaussians have to go late than that there are too few.
+        min_position_bits: the least. At low rates it does less harm that some Gaussians have to go late than that there
+            are too few.
         index_efficiency: entropy of the indices over log2 K.
         codeword_bits: of one entry of both codebooks together.
         spare_of_growth: with density "gradient", so many times the bytes: nothing else removes Gaussians that are of
@@ -77,11 +77,11 @@ class RateModel:
     codebook_scales: tuple[float, ...] = (1.0, 1.35, 0.75)
     header_bits: float = 8 * 22
     gray_header_bits: float = 8 * 20
-    position_bits: float = 9.6
+    position_bits: float = 8.0
     position_bits_per_doubling: float = 0.8
-    min_position_bits: float = 8.0
+    min_position_bits: float = 7.5
     index_efficiency: float = 0.977
-    codeword_bits: float = 36.0
+    codeword_bits: float = 31.0
     spare_of_growth: float = 1.08
 
     def budget_for_count(self, num_gaussians: int, sizes: CodebookSizes) -> Budget:
@@ -139,3 +139,7 @@ class RateModel:
 
     def _usual_k(self, codewords: float) -> int:
         return min(max(round(codewords), self.min_codewords), self.max_codewords)
+
+
+UNSEARCHED = RateModel(position_bits=9.6, min_position_bits=8.0, codeword_bits=36.0)
+"""Where what is rounded is not searched afterwards, in alpha blending, it is rounded more finely."""

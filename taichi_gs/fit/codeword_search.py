@@ -8,13 +8,13 @@ drawn in a Gaussian's place, all its neighbours as they are, and the exact error
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from taichi_gs.fit.far_apart import FarApart
 from taichi_gs.fit.kmeans import index_bits
 from taichi_gs.fit.parameters import CODED, CodebookParameters, Parameters
 from taichi_gs.fit.splats import Screening
@@ -36,16 +36,14 @@ class CodewordSearch:
             candidates.
         rounds: in each, Gaussians that are far apart change; the others are tried again, as their neighbours are now.
             Few are left after the first.
-        reach: half the side of the box that a Gaussian keeps from changing others, in standard deviations.
-        block: the side, in pixels, of the squares in which boxes are counted.
+        far_apart: which ones change together.
     """
 
     num_candidates: int = 8
     rounds: int = 3
     num_kept: int = 3
     min_rows: int = 8
-    reach: float = 1.5
-    block: int = 8
+    far_apart: FarApart = field(default_factory=FarApart)
 
     def improve(
         self, stage: Stage, parameters: CodebookParameters, draw: Callable[[CodebookParameters], Parameters]
@@ -95,32 +93,13 @@ class CodewordSearch:
             if not len(gaining):
                 break
             rows, best = rows[gaining], tried[gaining, least.indices[gaining]]
-            order = least.values[gaining].argsort(stable=True)
-            apart = self._far_apart(drawn, rows, order, stage.objective.size)
+            apart = self.far_apart.chosen(drawn, rows, least.values[gaining], stage.objective.size)
             own = own.index_put((rows[apart],), best[apart])
             parameters = replace(parameters, indices=parameters.indices | {name: own})
             rows, tried = rows[~apart], best[~apart, None]
             if not len(rows):
                 break
         return parameters
-
-    def _far_apart(self, drawn: Parameters, rows: Tensor, order: Tensor, size: tuple[int, int]) -> Tensor:
-        """The mask [M] of the Gaussians of `rows` whose boxes do not meet, those first in `order` [M] before others."""
-        m, u, v = drawn.log_covariances[rows].unbind(dim=1)
-        r = torch.hypot(u, v).clamp_min(1e-6)
-        slope = r.sinh() / r * u
-        variances = m.exp()[:, None] * torch.stack([r.cosh() + slope, r.cosh() - slope], dim=1)
-        half_sides, means = self.reach * variances.clamp_min(0.0).sqrt(), drawn.means[rows]
-        last = torch.tensor([size[1] - 1, size[0] - 1], device=means.device)
-        corners = (torch.minimum((means + side).clamp_min(0.0), last) for side in (-half_sides, half_sides))
-        (left, top), (right, bottom) = ((corner / self.block).long().cpu().numpy().T for corner in corners)
-        taken = np.zeros((size[0] // self.block + 1, size[1] // self.block + 1), dtype=bool)
-        apart = np.zeros(len(rows), dtype=bool)
-        for i in order.tolist():
-            box = taken[top[i] : bottom[i] + 1, left[i] : right[i] + 1]
-            if not box.any():
-                box[:] = apart[i] = True
-        return torch.from_numpy(apart).to(rows.device)
 
 
 def _words_as_drawn(drawn: Parameters, parameters: CodebookParameters, name: str) -> Tensor:

@@ -13,6 +13,7 @@ from taichi_gs.fit.clustering import Clustering
 from taichi_gs.fit.codeword_search import CodewordSearch
 from taichi_gs.fit.codeword_training import CodewordTraining
 from taichi_gs.fit.config import FitConfig
+from taichi_gs.fit.final_search import FinalSearch
 from taichi_gs.fit.lagrangian import Lagrangian
 from taichi_gs.fit.objective import GaussianCounts, Objective, ObjectiveSettings
 from taichi_gs.fit.parameters import Bounds, Parameters
@@ -67,7 +68,9 @@ _SHORT_SEARCH = CodewordSearch(rounds=2, num_kept=2)
 LARGE_PICTURES = Hyperparameters(
     clustering=Clustering(prune_every=5, lloyd_iterations=3),
     codeword_training=CodewordTraining(searches=(0.0, 1.0), search=_SHORT_SEARCH),
-    quantization_aware=QuantizationAware(searches=(0.5,), search=_SHORT_SEARCH),
+    quantization_aware=QuantizationAware(
+        searches=(0.5,), search=_SHORT_SEARCH, final_search=FinalSearch(codewords=None, sweeps=0)
+    ),
 )
 """Of pictures whose codebooks have thousands of codewords: to search them would take a quarter of a fit."""
 

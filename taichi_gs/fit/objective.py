@@ -212,11 +212,11 @@ class Objective:
         return self._renderer.removal_errors(splats, self.full.picture, self.full.weights, self._measuring())
 
     def replacement_errors(
-        self, parameters: Parameters, rows: Tensor, candidates: Parameters, screening: Screening
+        self, parameters: Parameters, rows: Tensor, candidates: Parameters, screening: Screening | None = None
     ) -> Tensor:
         """How much each of K candidates for each Gaussian of `rows` [M] adds [M, K] to that same error in its place.
 
-        It is infinite for those that the screening left out.
+        It is infinite for those that a screening left out.
         """
         splats, others = (p.splats(self.size, self.full.size) for p in (parameters, candidates))
         compared = self.full.picture, self.full.weights, self._measuring()

@@ -25,6 +25,7 @@ class _Worth:
 
     Attributes:
         bit_weight: λ, the squared error that one bit is worth.
+        position_share: the part of it that positions are charged.
         curvatures: of the squared error in all codewords, [D] by name in CODED.
         position_curvature: the same in all positions, along the steps of the lattices with the first subdivision; None
             chooses that subdivision.
@@ -32,6 +33,7 @@ class _Worth:
     """
 
     bit_weight: float
+    position_share: float
     curvatures: dict[str, Tensor]
     position_curvature: float | None = None
     grain: Tensor | None = None
@@ -49,8 +51,10 @@ class Precision:
         cells_per_gaussian: of the grid whose cells are subdivided. Fewer would leave several Gaussians in a cell, and
             their order costs bits.
         first_subdivision: at which the curvatures of positions are measured.
-        position_share: the part of λ that positions are charged: moving a Gaussian moves borders, which curvatures
-            underrate.
+        searched_share: so many times λ is charged where what is rounded is searched afterwards, see `FinalSearch`: what
+            one number's rounding does, that of others makes good for, and curvatures know nothing of it.
+        position_share: the part of λ that positions are charged where it is not: moving a Gaussian moves borders, which
+            curvatures underrate.
         max_octaves: where bytes would be left unused, λ is lowered until the file is as large as it may be, by so many
             octaves at most.
         octaves_apart: and so exactly.
@@ -58,6 +62,7 @@ class Precision:
 
     cells_per_gaussian: float = 16.0
     first_subdivision: int = 4096
+    searched_share: float = 3.0
     position_share: float = 0.5
     max_octaves: float = 8.0
     octaves_apart: float = 1 / 16
@@ -67,13 +72,16 @@ class Precision:
         objective, config = stage.objective, stage.config
         drawn = parameters.expanded().ordered()
         bit_weight = stage.weight_of_a_bit(objective.squared_error(drawn), len(drawn))
+        position_share = self.position_share
+        if config.blending == "normalized":
+            bit_weight, position_share = self.searched_share * bit_weight, 1.0
         rows = objective.curvatures(drawn, stage.generator)
         curvatures = {name: rows[name].sum(dim=0) for name in CODED}
-        first = self._rounding(parameters, config, objective.size, _Worth(bit_weight, curvatures))
+        first = self._rounding(parameters, config, objective.size, _Worth(bit_weight, position_share, curvatures))
         steps = torch.as_tensor(first.lattice(parameters).steps())
         along_steps = float(objective.curvatures(drawn, stage.generator, steps)["means"].sum())
         grain = objective.grain_codes(drawn, parameters.indices[COLORS], len(parameters.codewords[COLORS]))
-        worth = _Worth(bit_weight, curvatures, along_steps, grain)
+        worth = _Worth(bit_weight, position_share, curvatures, along_steps, grain)
         best = self._rounding(parameters, config, objective.size, worth)
         if max_bytes is None or best.num_bytes(parameters) > max_bytes:
             return best
@@ -103,7 +111,7 @@ class Precision:
         columns = min(max(round(width / cell), 1), MAX_COLUMNS)
         subdivision: float = self.first_subdivision
         if worth.position_curvature is not None:
-            step = step_for_distortion(worth.position_curvature, self.position_share * worth.bit_weight, 2 * count)
+            step = step_for_distortion(worth.position_curvature, worth.position_share * worth.bit_weight, 2 * count)
             subdivision = max(self.first_subdivision / step, 1.0)
         return Rounding(quantizers, image_size, columns, subdivision_code_of(subdivision), config.is_gray, worth.grain)
 

@@ -2,7 +2,8 @@
 
 Positions and codewords are rounded as the file will round them, with straight-through gradients, so that what is drawn
 is what a decoder will see. Meanwhile Gaussians go until the file fits its limit in bytes. From step to step what rounds
-to another level may change the picture much, and of the last steps the best is kept.
+to another level may change the picture much, and of the last steps the best is kept. What it has rounded to is searched
+in the end.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor
 from taichi_gs.fit.adam import Adam, decay
 from taichi_gs.fit.codeword_search import CodewordSearch
 from taichi_gs.fit.codeword_training import train_step
+from taichi_gs.fit.final_search import FinalSearch
 from taichi_gs.fit.parameters import COLORS, CodebookParameters
 from taichi_gs.fit.precision import Precision
 from taichi_gs.fit.prune import Pruning, rows_for_psnr, rows_within_size
@@ -37,6 +39,8 @@ class QuantizationAware:
         searches: the fractions of the stage after which other codewords are tried.
         search: how they are.
         num_compared: the last steps, of which the best is kept.
+        final_search: what is tried after them.
+        psnr_searches: where a PSNR is wanted, Gaussians are dropped so often, and the others searched again.
         precision: how finely is rounded.
         pruning: which Gaussians go.
     """
@@ -47,6 +51,8 @@ class QuantizationAware:
     searches: tuple[float, ...] = (0.3, 0.7)
     search: CodewordSearch = field(default_factory=CodewordSearch)
     num_compared: int = 32
+    final_search: FinalSearch = field(default_factory=FinalSearch)
+    psnr_searches: int = 3
     precision: Precision = field(default_factory=Precision)
     pruning: Pruning = field(default_factory=Pruning)
 
@@ -73,16 +79,34 @@ class QuantizationAware:
             error = train_step(stage, parameters, adam, rounding.rounded(parameters, lattice), factor)
             if before is not None:
                 last.append((error, before))
-        parameters = _best(stage, rounding, parameters, last)
+        parameters = self.final_search.improve(stage, _best(stage, rounding, parameters, last), rounding)
         if rounding.grain is not None:
             drawn, words = rounding.rounded(parameters), parameters.codewords[COLORS]
             grain = stage.objective.grain_codes(drawn, parameters.indices[COLORS], len(words))
             rounding = replace(rounding, grain=grain)
         parameters = parameters.with_rows(_rows_within_size(stage, parameters, rounding))
         if config.min_psnr is not None:
-            kept = rows_for_psnr(parameters, rounding, stage.objective, config.min_psnr, pruning.single_tries)
-            parameters = parameters.with_rows(kept)
+            parameters = self._dropped_for_psnr(stage, parameters, rounding, config.min_psnr)
         return rounding.integers(parameters)
+
+    def _dropped_for_psnr(
+        self, stage: Stage, parameters: CodebookParameters, rounding: Rounding, min_psnr: float
+    ) -> CodebookParameters:
+        """Drop Gaussians as long as that leaves `min_psnr` dB, those included that a search makes good for."""
+
+        def dropped(parameters: CodebookParameters) -> CodebookParameters:
+            single_tries = self.pruning.single_tries
+            return parameters.with_rows(rows_for_psnr(parameters, rounding, stage.objective, min_psnr, single_tries))
+
+        for _ in range(self.psnr_searches):
+            fewer = dropped(parameters)
+            if len(fewer) == len(parameters):
+                break
+            parameters, searched = fewer, self.final_search.improve(stage, fewer, rounding)
+            # By weighted errors it is better, which need not be so by its PSNR.
+            if stage.objective.has_psnr(rounding.rounded(searched), min_psnr):
+                parameters = searched
+        return dropped(parameters)
 
 
 def _rows_within_size(stage: Stage, parameters: CodebookParameters, rounding: Rounding) -> Tensor:

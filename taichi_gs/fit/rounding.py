@@ -134,13 +134,18 @@ class RoundedCodewords:
         return covariances, colors
 
     @functools.cached_property
-    def _values(self) -> dict[str, Tensor]:
+    def values(self) -> dict[str, Tensor]:
+        """What the symbols stand for, [K, D] by name in CODED."""
         return {name: torch.as_tensor(dequantize(self.symbols[name], self.rounding.quantizers[name])) for name in CODED}
 
     @functools.cached_property
     def _lattices(self) -> CodewordLattices:
         grid_size, image_size = self.rounding.grid_size, self.rounding.image_size
         return CodewordLattices.of(*self.codebooks, grid_size, image_size, self.rounding.subdivision, self.blending)
+
+    def with_symbols(self, name: str, symbols: Tensor) -> RoundedCodewords:
+        """Return them with other symbols [K, D] int64 of a name in CODED."""
+        return replace(self, symbols=self.symbols | {name: raw(symbols)})
 
     def lattice(self, parameters: CodebookParameters) -> Lattice:
         """The lattices on which positions of Gaussians stand, where `Rounding.lattice` has them."""
@@ -151,7 +156,7 @@ class RoundedCodewords:
     def rounded(self, parameters: CodebookParameters, lattice: Lattice | None = None) -> Parameters:
         """Return what `Rounding.rounded` does, of Gaussians that have these codewords."""
         lattice = lattice or self.lattice(parameters)
-        drawn = parameters.expanded(torch.as_tensor(lattice.rounded(raw(parameters.means))), self._values)
+        drawn = parameters.expanded(torch.as_tensor(lattice.rounded(raw(parameters.means))), self.values)
         if self.blending == "normalized":
             return drawn
         cells = torch.as_tensor(lattice.nearest(raw(parameters.means))[0])

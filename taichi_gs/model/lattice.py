@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,6 +34,10 @@ MAX_DENSITY = 1 << 32
 MAX_SHEAR = 1 << 15
 SHEAR_UNIT = 256
 """Shears of lattices are multiples of a 256th of a cell's height per width."""
+
+
+_MOVES = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
+"""To the neighbours of a point: lines, and points on a line."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,22 @@ class Lattice:
         to_line = xp.stack([width / levels_x, height * shears / levels_x], axis=1)
         to_point = xp.stack([xp.zeros_like(levels_y), height / levels_y], axis=1)
         return xp.astype(xp.stack([to_line, to_point], axis=1), xp.float32)
+
+    def neighbours(self, means: Array) -> Array:
+        """Return the positions [N, 8, 2] of the points around those at means (x, y) [N, 2], in pixels.
+
+        The picture ends some lines, and its last point stands in for those beyond.
+        """
+        xp, count = namespace(means), len(_MOVES)
+        to_line, to_point = (self.steps()[:, k] for k in range(2))
+        around = xp.stack([means + a * to_line + b * to_point for a, b in _MOVES], axis=1)
+        levels, shears = (xp.repeat(per_row, count, axis=0) for per_row in (self.levels, self.shears))
+        positions = replace(self, levels=levels, shears=shears).rounded(xp.reshape(around, (-1, 2)))
+        return xp.reshape(positions, (-1, count, 2))
+
+    def of_rows(self, rows: Array) -> Lattice:
+        """Return the lattices of the Gaussians `rows` [M]."""
+        return replace(self, levels=self.levels[rows], shears=self.shears[rows])
 
     def _line(self, offsets_x: Array) -> tuple[Array, Array, Array]:
         """A cell's height, the spacing of the points of a line, and the y of point 0, in a common unit, [N] each."""
