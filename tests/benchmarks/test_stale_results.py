@@ -8,16 +8,13 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from taichi_gs.encoder.version import ENCODER_VERSION, SMALL_PICTURES_VERSION
+from taichi_gs.encoder.version import ALPHA_BLENDING_VERSION, ENCODER_VERSION
 
 RESULTS = ROOT / "benchmarks" / "results"
 
 STALE: list[str] = []
 """None today. Take a file out of this list once it has been measured again. Files from before there were versions count
 as stale, even if the encoder has not changed since."""
-
-OF_LARGE_PICTURES: tuple[str, ...] = ("versus.tsv", "versus-large.tsv")
-"""Files with sizes or times of pictures of 4 megapixels or more, among others; the rest is of smaller pictures."""
 
 OTHER_CODECS = ("peers.tsv", "published.tsv", "networks.tsv")
 """Files of such names hold nothing of this encoder."""
@@ -52,7 +49,8 @@ def depends_on_the_encoder(path: Path) -> bool:
 
 def required(path: Path) -> int:
     """The version of the encoder that writes what is measured as the present one does."""
-    return ENCODER_VERSION if path.name in OF_LARGE_PICTURES else SMALL_PICTURES_VERSION
+    is_paper = '"preset": "paper"' in "".join(header(path, "settings"))
+    return ALPHA_BLENDING_VERSION if is_paper else ENCODER_VERSION
 
 
 def test_stale_results_are_listed() -> None:

@@ -166,7 +166,7 @@ def test_16_bit_pictures_are_measured_in_8_bits(photo: Bytes) -> None:
     fine = photo.astype(np.uint16) * 257 + np.random.default_rng(1).integers(-100, 101, photo.shape)
     fine = fine.clip(0, 65535).astype(np.uint16)
     data = taichi_gs.encode(fine, **QUICK, psnr=30.0)
-    assert 30.0 <= psnr_of(data, np.floor(fine / 257 + 0.5).astype(np.uint8)) <= 30.1
+    assert 30.0 <= psnr_of(data, np.floor(fine / 257 + 0.5).astype(np.uint8)) <= 30.3
 
 
 # Requests that make no sense

@@ -99,6 +99,23 @@ def test_exact_files_have_no_finite_psnr() -> None:
     assert curve.results[found].num_bytes == min(curve.sizes) < curve.sizes[0]
 
 
+def test_a_fit_that_is_hardly_below_what_gaussians_were_dropped_for_counts_as_too_good() -> None:
+    """It has as much as was asked for, but less than the little more that they were dropped for."""
+
+    class Hardly(Curve):
+        def measured(self, config: Any, listener: Callable[[int, float], None]) -> FitResult:
+            fit = super().measured(config, listener)
+            if fit.reached == config.min_psnr:
+                self.results[-1] = FitResult(fit.quantized, fit.num_bytes, fit.reached - 1e-6, fit.weighted_psnr)
+            return self.results[-1]
+
+    curve = Hardly(at_one_bit=38.0)
+    outcome, _ = search(curve, 28.0)
+    found: Any = outcome.quantized
+    assert len(curve.sizes) > 1
+    assert curve.results[found].num_bytes < 0.5 * curve.results[0].num_bytes
+
+
 def test_a_second_fit_corrects_the_guess_of_the_first() -> None:
     curve = Curve(at_one_bit=31.0)
     search(curve, 28.0)

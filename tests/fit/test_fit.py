@@ -53,7 +53,7 @@ def steps_of(quantized: QuantizedGaussians) -> list[float]:
 
 
 @pytest.mark.parametrize("is_gray", [False, True])
-@pytest.mark.parametrize(("max_bytes", "far_more"), [(120, 50), (133, 55), (200, 140), (500, 440)])
+@pytest.mark.parametrize(("max_bytes", "far_more"), [(120, 60), (133, 70), (200, 140), (500, 440)])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_file_never_exceeds_its_limit(max_bytes: int, far_more: int, seed: int, is_gray: bool) -> None:
     picture = gray_photograph() if is_gray else photograph()
@@ -64,7 +64,7 @@ def test_a_file_never_exceeds_its_limit(max_bytes: int, far_more: int, seed: int
 
 
 def test_a_limit_that_leaves_room_removes_nothing_and_is_spent_on_precision() -> None:
-    free, limited = (fitted(photograph(), config_of(**options)) for options in ({}, {"max_bytes": 10_000}))
+    free, limited = (fitted(photograph(), config_of(steps=100, **options)) for options in ({}, {"max_bytes": 10_000}))
     assert len(free) == len(limited) == 40
     assert len(serialize(free)) < len(serialize(limited)) <= 10_000
     assert limited.subdivision > 4 * free.subdivision
@@ -161,8 +161,8 @@ def test_the_psnr_is_measured_now_and_then_and_in_the_last_step(every: int) -> N
     quantized = fitted(photograph(), config_of(steps=40), lambda step, value: values.append(value), chosen)
     changes = [step for step, (one, other) in enumerate(pairwise(values), 1) if one != other]
     assert changes == [step for step in range(1, 40) if step % every == 0 or step == 39]
-    # Of the last step, whose learning rates are low, as it is before rounding to 8 bits.
-    assert values[-1] == pytest.approx(psnr(decoded(quantized), photograph()), abs=0.3)
+    # Of the last step, whose learning rates are low, as it is before it is searched and rounded to 8 bits.
+    assert values[0] + 3 < values[-1] < psnr(decoded(quantized), photograph()) + 0.3
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_a_listener_can_train_a_network_of_its_own() -> None:
     assert all(torch.equal(gradient, torch.full((2,), 3.0)) for gradient in gradients)
 
 
-@pytest.mark.parametrize(("large_pixels", "num_searches"), [(48 * 64 + 1, 5), (48 * 64, 3)])
+@pytest.mark.parametrize(("large_pixels", "num_searches"), [(48 * 64 + 1, 6), (48 * 64, 3)])
 def test_large_pictures_search_less(monkeypatch: pytest.MonkeyPatch, large_pixels: int, num_searches: int) -> None:
     searches, improve = [], CodewordSearch.improve
 

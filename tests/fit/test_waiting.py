@@ -6,7 +6,7 @@ import pytest
 from operations import Operations
 from small_fits import config_of, noise
 
-from taichi_gs.fit import rounding
+from taichi_gs.fit import position_search, rounding
 from taichi_gs.fit.fit import Hyperparameters, fit, make_objective
 from taichi_gs.fit.quantization_aware import QuantizationAware
 from taichi_gs.fit.render import Renderer
@@ -19,7 +19,8 @@ STEPS = 200
 @pytest.fixture(autouse=True)
 def _tensors_are_no_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU. On the CPU, where nothing is waited for, positions are rounded by NumPy."""
-    monkeypatch.setattr(rounding, "raw", lambda tensor: tensor)
+    for module in (rounding, position_search):
+        monkeypatch.setattr(module, "raw", lambda tensor: tensor)
 
 
 def waiting_of(blending: Blending, loss: str, hyperparameters: Hyperparameters | None = None) -> list[list[str]]:

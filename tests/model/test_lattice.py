@@ -197,6 +197,27 @@ def test_steps_lead_to_the_next_places(seed: int) -> None:
 
 
 @given(st.integers(0, 2**32))
+@settings(deadline=None, max_examples=15)
+def test_neighbours_are_the_places_around(seed: int) -> None:
+    """A step or none along both directions, to the nearest place of the reference decoder's, as arrays and tensors."""
+    lattice = random_lattice(3, 6, seed)
+    generator = np.random.default_rng(seed)
+    places = [np.array(list(reference_positions(lattice, gaussian).values())) for gaussian in range(3)]
+    means = np.array([generator.choice(points) for points in places], dtype=np.float32)
+    found = lattice.neighbours(means)
+    assert (found.shape, found.dtype) == ((3, 8, 2), np.float32)
+    for points, mean, around, (to_line, to_point) in zip(places, means, found, lattice.steps(), strict=True):
+        ends = [mean + a * to_line + b * to_point for a, b in product((-1, 0, 1), repeat=2) if (a, b) != (0, 0)]
+        for place, (x, y) in zip(around, ends, strict=True):
+            assert np.abs(points - place).max(axis=1).min() < 1e-4
+            if 0.01 < x < 32.99 and 0.01 < y < 39.99 and np.abs(points - (x, y)).max(axis=1).min() < 1e-3:
+                np.testing.assert_allclose(place, (x, y), atol=1e-3)
+    tensors = replace(lattice, levels=torch.from_numpy(lattice.levels), shears=torch.from_numpy(lattice.shears))
+    np.testing.assert_array_equal(tensors.neighbours(torch.from_numpy(means)).numpy(), found)
+    np.testing.assert_array_equal(tensors.of_rows(torch.tensor([2, 0])).levels.numpy(), lattice.levels[[2, 0]])
+
+
+@given(st.integers(0, 2**32))
 @settings(deadline=None, max_examples=30)
 def test_the_nearest_place_on_a_lattice(seed: int) -> None:
     """The nearest vertical line first, then the nearest point on it, by comparing all of them."""
