@@ -21,7 +21,10 @@ from benchmarks.provenance import command_line, provenance, write_lines
 from benchmarks.tables import MEAN
 from taichi_gs.encoder.rate_model import RateModel
 from taichi_gs.fit.adam import LearningRates
+from taichi_gs.fit.final_search import FinalSearch
 from taichi_gs.fit.fit import Hyperparameters
+from taichi_gs.fit.position_search import PositionSearch
+from taichi_gs.fit.quantization_aware import QuantizationAware
 
 FIT, MODEL = Hyperparameters(), RateModel()
 """What is committed; each variation changes one thing of one of them, or gives another option."""
@@ -40,9 +43,13 @@ def _overgrowth(factor: float) -> Hyperparameters:
     return replace(FIT, unconstrained=replace(FIT.unconstrained, overgrowth=factor, sparse_overgrowth=factor))
 
 
-def _position_share(share: float) -> Hyperparameters:
-    stage = FIT.quantization_aware
-    return replace(FIT, quantization_aware=replace(stage, precision=replace(stage.precision, position_share=share)))
+def _last_stage(stage: QuantizationAware) -> Hyperparameters:
+    return replace(FIT, quantization_aware=stage)
+
+
+LAST = FIT.quantization_aware
+FINER = replace(LAST, precision=replace(LAST.precision, searched_share=1.0))
+NO_SEARCH = FinalSearch(PositionSearch(rounds=0), codewords=None, sweeps=0)
 
 
 VARIATIONS: Mapping[str, Mapping[str, Any]] = {
@@ -61,7 +68,9 @@ VARIATIONS: Mapping[str, Mapping[str, Any]] = {
     "a bit costs its full price": {
         "hyperparameters": replace(FIT, lagrangian=replace(FIT.lagrangian, rate_slope=0.55))
     },
-    "a position's bit too": {"hyperparameters": _position_share(1.0)},
+    "no search in the end": {"hyperparameters": _last_stage(replace(LAST, final_search=NO_SEARCH))},
+    "no search, and finer rounding": {"hyperparameters": _last_stage(replace(FINER, final_search=NO_SEARCH))},
+    "a search, and finer rounding": {"hyperparameters": _last_stage(FINER)},
     "half as many codewords": {"rate_model": replace(MODEL, codebook_scales=(0.5,))},
     "codebooks of one size": {
         "rate_model": replace(MODEL, gaussians_per_covariance=7.5, gaussians_per_color=7.5),

@@ -17,12 +17,20 @@ from taichi_gs.fit.fit import Hyperparameters
 
 RESULTS = ROOT / "benchmarks" / "results" / "ablation" / "kodak.tsv"
 
+_LAST = "hyperparameters.quantization_aware."
+UNSEARCHED: dict[str, Any] = {
+    _LAST + "final_search.positions.rounds": 0,
+    _LAST + "final_search.sweeps": 0,
+    _LAST + "final_search.codewords": None,
+}
+FINER: dict[str, Any] = {_LAST + "precision.searched_share": 1.0}
+
 Differences = dict[str, tuple[Any, Any]]
 
 
 def differences(one: Any, other: Any, name: str = "") -> Differences:
     """The fields in which two dataclasses differ, by the path of their names."""
-    if not is_dataclass(one):
+    if not is_dataclass(one) or not is_dataclass(other):
         return {} if one == other else {name: (one, other)}
     found: Differences = {}
     for field in fields(one):
@@ -41,7 +49,15 @@ def changes(variation: str) -> dict[str, Any]:
     ("variation", "expected"),
     [
         ("as committed", {}),
-        ("alpha blending", {"blending": "alpha"}),
+        (
+            "alpha blending",
+            {
+                "blending": "alpha",
+                "rate_model.position_bits": 9.6,
+                "rate_model.min_position_bits": 8.0,
+                "rate_model.codeword_bits": 36.0,
+            },
+        ),
         ("clone and split", {"density": "gradient"}),
         (
             "no Gaussians but the budget's",
@@ -74,7 +90,9 @@ def changes(variation: str) -> dict[str, Any]:
         ("hardly any pull", {"hyperparameters.clustering.last_attraction": 0.0031}),
         ("hardly time to settle", {"hyperparameters.schedule.codeword_training": 0.01}),
         ("a bit costs its full price", {"hyperparameters.lagrangian.rate_slope": 0.55}),
-        ("a position's bit too", {"hyperparameters.quantization_aware.precision.position_share": 1.0}),
+        ("no search in the end", UNSEARCHED),
+        ("no search, and finer rounding", UNSEARCHED | FINER),
+        ("a search, and finer rounding", FINER),
         ("half as many codewords", {"rate_model.codebook_scales": (0.5,)}),
         (
             "codebooks of one size",
