@@ -22,6 +22,7 @@ from taichi_gs.fit.quantization_aware import QuantizationAware
 from taichi_gs.fit.render import Renderer
 from taichi_gs.fit.resolution import Resolution
 from taichi_gs.fit.stage import Stage
+from taichi_gs.fit.symbol_search import SymbolSearch
 from taichi_gs.fit.tuning import TUNINGS, Tuning
 from taichi_gs.fit.unconstrained import Unconstrained
 from taichi_gs.model.quantized import QuantizedGaussians
@@ -74,6 +75,14 @@ LARGE_PICTURES = Hyperparameters(
 )
 """Of pictures whose codebooks have thousands of codewords: to search them would take a quarter of a fit."""
 
+SHORT_STEPS = 300
+"""Fits of fewer steps are short."""
+
+SHORT_FITS = Hyperparameters(
+    quantization_aware=QuantizationAware(final_search=FinalSearch(symbols=SymbolSearch(max_tries=8), sweeps=1))
+)
+"""Of short fits: a search takes as long as in long ones, and these are for those who wait."""
+
 
 def make_objective(
     picture: Tensor, config: FitConfig, renderer: Renderer, hyperparameters: Hyperparameters | None = None
@@ -98,9 +107,10 @@ def fit(
         config: what is asked for.
         progress: called as progress(step, psnr) after every step, with the PSNR in dB that was measured last, at the
             resolution of its step; that of the last step always is.
-        hyperparameters: how it is done; None leaves it to the size of the picture that is looked at.
+        hyperparameters: how it is done; None leaves it to the size of the picture that is looked at, and to the number
+            of steps.
     """
-    usual = LARGE_PICTURES if objective.is_large else Hyperparameters()
+    usual = LARGE_PICTURES if objective.is_large else SHORT_FITS if config.steps < SHORT_STEPS else Hyperparameters()
     # PyTorch's small operations are faster without autograd's bookkeeping.
     with one_pytorch_thread(), torch.inference_mode():
         return _run_stages(objective, config, progress, hyperparameters or usual)

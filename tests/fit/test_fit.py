@@ -24,6 +24,7 @@ from taichi_gs.fit.parameters import CodebookParameters, Parameters
 from taichi_gs.fit.pytorch_threads import one_pytorch_thread
 from taichi_gs.fit.quantization_aware import QuantizationAware
 from taichi_gs.fit.stage import Stage
+from taichi_gs.fit.symbol_search import SymbolSearch
 from taichi_gs.fit.unconstrained import Unconstrained
 from taichi_gs.format.bitstream import serialize
 from taichi_gs.model.blending import Blending
@@ -272,6 +273,19 @@ def test_a_listener_can_train_a_network_of_its_own() -> None:
     fitted(photograph((16, 20)), config_of(9, 4, steps=10), progress)
     assert len(gradients) == 10
     assert all(torch.equal(gradient, torch.full((2,), 3.0)) for gradient in gradients)
+
+
+@pytest.mark.parametrize(("steps", "num_searches"), [(40, 1), (300, 2)])
+def test_short_fits_search_symbols_less(monkeypatch: pytest.MonkeyPatch, steps: int, num_searches: int) -> None:
+    searches, improve = [], SymbolSearch.improve
+
+    def counted(search: SymbolSearch, *arguments: Any) -> CodebookParameters:
+        searches.append(search.max_tries)
+        return improve(search, *arguments)
+
+    monkeypatch.setattr(SymbolSearch, "improve", counted)
+    fitted(photograph(), config_of(40, 8, steps=steps))
+    assert len(searches) == num_searches
 
 
 @pytest.mark.parametrize(("large_pixels", "num_searches"), [(48 * 64 + 1, 6), (48 * 64, 3)])
