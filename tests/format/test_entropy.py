@@ -264,7 +264,8 @@ def test_weighted_symbols(weights: list[int], num_symbols: int, seed: int) -> No
     assert [reference.decode(reference_decoder.weighted(weights)) for _ in range(num_symbols)] == symbols.tolist()
     reference.finish()
     bits = np.log2(sum(weights) / np.array(weights))[symbols].sum()
-    assert abs(8 * len(data) - bits) <= 32 + 0.01 * bits
+    # It may be less by any amount: zero bytes at the end are left out, and some symbols leave nothing else.
+    assert 8 * len(data) - bits <= 32 + 0.01 * bits
 
 
 @pytest.mark.parametrize("symbol", [-1, 3])
