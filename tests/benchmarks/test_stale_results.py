@@ -30,7 +30,6 @@ STALE = [
     "speed/versus-kodak.tsv",
     "speed/versus-large.tsv",
     "speed/versus-start.tsv",
-    "speed/versus.tsv",
     "trials/best-small.tsv",
     "trials/best.tsv",
 ]
