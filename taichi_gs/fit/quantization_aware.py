@@ -40,7 +40,7 @@ class QuantizationAware:
         search: how they are.
         num_compared: the last steps, of which the best is kept.
         final_search: what is tried after them.
-        psnr_searches: where a PSNR is wanted, Gaussians are dropped so often, and the others searched again.
+        psnr_searches: where a PSNR is wanted, the others are searched so often, and more are dropped.
         precision: how finely is rounded.
         pruning: which Gaussians go.
     """
@@ -98,15 +98,17 @@ class QuantizationAware:
             single_tries = self.pruning.single_tries
             return parameters.with_rows(rows_for_psnr(parameters, rounding, stage.objective, min_psnr, single_tries))
 
+        parameters = dropped(parameters)
         for _ in range(self.psnr_searches):
-            fewer = dropped(parameters)
+            searched = self.final_search.improve(stage, parameters, rounding)
+            # By weighted errors it is better, which need not be so by its PSNR.
+            if searched is parameters or not stage.objective.has_psnr(rounding.rounded(searched), min_psnr):
+                break
+            fewer = dropped(searched)
             if len(fewer) == len(parameters):
                 break
-            parameters, searched = fewer, self.final_search.improve(stage, fewer, rounding)
-            # By weighted errors it is better, which need not be so by its PSNR.
-            if stage.objective.has_psnr(rounding.rounded(searched), min_psnr):
-                parameters = searched
-        return dropped(parameters)
+            parameters = fewer
+        return parameters
 
 
 def _rows_within_size(stage: Stage, parameters: CodebookParameters, rounding: Rounding) -> Tensor:

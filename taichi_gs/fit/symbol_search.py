@@ -28,7 +28,7 @@ class SymbolSearch:
     max_tries: int = 16
 
     def improve(self, stage: Stage, parameters: CodebookParameters, rounding: Rounding) -> CodebookParameters:
-        """Return Gaussians with codewords of less error, of which each has another symbol at most; all else is shared.
+        """Return Gaussians with codewords of less error, in each of which one symbol may differ; all else is shared.
 
         Args:
             stage: what they are judged by.
