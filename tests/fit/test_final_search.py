@@ -53,7 +53,7 @@ def test_a_search_lowers_the_error_of_the_file(search: Search) -> None:
 
 
 def test_in_the_end_no_point_around_a_position_is_better() -> None:
-    """All points that are nearer than any second one along both directions, by the reference decoder's lattices."""
+    """Each of the eight points around each position, tried by drawing the picture."""
     stage, coded, rounding = rounded_fit()
     found = coded
     for _ in range(10):
